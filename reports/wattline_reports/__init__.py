@@ -1,0 +1,3 @@
+"""Reports for those who answer for a factory."""
+
+__version__ = "0.1.0"
