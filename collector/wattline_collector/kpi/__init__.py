@@ -1,0 +1,1 @@
+"""The KPIs: declared once, computed from the ledger."""

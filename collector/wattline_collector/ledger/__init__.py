@@ -1,0 +1,1 @@
+"""The books: where every device-second, joule and token went."""

@@ -37,7 +37,7 @@ DEVICE = pl.Schema(
         "power_max_watts": pl.Float64(),
         "temperature_max_celsius": pl.Float64(),
         "samples": pl.Int64(),  # seen
-        "samples_expected": pl.Int64(),
+        "samples_expected": pl.Float64(),  # duration over the sampling period; null: none known
     }
 )
 """One minute x device x job x account."""
@@ -49,13 +49,13 @@ NODE = pl.Schema(
         "node": pl.String(),
         "job": pl.String(),
         "account": ACCOUNT,
-        "duration_ms": pl.Int64(),  # node time: the share of the node this row stands for
+        "duration_ms": pl.Float64(),  # node time: the share of the node this row stands for
         "energy_joules": pl.Float64(),  # at the node boundary
         "energy_method": METHOD,
-        "energy_ms": pl.Int64(),
+        "energy_ms": pl.Float64(),
         "device_energy_joules": pl.Float64(),  # the part its devices' own meters saw; null: none
-        "samples": pl.Int64(),
-        "samples_expected": pl.Int64(),
+        "samples": pl.Float64(),  # shared like the time
+        "samples_expected": pl.Float64(),
     }
 )
 """One minute x node x job x account; a node's energy is shared by device-time, stated in docs."""
@@ -85,14 +85,19 @@ CONTROL = pl.Schema(
         "kind": pl.Enum(["device", "node", "job"]),
         "key": pl.String(),  # the device, node or job
         "node": pl.String(),
+        "booked_until": TIME,  # the hour's end, or the moment up to which an open hour is booked
         "expected_ms": pl.Int64(),  # time it was installed (device, node) or ran (job)
-        "duration_ms": pl.Int64(),  # time booked
+        "duration_ms": pl.Float64(),  # time booked
         "metered_joules": pl.Float64(),  # counter end less counter start, resets handled
         "energy_joules": pl.Float64(),  # joules booked
         "metered_tokens": pl.Int64(),  # sum of counter increments, all kinds
         "tokens": pl.Int64(),  # tokens booked
         "entries": pl.Int64(),
-        "digest": pl.String(),  # of the booked rows: any altered value changes it
+        "checksum": pl.UInt64(),  # of the booked rows: any altered value changes it
+        "last_ms": pl.Int64(),  # its newest reading up to the hour's end, also of earlier hours
+        "last_joules_total": pl.Float64(),  # the energy counter in it
+        "last_watts": pl.Float64(),  # the power in it
+        "file_sha256": pl.String(),  # of the hour's file of entries of this kind
     }
 )
 """One hour x device, node or job: what the meters say, and what was booked."""

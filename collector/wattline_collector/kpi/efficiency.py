@@ -1,0 +1,75 @@
+"""Efficiency: activity of assigned devices, and what was wasted (E04, E06)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wattline_collector.kpi.sums import grouped, ratio, shaped
+from wattline_collector.kpi.view import MS_PER_HOUR, View, account_ms
+from wattline_collector.ledger.accounts import WORKING, Account
+
+FAILED = "failed"
+
+
+def activity(view: View, by: list[str]) -> pl.DataFrame:
+    """E04: mean SM activity over assigned device time in which it was measured."""
+    measured = pl.col("measured_ms").sum()
+    found = grouped(
+        view.assigned,
+        by,
+        numerator=pl.when(measured > 0).then(pl.col("sm_active_ms").sum() / MS_PER_HOUR),
+        denominator=pl.when(measured > 0).then(measured / MS_PER_HOUR),
+        n=pl.col("device").n_unique(),
+        coverage=ratio(measured, pl.col("duration_ms").sum()),
+        coarse=pl.col("busy_measured_ms").sum() > 0,
+    )
+    note = (
+        pl.when(pl.col("numerator").is_null() & pl.col("coarse"))
+        .then(pl.lit("these devices only tell whether any kernel ran, which is not activity"))
+        .when(pl.col("numerator").is_null())
+        .then(pl.lit("no activity was measured"))
+    )
+    return shaped(
+        found.with_columns(pl.lit("SM activity counters").alias("method"), note.alias("note")), by
+    )
+
+
+def with_outcome(view: View, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add each entry's job's state, null where it is not known."""
+    return frame.join(view.jobs.select("system", "job", "state"), on=["system", "job"], how="left")
+
+
+def wasted(view: View, by: list[str]) -> pl.DataFrame:
+    """E06: time held without work, and working time of jobs that failed."""
+    assigned = with_outcome(view, view.assigned)
+    working = pl.col("account").is_in([account.value for account in WORKING])
+    lost = (pl.col("account") == Account.LOST) | (
+        working & (pl.col("state") == FAILED).fill_null(False)
+    )
+    held = pl.col("account") == Account.HELD
+    duration = pl.col("duration_ms")
+    found = grouped(
+        assigned,
+        by,
+        held=duration.filter(held).sum() / MS_PER_HOUR,
+        lost=duration.filter(lost).sum() / MS_PER_HOUR,
+        all=duration.sum() / MS_PER_HOUR,
+        n=pl.col("device").filter(held | lost).n_unique(),
+        coverage=ratio(duration.sum() - account_ms(Account.UNMEASURED), duration.sum()),
+    ).with_columns(
+        pl.when(pl.col("coverage") > 0).then(pl.col("held") + pl.col("lost")).alias("numerator"),
+        pl.lit("ledger").alias("method"),
+    )
+    note = (
+        pl.when(pl.col("numerator").is_null())
+        .then(pl.lit("no activity was measured"))
+        .otherwise(
+            pl.format(
+                "{} % of assigned time: {} GPU-h held, {} GPU-h of failed jobs",
+                (100 * pl.col("numerator") / pl.col("all")).round(1),
+                pl.col("held").round(1),
+                pl.col("lost").round(1),
+            )
+        )
+    )
+    return shaped(found.with_columns(note.alias("note")), by)

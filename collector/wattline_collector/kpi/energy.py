@@ -1,0 +1,80 @@
+"""Energy: what jobs used, what they made with it, and whether it adds up (S10, S12, S14)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wattline_collector.kpi.production import all_tokens, counting_jobs
+from wattline_collector.kpi.sums import grouped, ratio, shaped, total
+from wattline_collector.kpi.view import JOULES_PER_KWH, View
+
+
+def job_energy(view: View, by: list[str]) -> pl.DataFrame:
+    """S12: energy booked to jobs."""
+    found = grouped(
+        view.energy.filter(pl.col("job").is_not_null()),
+        by,
+        numerator=total("joules"),
+        n=pl.struct("system", "job").n_unique(),
+        coverage=ratio(pl.col("known_ms").sum(), pl.col("device_ms").sum()),
+        method=_method(),
+    )
+    return shaped(found, by)
+
+
+def tokens_per_joule(view: View, by: list[str]) -> pl.DataFrame:
+    """S10: tokens over the energy of the jobs that count them."""
+    counting = counting_jobs(view)
+    key = ["system", "job"]
+    made = grouped(
+        view.job.with_columns(all_tokens().alias("tokens")).join(counting, on=key, how="semi"),
+        by,
+        numerator=total("tokens"),
+        n=pl.struct(key).n_unique(),
+    )
+    of_jobs = view.energy.filter(pl.col("job").is_not_null())
+    used = grouped(
+        of_jobs.join(counting, on=key, how="semi"),
+        by,
+        denominator=total("joules"),
+        coverage=ratio(pl.col("known_ms").sum(), pl.col("device_ms").sum()),
+        method=_method(),
+    )
+    joined = made.join(used, on=by, how="left") if by else pl.concat([made, used], how="horizontal")
+    left_out = of_jobs.join(counting, on=key, how="anti")
+    note = None
+    if left_out.height and not by:
+        jobs, kwh = left_out.select(key).unique().height, left_out["joules"].sum() / JOULES_PER_KWH
+        note = f"{jobs} jobs that count no tokens are left out, with {kwh:.4g} kWh"
+    return shaped(joined.with_columns(pl.lit(note, dtype=pl.String).alias("note")), by)
+
+
+def _method() -> pl.Expr:
+    known = pl.col("joules").is_not_null()
+    return pl.concat_str(
+        pl.col("method").filter(known).drop_nulls().unique().sort().str.join(" + "),
+        pl.lit(", "),
+        pl.col("boundary").filter(known).unique().sort().str.join(" + "),
+        pl.lit(" boundary"),
+    )
+
+
+def closure(view: View, by: list[str]) -> pl.DataFrame:
+    """S14: energy booked at the node boundary over what the node meters counted.
+
+    Both come from the control of the hours that the period touches, so they span the same time.
+    """
+    control = view.control.filter(pl.col("kind").cast(pl.String) == "node").with_columns(
+        pl.col("hour").dt.strftime("%Y-%m-%d").alias("day")
+    )
+    metered = pl.col("metered_joules").is_not_null()
+    found = grouped(
+        control,
+        by,
+        numerator=pl.when(metered.any()).then(pl.col("energy_joules").filter(metered).sum()),
+        denominator=total("metered_joules"),
+        n=pl.col("node").filter(metered).n_unique(),
+        coverage=ratio(pl.col("expected_ms").filter(metered).sum(), pl.col("expected_ms").sum()),
+    )
+    note = pl.when(pl.col("denominator").is_null()).then(pl.lit("no node has a meter"))
+    return shaped(found.with_columns(pl.lit("node meters").alias("method"), note.alias("note")), by)

@@ -1,0 +1,102 @@
+"""OEE: the factory's one-number summary, and its factors."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wattline_collector.kpi.efficiency import FAILED, activity, with_outcome
+from wattline_collector.kpi.sums import grouped, ratio, shaped
+from wattline_collector.kpi.utilisation import observed_share
+from wattline_collector.kpi.view import MS_PER_HOUR, View, account_ms
+from wattline_collector.ledger.accounts import OFFERED, WORKING, Account
+
+
+def availability(view: View, by: list[str]) -> pl.DataFrame:
+    """Offered over planned device time; unobserved time is in neither."""
+    offered = account_ms(*OFFERED) / MS_PER_HOUR
+    found = grouped(
+        view.device,
+        by,
+        numerator=offered,
+        denominator=offered + account_ms(Account.DOWN) / MS_PER_HOUR,
+        n=pl.col("device").n_unique(),
+        coverage=observed_share(),
+    )
+    return shaped(found.with_columns(pl.lit("ledger").alias("method")), by)
+
+
+def performance(view: View, by: list[str]) -> pl.DataFrame:
+    """Activity of assigned time against the best the hardware does, which is all of it."""
+    return activity(view, by)
+
+
+def quality(view: View, by: list[str]) -> pl.DataFrame:
+    """Kept over made working time, of jobs whose state is known."""
+    working = with_outcome(
+        view,
+        view.device.filter(pl.col("account").is_in([account.value for account in WORKING])),
+    )
+    known = pl.col("state").is_not_null()
+    duration = pl.col("duration_ms")
+    made = duration.filter(known).sum()
+    found = grouped(
+        working,
+        by,
+        numerator=pl.when(made > 0).then(
+            duration.filter(known & (pl.col("state") != FAILED)).sum() / MS_PER_HOUR
+        ),
+        denominator=pl.when(made > 0).then(made / MS_PER_HOUR),
+        n=pl.struct("system", "job").filter(known).n_unique(),
+        coverage=ratio(made, duration.sum()),
+    )
+    note = pl.when(pl.col("numerator").is_null()).then(
+        pl.lit("no working time of a job whose state is known")
+    )
+    return shaped(
+        found.with_columns(pl.lit("ledger, job states").alias("method"), note.alias("note")), by
+    )
+
+
+def overall(view: View, by: list[str]) -> pl.DataFrame:
+    """Availability x performance x quality; unknown if one of them is, covered as the least."""
+    factors = [
+        frame.select(
+            *by,
+            ratio(pl.col("numerator"), pl.col("denominator")).alias(f"{name}_value"),
+            pl.col("coverage").alias(f"{name}_coverage"),
+            pl.col("n").alias(f"{name}_n"),
+        )
+        for name, frame in (
+            ("availability", availability(view, by)),
+            ("performance", performance(view, by)),
+            ("quality", quality(view, by)),
+        )
+    ]
+    joined = factors[0]
+    for factor in factors[1:]:
+        joined = (
+            joined.join(factor, on=by, how="left")
+            if by
+            else pl.concat([joined, factor], how="horizontal")
+        )
+    names = ("availability", "performance", "quality")
+    product = pl.col("availability_value") * pl.col("performance_value") * pl.col("quality_value")
+    unknown = pl.concat_str(
+        *(
+            pl.when(pl.col(f"{name}_value").is_null())
+            .then(pl.lit(f"{name} is not known. "))
+            .otherwise(pl.lit(""))
+            for name in names
+        )
+    ).str.strip_chars()
+    return shaped(
+        joined.select(
+            *by,
+            product.alias("numerator"),
+            pl.col("availability_n").alias("n"),
+            pl.min_horizontal(*(f"{name}_coverage" for name in names)).alias("coverage"),
+            pl.lit("ledger, SM activity counters, job states").alias("method"),
+            unknown.alias("note"),
+        ),
+        by,
+    )

@@ -1,0 +1,312 @@
+"""One period at a glance: the figures, and the tables behind the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from wattline_collector.kpi import registry
+from wattline_collector.kpi.figure import Figure, Period, iso
+from wattline_collector.kpi.production import all_tokens
+from wattline_collector.kpi.view import MS_PER_HOUR, View, utc
+from wattline_collector.ledger.accounts import Account
+from wattline_collector.ledger.audit import unbalanced
+
+MOST_JOBS = 200
+"""Jobs listed; a page with more is not read."""
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One period at a glance.
+
+    Attributes:
+        period: Which.
+        systems: Systems with booked time in it.
+        devices: Devices installed.
+        nodes: Nodes installed.
+        figures: Every KPI.
+        accounts: Per account, in order: `account`, `device_hours`, `energy_joules`.
+        waterfall: `step`, `device_hours`, from installed to kept.
+        energy: `boundary`, `account` (or `node_overhead`), `energy_joules`.
+        days: Per UTC day.
+        jobs: Newest first, at most `MOST_JOBS`.
+        coverage: Per node: hours expected and observed, samples.
+        audit: `balanced`, `findings`, `checked_hours`.
+        notes: What a reader must know.
+    """
+
+    period: Period
+    systems: list[str]
+    devices: int
+    nodes: int
+    figures: list[Figure]
+    accounts: list[Row]
+    waterfall: list[Row]
+    energy: list[Row]
+    days: list[Row]
+    jobs: list[Row]
+    coverage: list[Row]
+    audit: Row
+    notes: list[str]
+
+    def to_json(self) -> Row:
+        """As it leaves the program."""
+        return {
+            "period": self.period.to_json(),
+            "systems": self.systems,
+            "devices": self.devices,
+            "nodes": self.nodes,
+            "figures": [figure.to_json() for figure in self.figures],
+            "accounts": self.accounts,
+            "waterfall": self.waterfall,
+            "energy": self.energy,
+            "days": self.days,
+            "jobs": self.jobs,
+            "coverage": self.coverage,
+            "audit": self.audit,
+            "notes": self.notes,
+        }
+
+
+def of_view(view: View) -> Overview:
+    """Put a period together: a pure function of its ledger."""
+    everything = pl.concat([view.device.select("system"), view.node.select("system")])
+    findings = unbalanced(view.control)
+    accounts = _accounts(view)
+    jobs = _jobs(view)
+    return Overview(
+        period=view.period,
+        systems=sorted(everything["system"].unique()),
+        devices=view.device["device"].n_unique(),
+        nodes=view.node["node"].n_unique(),
+        figures=[
+            figure for kpi in registry.REGISTRY.values() for figure in registry.evaluate(kpi, view)
+        ],
+        accounts=accounts,
+        waterfall=_waterfall(_hours(view)),
+        energy=_energy(view),
+        days=_days(view),
+        jobs=jobs.head(MOST_JOBS).to_dicts(),
+        coverage=_coverage(view),
+        audit={
+            "balanced": not findings,
+            "findings": len(findings),
+            "checked_hours": view.control.select("system", "hour").n_unique(),
+        },
+        notes=_notes(view, jobs.height),
+    )
+
+
+def _hours(view: View) -> dict[str, float]:
+    """Device hours of every account, in order."""
+    sums = view.device.group_by("account").agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
+    found: dict[str, float] = dict(sums.iter_rows())
+    return {account.value: found.get(account.value, 0.0) for account in Account}
+
+
+def _accounts(view: View) -> list[Row]:
+    sums = view.device.group_by("account").agg(
+        pl.when(pl.col("energy_joules").is_not_null().any()).then(pl.col("energy_joules").sum())
+    )
+    joules: dict[str, float] = dict(sums.iter_rows())
+    return [
+        {"account": account, "device_hours": hours, "energy_joules": joules.get(account)}
+        for account, hours in _hours(view).items()
+    ]
+
+
+_STEPS: tuple[tuple[str, tuple[Account, ...]], ...] = (
+    ("planned", (Account.MAINTENANCE,)),
+    ("offered", (Account.DOWN, Account.UNOBSERVED)),
+    ("assigned", (Account.FREE,)),
+    ("working", (Account.HELD, Account.UNMEASURED)),
+    ("unthrottled", (Account.SLOWED,)),
+    ("kept", (Account.LOST,)),
+)
+"""Each step of the waterfall, and the accounts that it takes away."""
+
+
+def _waterfall(hours: dict[str, float]) -> list[Row]:
+    left = sum(hours.values())
+    steps: list[Row] = [{"step": "installed", "device_hours": left}]
+    for step, taken in _STEPS:
+        left -= sum(hours[account.value] for account in taken)
+        steps.append({"step": step, "device_hours": max(left, 0.0)})
+    return steps
+
+
+def _energy(view: View) -> list[Row]:
+    rows: list[Row] = []
+    order = {account.value: place for place, account in enumerate(Account)}
+    for boundary, frame in (("gpu", view.device), ("node", view.node)):
+        sums = (
+            frame.filter(pl.col("energy_joules").is_not_null())
+            .group_by("account")
+            .agg(pl.col("energy_joules").sum())
+        )
+        found = sorted(sums.iter_rows(), key=lambda row: order[row[0]])
+        rows += [
+            {"boundary": boundary, "account": account, "energy_joules": joules}
+            for account, joules in found
+        ]
+    both = view.node.filter(
+        pl.col("energy_joules").is_not_null() & pl.col("device_energy_joules").is_not_null()
+    )
+    if both.height:
+        beyond = both.select(
+            (pl.col("energy_joules") - pl.col("device_energy_joules")).sum()
+        ).item()
+        rows.append({"boundary": "node", "account": "node_overhead", "energy_joules": beyond})
+    return rows
+
+
+def _days(view: View) -> list[Row]:
+    kinds = ("tokens_trained", "tokens_prompt", "tokens_generated")
+    tokens = view.job.group_by("day").agg(
+        pl.when(pl.col(kind).is_not_null().any()).then(pl.col(kind).sum()).alias(kind)
+        for kind in kinds
+    )
+    energy = view.energy.group_by("day").agg(
+        pl.when(pl.col("joules").is_not_null().any())
+        .then(pl.col("joules").sum())
+        .alias("energy_joules")
+    )
+    time = view.device.group_by("day", "account").agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
+    hours: dict[str, dict[str, float]] = {}
+    for day, account, value in time.iter_rows():
+        hours.setdefault(day, {})[account] = value
+    made = {row["day"]: row for row in tokens.iter_rows(named=True)}
+    used = dict(energy.iter_rows())
+    days = sorted({*hours, *made, *used})
+    rows: list[Row] = []
+    for day in days:
+        by_account = {a.value: hours.get(day, {}).get(a.value, 0.0) for a in Account}
+        installed = sum(by_account.values())
+        observed = installed - by_account[Account.UNOBSERVED]
+        rows.append(
+            {
+                "day": day,
+                **{kind: made.get(day, {}).get(kind) for kind in kinds},
+                "energy_joules": used.get(day),
+                "device_hours": by_account,
+                "coverage": observed / installed if installed else None,
+            }
+        )
+    return rows
+
+
+def _jobs(view: View) -> pl.DataFrame:
+    key = ["system", "job"]
+    tokens = (
+        view.job.with_columns(all_tokens().alias("tokens"))
+        .group_by(key)
+        .agg(
+            pl.when(pl.col("tokens").is_not_null().any())
+            .then(pl.col("tokens").sum())
+            .alias("tokens")
+        )
+    )
+    energy = (
+        view.energy.filter(pl.col("job").is_not_null())
+        .group_by(key)
+        .agg(
+            pl.when(pl.col("joules").is_not_null().any())
+            .then(pl.col("joules").sum())
+            .alias("energy_joules"),
+            pl.when(pl.col("boundary").n_unique() > 1)
+            .then(pl.lit("mixed"))
+            .otherwise(pl.col("boundary").first())
+            .alias("boundary"),
+            (pl.col("known_ms").sum() / pl.col("device_ms").sum()).alias("coverage"),
+        )
+    )
+    held = pl.col("account") == Account.HELD
+    time = (
+        view.assigned.filter(pl.col("job").is_not_null())
+        .group_by(key)
+        .agg(
+            pl.col("device").n_unique().alias("devices"),
+            (pl.col("duration_ms").sum() / MS_PER_HOUR).alias("device_hours"),
+            pl.when(pl.col("measured_ms").sum() > 0)
+            .then(pl.col("sm_active_ms").sum() / pl.col("measured_ms").sum())
+            .alias("sm_active_ratio"),
+            (pl.col("duration_ms").filter(held).sum() / MS_PER_HOUR).alias("held_hours"),
+        )
+    )
+    known = pl.col("energy_joules") > 0
+    ran = view.running.select(key).unique()
+    return (
+        view.jobs.join(ran, on=key, how="semi")
+        .join(time, on=key, how="left")
+        .join(tokens, on=key, how="left")
+        .join(energy, on=key, how="left")
+        .sort("start_ms", "job", descending=[True, False])
+        .select(
+            *key,
+            "name",
+            "kind",
+            "state",
+            pl.col("start_ms").map_elements(lambda ms: iso(utc(ms)), pl.String).alias("start"),
+            pl.col("end_ms").map_elements(lambda ms: iso(utc(ms)), pl.String).alias("end"),
+            pl.col("devices").fill_null(0),
+            pl.col("device_hours").fill_null(0.0),
+            "tokens",
+            "energy_joules",
+            pl.when(known).then("boundary").alias("boundary"),
+            pl.when(known)
+            .then(pl.col("tokens") / pl.col("energy_joules"))
+            .alias("tokens_per_joule"),
+            "sm_active_ratio",
+            pl.col("held_hours").fill_null(0.0),
+            "coverage",
+        )
+    )
+
+
+def _coverage(view: View) -> list[Row]:
+    observed = pl.col("account") != Account.UNOBSERVED
+    devices = view.device.group_by("system", "node").agg(
+        pl.col("duration_ms").sum().alias("expected_ms"),
+        pl.col("duration_ms").filter(observed).sum().alias("observed_ms"),
+        pl.col("samples").sum().cast(pl.Float64),
+        pl.col("samples_expected").sum(),
+    )
+    # A node without devices is covered by its own samples.
+    nodes = view.node.group_by("system", "node").agg(
+        pl.col("duration_ms").sum().alias("expected_ms"),
+        (
+            pl.col("duration_ms")
+            * (pl.col("samples") / pl.col("samples_expected")).clip(upper_bound=1).fill_null(0)
+        )
+        .sum()
+        .alias("observed_ms"),
+        pl.col("samples").sum(),
+        pl.col("samples_expected").sum(),
+    )
+    bare = nodes.join(devices, on=["system", "node"], how="anti")
+    rows = pl.concat(
+        [frame.cast({"expected_ms": pl.Float64, "observed_ms": pl.Float64})
+         for frame in (devices, bare)]
+    ).sort("system", "node")  # fmt: skip
+    return [
+        {
+            "system": row["system"],
+            "node": row["node"],
+            "expected_hours": row["expected_ms"] / MS_PER_HOUR,
+            "observed_hours": row["observed_ms"] / MS_PER_HOUR,
+            "samples": round(row["samples"]),
+            "samples_expected": round(row["samples_expected"]),
+        }
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _notes(view: View, jobs: int) -> list[str]:
+    notes = []
+    if jobs > MOST_JOBS:
+        notes.append(f"the newest {MOST_JOBS} of {jobs} jobs are listed")
+    return notes

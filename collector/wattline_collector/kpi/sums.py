@@ -1,0 +1,43 @@
+"""Small pieces that KPIs are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+SHAPE = ("numerator", "denominator", "n", "coverage", "method", "note")
+"""What a KPI's function returns beside the dimensions."""
+
+
+def grouped(frame: pl.DataFrame, by: Sequence[str], **aggregations: pl.Expr) -> pl.DataFrame:
+    """Aggregate per combination of `by`; one row for everything if it is empty.
+
+    Without dimensions there is one row even where there is nothing to add up: its sums are null.
+    """
+    named = [expression.alias(name) for name, expression in aggregations.items()]
+    if by:
+        return frame.filter(pl.all_horizontal(pl.col(by).is_not_null())).group_by(by).agg(named)
+    return frame.select(named)
+
+
+def total(column: str) -> pl.Expr:
+    """A sum that is null where nothing is known."""
+    value = pl.col(column)
+    return pl.when(value.is_not_null().any()).then(value.sum())
+
+
+def ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
+    """Null where there is nothing below the line."""
+    return pl.when(below > 0).then(above / below)
+
+
+def shaped(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Put the columns of a KPI's result in order, filling in those it has no use for."""
+    kinds = {"method": pl.String, "note": pl.String}
+    missing = [
+        pl.lit(None, dtype=kinds.get(name, pl.Float64)).alias(name)
+        for name in SHAPE
+        if name not in frame.columns
+    ]
+    return frame.with_columns(missing).select(*by, *SHAPE)

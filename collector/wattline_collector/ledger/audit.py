@@ -1,0 +1,296 @@
+"""Do the books balance, and where not?
+
+Three proofs, each naming hour and device:
+
+1. What is written is what was booked: every hour since something was installed has its files, each
+   file has the digest its control recorded, and an altered row is traced to its device.
+2. The invariants (design 9): seconds booked = seconds installed, exactly; joules booked = what the
+   meter counted, within 1 J; tokens booked = what the jobs' counters grew by.
+3. The hourly sums that figures are taken from are the sums of the minutes.
+4. The sealed telemetry the books were made from is there, unaltered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from wattline_agents.errors import UsageError
+from wattline_collector.ledger import control as evidence
+from wattline_collector.ledger.books import Books, Hour, hourly, hours_between, sha256
+from wattline_collector.ledger.schema import ENTRIES, HOUR_MS
+from wattline_collector.store import filenames, manifest
+
+JOULES = 1.0
+"""Joules that may be missing per device and hour: more than rounding, less than any sample."""
+
+SHARE = 1e-9
+"""Part of large sums that floating point may lose."""
+
+MOST_NAMED = 8
+"""Devices named of an hour that is missing whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One place where the books do not balance."""
+
+    hour: str
+    subject: str
+    problem: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.hour}  {self.subject}: {self.problem}"
+
+
+def audit(store: Path, progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+    """Examine a store's books.
+
+    Args:
+        store: The store's directory.
+        progress: Told hours done and hours there are.
+
+    Returns:
+        What was found, by hour; empty if the books balance.
+
+    Raises:
+        UsageError: The directory holds no books.
+    """
+    books = Books(store)
+    if books.span() is None:
+        raise UsageError(
+            f"{store} holds no booked hours: `wattline import` brings in a recording, "
+            "`wattline up` measures this machine"
+        )
+    hours = books.hours()
+    findings = _telemetry(store, books) + _missing(books, hours)
+    for done, hour in enumerate(hours, 1):
+        findings += _hour(books, hour)
+        if progress is not None:
+            progress(done, len(hours))
+    findings += _sums(books, hours)
+    return findings
+
+
+def unbalanced(control: pl.DataFrame) -> list[Finding]:
+    """The invariants, from control alone: seconds, joules and tokens.
+
+    Args:
+        control: `schema.CONTROL`.
+    """
+    lacking = control.with_columns(
+        (pl.col("duration_ms") - pl.col("expected_ms")).alias("ms"),
+        (pl.col("energy_joules").fill_null(0) - pl.col("metered_joules").fill_null(0)).alias("j"),
+        (pl.col("tokens").fill_null(0) - pl.col("metered_tokens").fill_null(0)).alias("t"),
+    )
+    # A node's time is shared over its devices in fractions; a device's is whole.
+    seconds = pl.col("ms").abs() >= 0.5
+    joules = pl.col("j").abs() > pl.max_horizontal(
+        pl.lit(JOULES), SHARE * pl.col("metered_joules").fill_null(0).abs()
+    )
+    tokens = pl.col("t") != 0
+    findings = []
+    for row in lacking.filter(seconds | joules | tokens).sort("hour", "key").iter_rows(named=True):
+        problems = []
+        if abs(row["ms"]) >= 0.5:
+            problems.append(
+                f"{row['duration_ms'] / 1000:,.3f} s booked, {row['expected_ms'] / 1000:,.3f} s "
+                "installed"
+            )
+        if abs(row["j"]) > JOULES:
+            problems.append(
+                f"{row['energy_joules'] or 0:,.1f} J booked, {row['metered_joules'] or 0:,.1f} J "
+                "metered"
+            )
+        if row["t"]:
+            problems.append(f"{row['t']:+,d} tokens against the counters")
+        findings.append(
+            Finding(
+                _text(row["hour"], row["system"]),
+                f"{row['kind']} {row['key']}",
+                "; ".join(problems),
+            )
+        )
+    return findings
+
+
+def _text(hour: datetime, system: str) -> str:
+    return str(Hour(system, int(hour.timestamp() * 1000)))
+
+
+def _telemetry(store: Path, books: Books) -> list[Finding]:
+    """Sealed telemetry that is missing or altered, by the hours and devices it stood for."""
+    findings = []
+    for segment in manifest.load(store / filenames.MANIFEST, repair=False).segments:
+        path = store / segment.file
+        if not path.exists():
+            problem = "is missing"
+        elif sha256(path) != segment.sha256:
+            problem = "was altered"
+        else:
+            continue
+        since = pl.col("from_ms") <= segment.last_ms
+        until = pl.col("until_ms").is_null() | (pl.col("until_ms") > segment.first_ms)
+        first, last = (Hour("", ms).time for ms in (segment.first_ms, segment.last_ms))
+        findings.append(
+            Finding(
+                f"{first:%Y-%m-%dT%HZ} to {last:%Y-%m-%dT%HZ}",
+                _named_things(books.inventory.filter(since & until)),
+                f"telemetry segment {segment.file} {problem}",
+            )
+        )
+    return findings
+
+
+def _missing(books: Books, hours: list[Hour]) -> list[Finding]:
+    """Hours of installed devices that have no control."""
+    there = set(hours)
+    findings = []
+    newest = {hour.system: hour.start_ms + HOUR_MS for hour in hours}
+    inventory = books.inventory
+    for system, end_ms in newest.items():
+        mine = inventory.filter(pl.col("system") == system)
+        first = mine["from_ms"].min()
+        for hour in hours_between(system, int(first), end_ms):  # type: ignore[arg-type]
+            if hour in there:
+                continue
+            installed = mine.filter(
+                (pl.col("from_ms") < hour.start_ms + HOUR_MS)
+                & (pl.col("until_ms").is_null() | (pl.col("until_ms") > hour.start_ms))
+            )
+            if installed.height:
+                findings.append(
+                    Finding(str(hour), _named_things(installed), "the hour is not in the books")
+                )
+    return findings
+
+
+def _named_things(inventory: pl.DataFrame) -> str:
+    devices = inventory.filter(pl.col("kind") == "device")["key"].to_list()
+    return _named("device", devices) if devices else _named("node", inventory["key"].to_list())
+
+
+def _named(kind: str, keys: list[str]) -> str:
+    shown = ", ".join(sorted(keys)[:MOST_NAMED])
+    more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
+    return f"{kind}{'s' if len(keys) != 1 else ''} {shown}{more}"
+
+
+def _hour(books: Books, hour: Hour) -> list[Finding]:
+    control, problem = _readable(books.path("control", hour))
+    if control is None:
+        return [Finding(str(hour), "every device", f"control: {problem}")]
+    findings = unbalanced(control)
+    for table in ENTRIES:
+        mine = control.filter(pl.col("kind").cast(pl.String) == table)
+        path = books.path(table, hour)
+        if not mine.height and not path.exists():
+            continue
+        stated = mine["file_sha256"].max() if mine.height else None
+        if path.exists() and stated is not None and sha256(path) == stated:
+            continue
+        entries, problem = _readable(path)
+        if entries is None:
+            if mine.height:
+                findings.append(
+                    Finding(str(hour), _named(table, mine["key"].to_list()), f"entries: {problem}")
+                )
+            continue
+        findings += _altered(table, hour, mine, entries)
+    return findings
+
+
+def _readable(path: Path) -> tuple[pl.DataFrame | None, str]:
+    """A Parquet file, or what is wrong with it."""
+    if not path.exists():
+        return None, f"segment {path.name} is missing"
+    try:
+        return pl.read_parquet(path), ""
+    except (pl.exceptions.PolarsError, OSError) as error:
+        return None, f"segment {path.name} cannot be read: {str(error).splitlines()[0][:120]}"
+
+
+def _altered(table: str, hour: Hour, control: pl.DataFrame, entries: pl.DataFrame) -> list[Finding]:
+    """Rows of a file whose digest is wrong, traced to their devices."""
+    if entries.schema != ENTRIES[table]:
+        return [Finding(str(hour), f"every {table}", "its columns were altered")]
+    now = evidence.booked(table, entries).select(
+        "key",
+        pl.col("checksum").alias("is"),
+        pl.col("duration_ms").alias("is_ms"),
+        pl.col("energy_joules").alias("is_joules"),
+    )
+    compared = control.join(now, on="key", how="full", coalesce=True).filter(
+        pl.col("checksum").ne_missing(pl.col("is"))
+    )
+    findings = []
+    for row in compared.sort("key").iter_rows(named=True):
+        changes = []
+        if row["is"] is None:
+            changes.append("all its entries are gone")
+        elif row["checksum"] is None:
+            changes.append("entries that were never booked")
+        else:
+            if row["is_ms"] != row["duration_ms"]:
+                changes.append(
+                    f"{row['duration_ms'] / 1000:,.3f} s booked, {row['is_ms'] / 1000:,.3f} s found"
+                )
+            joules, found = row["energy_joules"] or 0, row["is_joules"] or 0
+            if joules != found:
+                changes.append(f"{joules:,.1f} J booked, {found:,.1f} J found")
+        what = "; ".join(changes) or "the sums are the same"
+        findings.append(
+            Finding(str(hour), f"{table} {row['key']}", f"an entry was altered: {what}")
+        )
+    return findings or [
+        Finding(str(hour), f"every {table}", "the file was rewritten, with the same entries")
+    ]
+
+
+def _sums(books: Books, hours: list[Hour]) -> list[Finding]:
+    """Hourly sums that are not the sums of their minutes."""
+    findings = []
+    days = sorted({(hour.system, hour.day) for hour in hours})
+    for system, day in days:
+        mine = [hour for hour in hours if hour.system == system and hour.day == day]
+        for table, key in evidence.KEY.items():
+            frames = []
+            for hour in mine:
+                entries, _ = _readable(books.path(table, hour))
+                if entries is not None and entries.schema == ENTRIES[table]:
+                    frames.append(entries)
+            kept, problem = _readable(books.day_path(table, system, day))
+            if kept is None:
+                findings.append(Finding(f"{day} ({system})", f"every {table}", f"sums: {problem}"))
+                continue
+            if not frames:
+                continue
+            made = hourly(table, pl.concat(frames))
+            dims = [c for c in ("minute", "node", "device", "job", "account") if c in made.columns]
+            values = [c for c, t in made.schema.items() if t.is_numeric() and c not in dims]
+            both = made.join(
+                kept, on=dims, how="full", nulls_equal=True, suffix="_kept", coalesce=True
+            )
+            differ = pl.any_horizontal(
+                (
+                    (pl.col(c).fill_null(-1.0) - pl.col(f"{c}_kept").fill_null(-1.0)).abs()
+                    > 1e-6 * pl.col(c).fill_null(0).abs() + 1e-3
+                )
+                for c in values
+            )
+            whole = [hour.time for hour in mine if books.path(table, hour).exists()]
+            wrong = both.filter(differ & pl.col("minute").is_in(whole))
+            for row in wrong.select("minute", key).unique().sort("minute", key).iter_rows():
+                findings.append(
+                    Finding(
+                        _text(row[0], system),
+                        f"{table} {row[1]}",
+                        "the hour's sum is not the sum of its minutes",
+                    )
+                )
+    return findings

@@ -1,0 +1,305 @@
+"""The ledger on disk.
+
+    ledger/inventory.parquet                    what was installed, when, and who it is
+    ledger/jobs.parquet                         the jobs: names, owners, states
+    ledger/holes.parquet                        readings on both sides of long silences
+    ledger/minutes/<table>/<system>/<day>/<hour>.parquet    entries per minute
+    ledger/control/<system>/<day>/<hour>.parquet            what the meters say of that hour
+    ledger/hours/<table>/<system>/<day>.parquet             the same entries, added up per hour
+
+Every file is replaced whole and atomically. An hour's control is written last: an hour without
+control is not booked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS, TIME
+
+INVENTORY = pl.Schema(
+    {
+        "system": pl.String(),
+        "kind": pl.String(),  # device or node
+        "key": pl.String(),
+        "node": pl.String(),
+        "from_ms": pl.Int64(),
+        "until_ms": pl.Int64(),  # null: still installed
+        "stated_ms": pl.Int64(),  # when what is said here was said
+        "period_ms": pl.Int64(),
+        "index": pl.Int64(),
+        "vendor": pl.String(),
+        "model": pl.String(),
+        "rack": pl.String(),
+        "source": pl.String(),
+    }
+)
+JOBS = pl.Schema(
+    {
+        "system": pl.String(),
+        "job": pl.String(),
+        "name": pl.String(),
+        "kind": pl.String(),
+        "project": pl.String(),
+        "user": pl.String(),
+        "state": pl.String(),
+        "start_ms": pl.Int64(),
+        "end_ms": pl.Int64(),
+        "stated_ms": pl.Int64(),
+        "seen_ms": pl.Int64(),  # newest evidence of any kind that it ran
+    }
+)
+HOLES = pl.Schema(
+    {
+        "system": pl.String(),
+        "kind": pl.String(),
+        "key": pl.String(),
+        "node": pl.String(),
+        "time": pl.Int64(),
+        "period_ms": pl.Int64(),
+        "energy_joules_total": pl.Float64(),
+        "power_watts": pl.Float64(),
+    }
+)
+
+_DIMS = ("system", "node", "device", "job", "account")
+_MAXIMA = ("power_max_watts", "temperature_max_celsius")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hour:
+    """One hour of one system."""
+
+    system: str
+    start_ms: int
+
+    @property
+    def day(self) -> str:
+        """Its UTC day, `2026-11-01`."""
+        return f"{self.time:%Y-%m-%d}"
+
+    @property
+    def time(self) -> datetime:
+        """Its start."""
+        return datetime.fromtimestamp(self.start_ms / 1000, UTC)
+
+    def __str__(self) -> str:
+        """For people: `2026-11-01T05Z (sim)`."""
+        return f"{self.time:%Y-%m-%dT%HZ} ({self.system})"
+
+
+class Books:
+    """The ledger directory of a store."""
+
+    def __init__(self, store: Path) -> None:
+        """Open the books of the store in that directory; nothing is made until it is written."""
+        self.root = store / "ledger"
+
+    def path(self, table: str, hour: Hour) -> Path:
+        """Where an hour's entries, or its control, stand."""
+        part = Path("control") if table == "control" else Path("minutes") / table
+        return self.root / part / hour.system / hour.day / f"{hour.time:%H}.parquet"
+
+    def day_path(self, table: str, system: str, day: str) -> Path:
+        """Where a day's hourly sums stand."""
+        return self.root / "hours" / table / system / f"{day}.parquet"
+
+    # Reading
+
+    def frame(self, name: str, schema: pl.Schema) -> pl.DataFrame:
+        """A whole file at the root (`inventory`, `jobs`, `holes`), empty where there is none."""
+        path = self.root / f"{name}.parquet"
+        return pl.read_parquet(path) if path.exists() else schema.to_frame()
+
+    @property
+    def inventory(self) -> pl.DataFrame:
+        """What was installed, when."""
+        return self.frame("inventory", INVENTORY)
+
+    @property
+    def jobs(self) -> pl.DataFrame:
+        """The jobs."""
+        return self.frame("jobs", JOBS)
+
+    @property
+    def holes(self) -> pl.DataFrame:
+        """Readings on both sides of long silences."""
+        return self.frame("holes", HOLES)
+
+    def hours(self) -> list[Hour]:
+        """Every booked hour, in order."""
+        found = (self.root / "control").glob("*/*/*.parquet")
+        return sorted(
+            Hour(path.parent.parent.name, _hour_ms(path.parent.name, path.stem)) for path in found
+        )
+
+    def read(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
+        """Entries that begin in the period, from the coarsest grain that answers.
+
+        Whole hours come from the hourly sums (their `minute` is the hour's start), the edges from
+        minutes.
+
+        Args:
+            table: `device`, `node` or `job`.
+            start_ms: First moment, on a minute.
+            end_ms: First moment no longer asked for, on a minute.
+        """
+        first_hour = -(-start_ms // HOUR_MS) * HOUR_MS
+        last_hour = end_ms // HOUR_MS * HOUR_MS
+        parts: list[pl.DataFrame] = []
+        if first_hour >= last_hour:
+            parts += self._minutes(table, start_ms, end_ms)
+        else:
+            parts += self._minutes(table, start_ms, first_hour)
+            parts += self._hourly(table, first_hour, last_hour)
+            parts += self._minutes(table, last_hour, end_ms)
+        return pl.concat([ENTRIES[table].to_frame(), *parts])
+
+    def _minutes(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
+        if start_ms >= end_ms:
+            return
+        for hour in self.hours():
+            path = self.path(table, hour)
+            if hour.start_ms < end_ms and hour.start_ms + HOUR_MS > start_ms and path.exists():
+                yield _between(pl.read_parquet(path), start_ms, end_ms)
+
+    def _hourly(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
+        days = {_day(start_ms), _day(end_ms - 1)}
+        for path in sorted((self.root / "hours" / table).glob("*/*.parquet")):
+            if min(days) <= path.stem <= max(days):
+                yield _between(pl.read_parquet(path), start_ms, end_ms)
+
+    def minutes(self, table: str, hour: Hour) -> pl.DataFrame | None:
+        """An hour's entries per minute; None where the file is not there."""
+        path = self.path(table, hour)
+        return pl.read_parquet(path) if path.exists() else None
+
+    def control(self, hour: Hour) -> pl.DataFrame | None:
+        """An hour's control; None where it is not booked."""
+        path = self.path("control", hour)
+        return pl.read_parquet(path) if path.exists() else None
+
+    def controls(self, start_ms: int, end_ms: int) -> pl.DataFrame:
+        """The control of every booked hour in the period."""
+        inside = [h for h in self.hours() if start_ms <= h.start_ms < end_ms]
+        frames = [frame for hour in inside if (frame := self.control(hour)) is not None]
+        return pl.concat([CONTROL.to_frame(), *frames])
+
+    def span(self) -> tuple[int, int] | None:
+        """First moment booked and the moment up to which it was; None for empty books."""
+        inventory = self.inventory.filter(pl.col("kind") == "device")
+        if inventory.is_empty():
+            inventory = self.inventory
+        hours = self.hours()
+        if inventory.is_empty() or not hours:
+            return None
+        ends = [
+            int(control["booked_until"].max().timestamp() * 1000)  # type: ignore[union-attr]
+            for hour in {h.system: h for h in hours}.values()
+            if (control := self.control(hour)) is not None and control.height
+        ]
+        first = inventory["from_ms"].min()
+        return (int(first), max(ends)) if ends else None  # type: ignore[arg-type]
+
+    # Writing
+
+    def put(self, name: str, frame: pl.DataFrame) -> None:
+        """Replace a file at the root."""
+        write_parquet(self.root / f"{name}.parquet", frame)
+
+    def put_hour(self, hour: Hour, entries: dict[str, pl.DataFrame], control: pl.DataFrame) -> None:
+        """Replace an hour: its entries first, its control last."""
+        digests = {
+            table: write_parquet(self.path(table, hour), frame) for table, frame in entries.items()
+        }
+        stamped = control.with_columns(
+            pl.col("kind").cast(pl.String).replace_strict(digests, default="").alias("file_sha256")
+        )
+        write_parquet(self.path("control", hour), stamped.cast(CONTROL))
+
+    def put_day(self, table: str, system: str, day: str, hourly: pl.DataFrame) -> None:
+        """Put hourly sums into their day, in place of those of the same hours."""
+        path = self.day_path(table, system, day)
+        kept = [hourly]
+        if path.exists():
+            old = pl.read_parquet(path)
+            kept.insert(0, old.join(hourly.select("minute").unique(), on="minute", how="anti"))
+        write_parquet(path, pl.concat(kept).sort("minute", maintain_order=True))
+
+
+def hourly(table: str, entries: pl.DataFrame) -> pl.DataFrame:
+    """Add minute entries up to hours: same columns, coarser key; `minute` is the hour's start."""
+    schema = ENTRIES[table]
+    dims = [column for column in _DIMS if column in schema]
+    sums: list[pl.Expr] = []
+    for column in schema:
+        if column in (*dims, "minute"):
+            continue
+        value = pl.col(column)
+        if column in _MAXIMA:
+            sums.append(value.max())
+        elif column == "energy_method":
+            one = value.drop_nulls().n_unique() == 1
+            sums.append(
+                pl.when(value.drop_nulls().len() == 0)
+                .then(None)
+                .when(one)
+                .then(value.drop_nulls().first())
+                .otherwise(pl.lit("mixed", dtype=schema["energy_method"]))
+                .alias(column)
+            )
+        else:
+            # A sum of nothing but unknowns is unknown, not zero.
+            sums.append(pl.when(value.is_not_null().any()).then(value.sum()).alias(column))
+    return (
+        entries.with_columns(pl.col("minute").dt.truncate("1h"))
+        .group_by("minute", *dims)
+        .agg(sums)
+        .select(schema.names())
+        .sort("minute", *dims, nulls_last=True)
+    )
+
+
+def write_parquet(path: Path, frame: pl.DataFrame) -> str:
+    """Replace a Parquet file atomically and durably; returns its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    frame.write_parquet(draft, compression="zstd", compression_level=1, statistics=True)
+    with draft.open("rb+") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return digest
+
+
+def sha256(path: Path) -> str:
+    """A file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hours_between(system: str, start_ms: int, end_ms: int) -> Iterable[Hour]:
+    """Every hour that the period touches."""
+    first = start_ms // HOUR_MS * HOUR_MS
+    return (Hour(system, start) for start in range(first, end_ms, HOUR_MS))
+
+
+def _between(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
+    bounds = [pl.lit(ms).cast(TIME) for ms in (start_ms, end_ms)]
+    return frame.filter((pl.col("minute") >= bounds[0]) & (pl.col("minute") < bounds[1]))
+
+
+def _day(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}"
+
+
+def _hour_ms(day: str, hour: str) -> int:
+    time = datetime.strptime(f"{day}T{hour}+0000", "%Y-%m-%dT%H%z")
+    return int(time.timestamp() * 1000)

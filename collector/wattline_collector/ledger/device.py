@@ -1,0 +1,280 @@
+"""Device time and device energy: each second and each joule to exactly one account.
+
+Precedence, first that holds (design 9): no evidence -> `unobserved`, or `unmeasured` inside a job;
+device lost -> `down`; no job -> `free`; activity not measured -> `unmeasured`; activity under the
+idle limit for the grace time -> `held`; else working, of which the throttled share is `slowed` and
+the rest `busy`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wattline_agents.catalogue import THROTTLE_REASONS
+from wattline_collector.ledger import intervals
+from wattline_collector.ledger.accounts import Account
+from wattline_collector.ledger.intervals import Window
+from wattline_collector.ledger.schema import ACCOUNT, DEVICE, METHOD, MINUTE_MS
+
+IDLE_LIMIT = 0.05
+GRACE_MS = 600_000
+"""Under 5 % active for over 10 minutes is idle: KPI E06 of the dictionary."""
+
+LOOK_MS = GRACE_MS + 300_000
+"""An idle stretch that reaches into the window shows at least its grace time outside it."""
+
+THROTTLE_COLUMNS = [f"throttle_{reason}_seconds_total" for reason in THROTTLE_REASONS]
+
+_KEY = ["minute", "subject", "job", "account"]
+
+
+def pieces(
+    window: Window, samples: pl.DataFrame, bounds: pl.DataFrame, held: pl.DataFrame
+) -> pl.DataFrame:
+    """Every piece of every device's time in the window looked at, with its account.
+
+    Args:
+        window: What to book.
+        samples: `subject`, `time`, `period_ms` and the device table's metrics, sorted.
+        bounds: `subject`, `low`, `high`: when each device was installed, clipped to the window.
+        held: `subject`, `job`, `start`, `end`: assignments without overlap.
+
+    Returns:
+        `subject`, `start`, `end`, `time` (of the sample that describes it), `duration_ms`, `job`,
+        `account`, `throttled` (0-1), `sm_active`, `busy`, `joules`, `integrated`.
+    """
+    state = samples.with_columns(
+        (pl.col("time") - intervals.before("time")).alias("elapsed"),
+        intervals.gap_limit().alias("limit"),
+    ).select(
+        "subject", "time", "elapsed", "limit", "up",
+        pl.col("sm_active_ratio").alias("sm_active"), pl.col("busy_ratio").alias("busy"),
+    )  # fmt: skip
+    marks = [
+        samples,
+        held.select("subject", pl.col("start").alias("time")),
+        held.select("subject", pl.col("end").alias("time")),
+    ]
+    cut = intervals.cut(window, bounds, marks)
+    found = intervals.ending_at_or_after(cut, state)
+    energy = intervals.ending_at_or_after(cut, intervals.energy_rates(samples)).select(
+        "joules_per_ms", "integrated"
+    )
+    throttle = intervals.ending_at_or_after(
+        cut, intervals.throttle_rates(samples, THROTTLE_COLUMNS)
+    ).select("throttled")
+    newest = intervals.last_samples(samples, bounds.height)
+    whole = pl.concat([cut, found, energy, throttle], how="horizontal").with_columns(
+        intervals.jobs_of(cut, held),
+        (pl.col("end") - pl.col("start")).alias("duration_ms"),
+    )
+    whole = _extend_tail(whole, state, newest, window)
+    return _hold(_accounts(whole)).with_columns(
+        (pl.col("joules_per_ms") * pl.col("duration_ms")).alias("joules")
+    )
+
+
+def _extend_tail(
+    whole: pl.DataFrame, state: pl.DataFrame, newest: pl.Series, window: Window
+) -> pl.DataFrame:
+    """Let a device's last sample stand for the moments since, while the next is not yet due.
+
+    Only at the edge of what is known: elsewhere the next sample tells.
+    """
+    if window.high < window.now_ms:
+        return whole
+    last = state.group_by("subject", maintain_order=True).last()
+    last = last.filter(window.now_ms - pl.col("time") <= pl.col("limit")).select(
+        "subject",
+        pl.col("time").alias("last_time"),
+        *(pl.col(column).alias(f"last_{column}") for column in ("up", "sm_active", "busy")),
+    )
+    joined = whole.join(last, on="subject", how="left", maintain_order="left")
+    after = pl.col("time").is_null() & (pl.col("start") >= pl.col("last_time"))
+    return joined.with_columns(
+        pl.when(after).then(0).otherwise(pl.col("elapsed")).alias("elapsed"),
+        pl.when(after).then(1).otherwise(pl.col("limit")).alias("limit"),
+        *(
+            pl.when(after).then(f"last_{column}").otherwise(pl.col(column)).alias(column)
+            for column in ("up", "sm_active", "busy")
+        ),
+    ).select(whole.columns)
+
+
+def _accounts(whole: pl.DataFrame) -> pl.DataFrame:
+    observed = pl.col("elapsed").is_not_null() & (pl.col("elapsed") <= pl.col("limit"))
+    assigned = pl.col("job").is_not_null()
+    activity = pl.coalesce("sm_active", "busy")
+    account = (
+        pl.when(~observed.fill_null(False) & assigned)
+        .then(pl.lit(Account.UNMEASURED))
+        .when(~observed.fill_null(False))
+        .then(pl.lit(Account.UNOBSERVED))
+        .when(pl.col("up") == 0)
+        .then(pl.lit(Account.DOWN))
+        .when(~assigned)
+        .then(pl.lit(Account.FREE))
+        .when(activity.is_null())
+        .then(pl.lit(Account.UNMEASURED))
+        .otherwise(pl.lit(Account.BUSY))
+    )
+    return whole.with_columns(
+        account.cast(ACCOUNT).alias("account"),
+        observed.fill_null(False).alias("observed"),
+        (activity < IDLE_LIMIT).fill_null(False).alias("idle"),
+    ).with_columns(
+        # What a device did before it vanished says nothing of the hole it left.
+        *(
+            pl.when("observed").then(column).alias(column)
+            for column in ("sm_active", "busy", "throttled")
+        )
+    )
+
+
+def _hold(whole: pl.DataFrame) -> pl.DataFrame:
+    """Turn working pieces of an idle stretch at least as long as the grace time into `held`."""
+    idle = (pl.col("account") == Account.BUSY) & pl.col("idle")
+    stretch = pl.struct("subject", "job", idle).rle_id()
+    long = pl.col("duration_ms").sum().over(stretch) >= GRACE_MS
+    return whole.with_columns(
+        pl.when(idle & long)
+        .then(pl.lit(Account.HELD, dtype=ACCOUNT))
+        .otherwise("account")
+        .alias("account")
+    )
+
+
+def entries(
+    window: Window,
+    devices: pl.DataFrame,
+    whole: pl.DataFrame,
+    samples: pl.DataFrame,
+) -> pl.DataFrame:
+    """Add pieces up to entries, one per minute x device x job x account.
+
+    Args:
+        window: What to book; pieces outside it are left out.
+        devices: `subject`, `system`, `node`, `device`, `period_ms`, in subject order.
+        whole: What `pieces` returned.
+        samples: As for `pieces`; counted, and their maxima kept.
+
+    Returns:
+        A frame of `schema.DEVICE`, sorted by device and minute.
+    """
+    inside = whole.filter(
+        (pl.col("start") >= window.start_ms) & (pl.col("end") <= window.end_ms)
+    ).with_columns((pl.col("start") // MINUTE_MS * MINUTE_MS).alias("minute"))
+    slowed = (pl.col("account") == Account.BUSY) & (pl.col("throttled") > 0)
+    split = [
+        _summed(inside.filter(~slowed.fill_null(False)), pl.lit(1.0), None),
+    ]
+    throttled = inside.filter(slowed.fill_null(False))
+    if throttled.height:
+        # A throttled piece is two entries. The busy one takes what the rounded slowed one leaves,
+        # so that their milliseconds add up to the piece exactly.
+        split.append(_summed(throttled, pl.col("throttled"), Account.SLOWED))
+        split.append(_summed(throttled, 1 - pl.col("throttled"), Account.BUSY))
+    summed = (
+        pl.concat(split)
+        .group_by(_KEY, maintain_order=False)
+        .agg(pl.all().sum())
+        .filter(pl.col("duration_ms") > 0)
+    )
+    booked = summed.join(_maxima(window, samples), on=["minute", "subject"], how="left").join(
+        devices, on="subject", how="left"
+    )
+    known = pl.col("energy_ms") > 0
+    return (
+        booked.select(
+            "system",
+            pl.col("minute").cast(DEVICE["minute"]),
+            "node",
+            "device",
+            "job",
+            pl.col("account"),
+            "duration_ms",
+            pl.when(known).then(pl.col("joules").round(6)).alias("energy_joules"),
+            _method(known),
+            "energy_ms",
+            "measured_ms",
+            pl.when(pl.col("measured_ms") > 0).then("sm_active_ms").alias("sm_active_ms"),
+            "busy_measured_ms",
+            pl.when(pl.col("busy_measured_ms") > 0).then("busy_ms").alias("busy_ms"),
+            "power_max_watts",
+            "temperature_max_celsius",
+            "samples",
+            pl.when(pl.col("period_ms") > 0)
+            .then(pl.col("duration_ms") / pl.col("period_ms"))
+            .alias("samples_expected"),
+        )
+        .sort("device", "minute", "job", "account", nulls_last=True)
+        .cast(DEVICE)
+    )
+
+
+def _summed(inside: pl.DataFrame, part: pl.Expr, account: Account | None) -> pl.DataFrame:
+    """Sums per key of `part` of every piece, booked to `account` where one is given."""
+    if account is Account.BUSY:
+        whole_slowed = (pl.col("duration_ms") * pl.col("throttled")).round().cast(pl.Int64)
+        duration = pl.col("duration_ms") - whole_slowed
+    else:
+        duration = (pl.col("duration_ms") * part).round().cast(pl.Int64)
+    booked = (
+        inside
+        if account is None
+        else inside.with_columns(pl.lit(account, dtype=ACCOUNT).alias("account"))
+    )
+
+    counts = pl.lit(True) if account is None else part >= 0.5
+    if account is Account.BUSY:
+        counts = part > 0.5
+
+    def measured(column: str) -> pl.Expr:
+        return pl.when(pl.col(column).is_not_null()).then(pl.col("d")).otherwise(0).sum()
+
+    return (
+        booked.with_columns(duration.alias("d"), (pl.col("joules") * part).alias("j"))
+        .group_by(_KEY)
+        .agg(
+            pl.col("d").sum().alias("duration_ms"),
+            pl.col("j").sum().alias("joules"),
+            measured("j").alias("energy_ms"),
+            pl.when(pl.col("integrated"))
+            .then(pl.col("d"))
+            .otherwise(0)
+            .sum()
+            .alias("integrated_ms"),
+            measured("sm_active").alias("measured_ms"),
+            (pl.col("sm_active") * pl.col("d")).sum().alias("sm_active_ms"),
+            measured("busy").alias("busy_measured_ms"),
+            (pl.col("busy") * pl.col("d")).sum().alias("busy_ms"),
+            # A sample ends exactly one piece, and of a split piece it counts in the larger part.
+            ((pl.col("end") == pl.col("time")) & counts).sum().cast(pl.Int64).alias("samples"),
+        )
+    )
+
+
+def _method(known: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(~known)
+        .then(None)
+        .when(pl.col("integrated_ms") == 0)
+        .then(pl.lit("counter"))
+        .when(pl.col("integrated_ms") >= pl.col("energy_ms"))
+        .then(pl.lit("integrated"))
+        .otherwise(pl.lit("mixed"))
+        .cast(METHOD)
+        .alias("energy_method")
+    )
+
+
+def _maxima(window: Window, samples: pl.DataFrame) -> pl.DataFrame:
+    """Maxima per minute and subject; a sample on the minute belongs to the one before."""
+    return (
+        samples.filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
+        .group_by(((pl.col("time") - 1) // MINUTE_MS * MINUTE_MS).alias("minute"), "subject")
+        .agg(
+            pl.col("power_watts").max().alias("power_max_watts"),
+            pl.col("temperature_celsius").max().alias("temperature_max_celsius"),
+        )
+    )

@@ -1,0 +1,226 @@
+"""From samples to pieces of time that are each wholly inside one minute and one assignment.
+
+A sample describes the interval that ends with it. Intervals are cut at every minute, at every start
+and end of an assignment, and at the bounds of the time a subject was installed, so that a piece has
+one minute, one job and one interval. The work is done on integers and positions: subjects are
+numbered, events are sorted once, and attributes are fetched by position, so that a day of 256
+devices at one-minute sampling is a matter of half a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from wattline_collector.ledger.schema import MINUTE_MS
+
+GAP_PERIODS = 3
+"""An interval longer than this many sampling periods is a gap: two lost samples are bad luck,
+three say that nobody was looking (design 9)."""
+
+UNKNOWN_PERIOD_MS = 60_000
+"""Taken where a sender stated no period: the slowest sampling in common use."""
+
+INTEGRATION_LIMIT_MS = 60_000
+"""Power is integrated across a hole up to this long: recordings by others have holes of 20 s whose
+authors integrate over them, and over a minute power says little about what lies between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is booked, and what is looked at to book it.
+
+    Attributes:
+        start_ms: First moment booked; on a minute.
+        end_ms: First moment no longer booked; on a minute unless the hour is still open.
+        look_ms: How far before and after evidence is looked at.
+        now_ms: Nothing is known after this.
+    """
+
+    start_ms: int
+    end_ms: int
+    look_ms: int
+    now_ms: int
+
+    @property
+    def low(self) -> int:
+        """The earliest moment looked at."""
+        return self.start_ms - self.look_ms
+
+    @property
+    def high(self) -> int:
+        """The latest moment looked at."""
+        return min(self.end_ms + self.look_ms, self.now_ms)
+
+
+def gap_limit() -> pl.Expr:
+    """How long an interval ending with this sample may be, in ms; needs column `period_ms`."""
+    period = pl.when(pl.col("period_ms") > 0).then(pl.col("period_ms"))
+    return GAP_PERIODS * period.fill_null(UNKNOWN_PERIOD_MS)
+
+
+def before(column: str) -> pl.Expr:
+    """The value in the sample before, of the same subject; needs `subject`, sorted."""
+    same = pl.col("subject") == pl.col("subject").shift(1)
+    return pl.when(same).then(pl.col(column).shift(1))
+
+
+def energy_rates(samples: pl.DataFrame) -> pl.DataFrame:
+    """Joules per millisecond of every interval between two energy readings.
+
+    A subject with an energy counter is booked from it; one without, from power over time by the
+    trapezoidal rule. Where a counter runs backwards it was reset: the joules since the reading
+    before are then taken from power, and where there is no power, from the counter's new value,
+    which misses what was used before the reset.
+
+    Args:
+        samples: `subject`, `time`, `period_ms`, `energy_joules_total`, `power_watts`, sorted by
+            subject and time.
+
+    Returns:
+        `subject`, `since`, `time` (the interval's ends), `joules_per_ms` (null: not known; also
+        before the first reading), `integrated` (bool).
+    """
+    has_counter = pl.col("energy_joules_total").is_not_null().any().over("subject")
+    readings = samples.select(
+        "subject", "time", "period_ms", "energy_joules_total", "power_watts",
+        has_counter.alias("has_counter"),
+    ).filter(
+        pl.when(pl.col("has_counter"))
+        .then(pl.col("energy_joules_total").is_not_null())
+        .otherwise(pl.col("power_watts").is_not_null())
+    )  # fmt: skip
+    elapsed = pl.col("time") - before("time")
+    increase = pl.col("energy_joules_total") - before("energy_joules_total")
+    near = elapsed <= pl.max_horizontal(gap_limit(), pl.lit(INTEGRATION_LIMIT_MS))
+    trapezoid = pl.when(near).then(
+        (pl.col("power_watts") + before("power_watts")) / 2 * elapsed / 1000
+    )
+    reset = pl.col("has_counter") & (increase < 0)
+    joules = (
+        pl.when(reset)
+        .then(pl.coalesce(trapezoid, pl.col("energy_joules_total")))
+        .when(pl.col("has_counter"))
+        .then(increase)
+        .otherwise(trapezoid)
+    )
+    integrated = ~pl.col("has_counter") | (reset & trapezoid.is_not_null())
+    return readings.select(
+        "subject",
+        before("time").alias("since"),
+        "time",
+        (joules / elapsed).alias("joules_per_ms"),
+        integrated.alias("integrated"),
+    )
+
+
+def throttle_rates(samples: pl.DataFrame, reasons: list[str]) -> pl.DataFrame:
+    """Share of every interval in which the hardware held the clocks back.
+
+    Reasons overlap in time, so the longest of them counts, not their sum.
+
+    Returns:
+        `subject`, `time` (the interval's end), `throttled` (0-1; null: not known).
+    """
+    readings = samples.filter(pl.any_horizontal(pl.col(reasons).is_not_null()))
+    elapsed = pl.col("time") - before("time")
+    longest = pl.max_horizontal(
+        *((pl.col(reason) - before(reason)).clip(lower_bound=0) for reason in reasons)
+    )
+    return readings.select(
+        "subject", "time", (longest * 1000 / elapsed).clip(0, 1).alias("throttled")
+    )
+
+
+def last_samples(samples: pl.DataFrame, subjects: int) -> pl.Series:
+    """Time of each subject's newest sample, by subject number; null where it has none."""
+    newest = samples.group_by("subject").agg(pl.col("time").max())
+    every = pl.DataFrame({"subject": pl.int_range(subjects, dtype=pl.Int32, eager=True)})
+    return every.join(newest, on="subject", how="left", maintain_order="left")["time"]
+
+
+def cut(
+    window: Window,
+    bounds: pl.DataFrame,
+    marks: list[pl.DataFrame],
+) -> pl.DataFrame:
+    """Pieces between neighbouring marks of a subject, inside its bounds.
+
+    Args:
+        window: Every minute of it is a mark.
+        bounds: `subject` (Int32, 0..n-1 in order), `low`, `high`: when the subject was installed.
+        marks: Frames of `subject`, `time` to cut at; those outside the bounds are left out.
+
+    Returns:
+        `subject`, `start`, `end`, sorted, without gaps and without empty pieces.
+    """
+    minutes = (
+        bounds.select(
+            "subject",
+            pl.int_ranges(
+                (pl.col("low") // MINUTE_MS + 1) * MINUTE_MS, pl.col("high"), MINUTE_MS
+            ).alias("time"),
+        )
+        .explode("time", empty_as_null=False)
+        .drop_nulls("time")
+    )
+    edges = [
+        bounds.select("subject", pl.col("low").alias("time")),
+        bounds.select("subject", pl.col("high").alias("time")),
+    ]
+    every = pl.concat([minutes, *edges, *(mark.select("subject", "time") for mark in marks)])
+    # Marks outside the bounds would make pieces outside them; inside, a doubled mark only makes
+    # an empty piece, which is dropped below. That is cheaper than making marks unique.
+    every = every.join(bounds, on="subject", how="inner", maintain_order="left").filter(
+        pl.col("time").is_between("low", "high")
+    )
+    every = every.select("subject", "time").sort("subject", "time")
+    following = pl.col("subject") == pl.col("subject").shift(-1)
+    return every.select(
+        "subject",
+        pl.col("time").alias("start"),
+        pl.when(following).then(pl.col("time").shift(-1)).alias("end"),
+    ).filter(pl.col("end") > pl.col("start"))
+
+
+def ending_at_or_after(pieces: pl.DataFrame, readings: pl.DataFrame) -> pl.DataFrame:
+    """For each piece, the reading whose interval holds it: the first at or after its end.
+
+    Args:
+        pieces: `subject`, `start`, `end`, sorted by subject and time.
+        readings: `subject`, `time` and values, sorted by subject and time.
+
+    Returns:
+        The columns of `readings` but `subject`, one row per piece; null where there is none.
+    """
+    values = [column for column in readings.columns if column != "subject"]
+    joined = pieces.select("subject", "end").join_asof(
+        readings,
+        left_on="end",
+        right_on="time",
+        by="subject",
+        strategy="forward",
+        coalesce=False,
+        check_sortedness=False,
+    )
+    return joined.select(values)
+
+
+def jobs_of(pieces: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
+    """The job that holds each piece, null where none does.
+
+    Args:
+        pieces: `subject`, `start`, `end`, sorted, already cut at starts and ends of `held`.
+        held: `subject`, `job`, `start`, `end`, without overlap within a subject.
+    """
+    joined = pieces.select("subject", pl.col("start")).join_asof(
+        held.select("subject", "start", pl.col("end").alias("until"), "job").sort(
+            "subject", "start"
+        ),
+        on="start",
+        by="subject",
+        strategy="backward",
+        check_sortedness=False,
+    )
+    return joined.select(pl.when(pl.col("start") < pl.col("until")).then("job").alias("job"))["job"]

@@ -1,0 +1,176 @@
+"""Node energy: what a node's own meter saw, to the jobs and accounts of its devices.
+
+Rule: at every moment a node's energy is shared over its installed devices in equal parts; each part
+goes to the job that holds the device, and within a minute over the accounts that job's time on the
+node went to, by device-time. A node held by one job alone therefore gives it all. A node without
+devices is booked as `free`: nobody says that anything held it.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wattline_collector.ledger import intervals
+from wattline_collector.ledger.accounts import Account
+from wattline_collector.ledger.intervals import Window
+from wattline_collector.ledger.schema import ACCOUNT, METHOD, MINUTE_MS, NODE
+
+
+def pieces(
+    window: Window, samples: pl.DataFrame, bounds: pl.DataFrame, marks: pl.DataFrame
+) -> pl.DataFrame:
+    """Every piece of every node's time, with its energy.
+
+    Args:
+        window: What to book.
+        samples: `subject`, `time`, `period_ms`, `energy_joules_total`, `power_watts`, sorted.
+        bounds: `subject`, `low`, `high`: when each node was installed.
+        marks: `subject`, `time`: where an assignment of one of its devices starts or ends.
+
+    Returns:
+        `subject`, `start`, `end`, `duration_ms`, `joules` (null: not metered), `integrated`.
+    """
+    cut = intervals.cut(window, bounds, [samples, marks])
+    energy = intervals.ending_at_or_after(cut, intervals.energy_rates(samples)).select(
+        "joules_per_ms", "integrated"
+    )
+    return (
+        pl.concat([cut, energy], how="horizontal")
+        .with_columns((pl.col("end") - pl.col("start")).alias("duration_ms"))
+        .with_columns((pl.col("joules_per_ms") * pl.col("duration_ms")).alias("joules"))
+    )
+
+
+def held_shares(whole: pl.DataFrame, devices: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """Which part of a node each job holds, piece by piece.
+
+    Args:
+        whole: What `pieces` returned.
+        devices: `device` (its subject number), `node` (its node's), `low`, `high`.
+        held: `subject` (device), `job`, `start`, `end`.
+
+    Returns:
+        `piece` (row number in `whole`), `job`, `part` (0-1); parts of a piece add up to 1.
+    """
+    numbered = whole.select(
+        pl.int_range(pl.len(), dtype=pl.UInt32).alias("piece"), "subject", "start", "end"
+    )
+    installed = numbered.join(
+        devices.select(pl.col("node").alias("subject"), "device", "low", "high"), on="subject"
+    ).filter((pl.col("low") < pl.col("end")) & (pl.col("high") > pl.col("start")))
+    of_device = installed.select(pl.col("device").alias("subject"), "piece", "start", "end").sort(
+        "subject", "start"
+    )
+    of_device = of_device.with_columns(intervals.jobs_of(of_device, held))
+    return (
+        of_device.group_by("piece", "job")
+        .agg(pl.len().alias("count"))
+        .with_columns((pl.col("count") / pl.col("count").sum().over("piece")).alias("part"))
+        .select("piece", "job", "part")
+    )
+
+
+def entries(
+    window: Window,
+    nodes: pl.DataFrame,
+    whole: pl.DataFrame,
+    shares: pl.DataFrame,
+    samples: pl.DataFrame,
+    device_entries: pl.DataFrame,
+) -> pl.DataFrame:
+    """Add pieces up to entries, one per minute x node x job x account.
+
+    Args:
+        window: What to book.
+        nodes: `subject`, `system`, `node`, `period_ms`.
+        whole: What `pieces` returned.
+        shares: What `held_shares` returned.
+        samples: As for `pieces`.
+        device_entries: The same hours' entries of the node's devices.
+
+    Returns:
+        A frame of `schema.NODE`.
+    """
+    inside = (
+        whole.with_row_index("piece")
+        .join(shares, on="piece", how="left")
+        .filter((pl.col("start") >= window.start_ms) & (pl.col("end") <= window.end_ms))
+        .with_columns(
+            (pl.col("start") // MINUTE_MS * MINUTE_MS).alias("minute"),
+            pl.col("part").fill_null(1.0),
+        )
+    )
+    part = pl.col("part")
+    known = pl.col("joules").is_not_null()
+    by_job = inside.group_by("minute", "subject", "job").agg(
+        (pl.col("duration_ms") * part).sum().alias("duration_ms"),
+        (pl.col("joules") * part).sum().alias("joules"),
+        (pl.when(known).then(pl.col("duration_ms") * part).otherwise(0)).sum().alias("energy_ms"),
+        (pl.when(pl.col("integrated")).then(pl.col("duration_ms") * part).otherwise(0))
+        .sum()
+        .alias("integrated_ms"),
+    )
+    accounts = (
+        device_entries.group_by("minute", "node", "job", "account")
+        .agg(
+            pl.col("duration_ms").sum().alias("device_ms"),
+            pl.when(pl.col("energy_joules").is_not_null().any())
+            .then(pl.col("energy_joules").sum())
+            .alias("device_energy_joules"),
+        )
+        .with_columns(
+            (pl.col("device_ms") / pl.col("device_ms").sum().over("minute", "node", "job")).alias(
+                "account_part"
+            ),
+            pl.col("minute").dt.epoch("ms"),
+        )
+    )
+    seen = (
+        samples.filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
+        .group_by(((pl.col("time") - 1) // MINUTE_MS * MINUTE_MS).alias("minute"), "subject")
+        .agg(pl.len().alias("seen"))
+    )
+    of_account = pl.col("account_part").fill_null(1.0)
+    booked = (
+        by_job.join(seen, on=["minute", "subject"], how="left")
+        .with_columns(
+            (
+                pl.col("seen").fill_null(0)
+                * pl.col("duration_ms")
+                / pl.col("duration_ms").sum().over("minute", "subject")
+            ).alias("samples")
+        )
+        .join(nodes, on="subject", how="left")
+        .join(accounts, on=["minute", "node", "job"], how="left", nulls_equal=True)
+    )
+    metered = pl.col("energy_ms") > 0
+    method = (
+        pl.when(~metered)
+        .then(None)
+        .when(pl.col("integrated_ms") == 0)
+        .then(pl.lit("counter"))
+        .when(pl.col("integrated_ms") >= pl.col("energy_ms"))
+        .then(pl.lit("integrated"))
+        .otherwise(pl.lit("mixed"))
+        .cast(METHOD)
+    )
+    return (
+        booked.select(
+            "system",
+            pl.col("minute").cast(NODE["minute"]),
+            "node",
+            "job",
+            pl.col("account").fill_null(pl.lit(Account.FREE, dtype=ACCOUNT)),
+            (pl.col("duration_ms") * of_account).alias("duration_ms"),
+            pl.when(metered).then((pl.col("joules") * of_account).round(6)).alias("energy_joules"),
+            method.alias("energy_method"),
+            (pl.col("energy_ms") * of_account).alias("energy_ms"),
+            "device_energy_joules",
+            (pl.col("samples") * of_account).alias("samples"),
+            pl.when(pl.col("period_ms") > 0)
+            .then(pl.col("duration_ms") * of_account / pl.col("period_ms"))
+            .alias("samples_expected"),
+        )
+        .sort("node", "minute", "job", "account", nulls_last=True)
+        .cast(NODE)
+    )

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+HOUR = 3600
+
+
+def _meter(telemetry: Any, start_ms: int, last_s: int, watts: Any, every_s: int = 10) -> None:
+    telemetry.add("node_info", [{"time_unix_ms": start_ms}], period_ms=0)
+    telemetry.add(
+        "node",
+        [
+            {"time_unix_ms": start_ms + s * 1000, "power_watts": watts(s)}
+            for s in range(0, last_s + 1, every_s)
+        ],
+        period_ms=every_s * 1000,
+    )
+
+
+def test_node_energy_goes_to_the_job_that_holds_the_node_cut_at_its_ends(
+    telemetry: Any, joules: Any, start_ms: int
+) -> None:
+    telemetry.device("gpu0")
+    telemetry.device("gpu1")
+    _meter(telemetry, start_ms, HOUR, lambda s: 1000.0 if s <= 900 else 3000.0)
+    for gpu in ("gpu0", "gpu1"):
+        telemetry.assign("j", 905, 2000, gpu)
+    booked = joules(telemetry.book(HOUR), "node", job="j")
+    # The step lies between 900 s and 910 s; the joules of that interval are spread evenly over it.
+    assert booked == {"unmeasured": pytest.approx(2000 * 5 + 3000 * (2000 - 910), rel=1e-9)}
+
+
+def test_node_energy_is_shared_by_device_time(telemetry: Any, joules: Any, start_ms: int) -> None:
+    for gpu in ("a", "b", "c", "d"):
+        telemetry.device(gpu)
+    _meter(telemetry, start_ms, HOUR, lambda s: 1000.0)
+    telemetry.assign("one", 0, HOUR, "a")
+    telemetry.assign("two", 0, HOUR, "b")
+    telemetry.assign("two", 0, HOUR, "c")
+    books = telemetry.book(HOUR)
+    assert joules(books, "node", job="one")["unmeasured"] == pytest.approx(1000 * HOUR / 4)
+    assert joules(books, "node", job="two")["unmeasured"] == pytest.approx(1000 * HOUR / 2)
+    assert joules(books, "node", job=None)["unobserved"] == pytest.approx(1000 * HOUR / 4)
+
+
+def test_a_hole_of_twenty_seconds_in_a_power_series_is_integrated(
+    telemetry: Any, joules: Any, start_ms: int
+) -> None:
+    telemetry.device()
+    telemetry.add("node_info", [{"time_unix_ms": start_ms}], period_ms=0)
+    times = [s for s in range(0, HOUR + 1, 2) if not 1000 < s < 1020]
+    telemetry.add(
+        "node",
+        [{"time_unix_ms": start_ms + s * 1000, "power_watts": 500.0} for s in times],
+        period_ms=2000,
+    )
+    assert sum(joules(telemetry.book(HOUR), "node").values()) == pytest.approx(500 * HOUR)
+
+
+def test_a_node_without_devices_is_booked(telemetry: Any, joules: Any, start_ms: int) -> None:
+    _meter(telemetry, start_ms, HOUR, lambda s: 200.0)
+    assert joules(telemetry.book(HOUR), "node") == {"free": pytest.approx(200 * HOUR)}
+
+
+def test_a_node_without_a_meter_has_unknown_energy(telemetry: Any, start_ms: int) -> None:
+    telemetry.add("node_info", [{"time_unix_ms": start_ms}], period_ms=0)
+    telemetry.add("node", [{"time_unix_ms": start_ms + s * 1000} for s in range(0, 600, 10)])
+    books = telemetry.book(600)
+    entries = books.minutes("node", books.hours()[0])
+    assert entries is not None and entries["energy_joules"].null_count() == entries.height
+
+
+def test_the_devices_part_of_a_nodes_energy_stands_beside_it(telemetry: Any, start_ms: int) -> None:
+    telemetry.device("gpu0")
+    telemetry.samples("gpu0", last_s=HOUR, counter=lambda s: 400 * s)
+    _meter(telemetry, start_ms, HOUR, lambda s: 1000.0)
+    books = telemetry.book(HOUR)
+    entries = books.minutes("node", books.hours()[0])
+    assert entries is not None
+    assert entries["energy_joules"].sum() == pytest.approx(1000 * HOUR)
+    assert entries["device_energy_joules"].sum() == pytest.approx(400 * HOUR)
+    assert entries.filter(pl.col("account") != "free").is_empty()
