@@ -23,30 +23,48 @@ def job_energy(view: View, by: list[str]) -> pl.DataFrame:
 
 
 def tokens_per_joule(view: View, by: list[str]) -> pl.DataFrame:
-    """S10: tokens over the energy of the jobs that count them."""
+    """S10: tokens over the energy of the jobs that count them.
+
+    A job's tokens count by the share of its time whose energy is known: tokens made while no meter
+    was read, over joules that are therefore missing, would make a job look better than it is.
+    """
     counting = counting_jobs(view)
     key = ["system", "job"]
+    each = list(dict.fromkeys([*by, *key]))
     made = grouped(
         view.job.with_columns(all_tokens().alias("tokens")).join(counting, on=key, how="semi"),
-        by,
-        numerator=total("tokens"),
-        n=pl.struct(key).n_unique(),
+        each,
+        tokens=total("tokens"),
     )
     of_jobs = view.energy.filter(pl.col("job").is_not_null())
     used = grouped(
         of_jobs.join(counting, on=key, how="semi"),
-        by,
-        denominator=total("joules"),
-        coverage=ratio(pl.col("known_ms").sum(), pl.col("device_ms").sum()),
+        each,
+        joules=total("joules"),
+        known_ms=pl.col("known_ms").sum(),
+        device_ms=pl.col("device_ms").sum(),
         method=_method(),
     )
-    joined = made.join(used, on=by, how="left") if by else pl.concat([made, used], how="horizontal")
+    known, device = pl.col("known_ms"), pl.col("device_ms")
+    found = grouped(
+        made.join(used, on=each, how="left"),
+        by,
+        numerator=_total(pl.col("tokens") * known / device),
+        denominator=total("joules"),
+        n=pl.struct(key).n_unique(),
+        coverage=ratio(known.sum(), device.sum()),
+        method=pl.col("method").drop_nulls().unique().sort().str.join("; "),
+    )
     left_out = of_jobs.join(counting, on=key, how="anti")
     note = None
     if left_out.height and not by:
         jobs, kwh = left_out.select(key).unique().height, left_out["joules"].sum() / JOULES_PER_KWH
         note = f"{jobs} jobs that count no tokens are left out, with {kwh:.4g} kWh"
-    return shaped(joined.with_columns(pl.lit(note, dtype=pl.String).alias("note")), by)
+    return shaped(found.with_columns(pl.lit(note, dtype=pl.String).alias("note")), by)
+
+
+def _total(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.is_not_null().any()).then(value.sum())
 
 
 def _method() -> pl.Expr:

@@ -257,8 +257,9 @@ def _jobs(view: View) -> pl.DataFrame:
             "tokens",
             "energy_joules",
             pl.when(known).then("boundary").alias("boundary"),
+            # As in S10: tokens of the time whose energy is known.
             pl.when(known)
-            .then(pl.col("tokens") / pl.col("energy_joules"))
+            .then(pl.col("tokens") * pl.col("coverage") / pl.col("energy_joules"))
             .alias("tokens_per_joule"),
             "sm_active_ratio",
             pl.col("held_hours").fill_null(0.0),

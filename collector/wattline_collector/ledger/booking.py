@@ -14,14 +14,20 @@ from pathlib import Path
 from typing import Protocol
 
 import polars as pl
-from wattline_agents.clock import SystemClock
 
+from wattline_agents.clock import SystemClock
 from wattline_collector.ledger import control, device, intervals, inventory, job, node
 from wattline_collector.ledger.books import HOLES, Books, Hour, hourly, hours_between
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.schema import CONTROL, HOUR_MS, TIME
 
 LOOK_MS = device.LOOK_MS
+
+METRICS = {
+    "device": device.METRICS,
+    "node": ("energy_joules_total", "power_watts"),
+}
+"""The metrics booking looks at, by table."""
 
 Progress = Callable[[int, int], None]
 """Called with hours done and hours there are."""
@@ -380,11 +386,12 @@ def _samples(
         .filter((pl.col("time") < window.low) | (pl.col("time") > window.high))
         .select("subject", "key", "time", "period_ms", "energy_joules_total", "power_watts")
     )
-    samples = (
-        pl.concat([near, before, far], how="diagonal")
-        .unique(["subject", "time"], keep="first", maintain_order=False)
-        .sort("subject", "time")
-    )
+    samples = near
+    if before.height or far.height:
+        samples = pl.concat([near, before, far], how="diagonal").unique(
+            ["subject", "time"], keep="first", maintain_order=False
+        )
+    samples = samples.sort("subject", "time")
     first = near.sort("time").group_by("key", maintain_order=True).first()
     spoke = (
         first.join(before.select("key", pl.col("time").alias("was")), on="key")
@@ -428,7 +435,7 @@ def compute(window: Window, system: str, inputs: Inputs) -> Booked:
     """
     bounds = inputs.devices.select("subject", "low", "high")
     pieces = device.pieces(window, inputs.device_samples, bounds, inputs.held)
-    devices = device.entries(window, inputs.devices, pieces, inputs.device_samples)
+    devices = device.entries(window, inputs.devices, pieces)
 
     node_number = inputs.nodes.select("node", pl.col("subject").alias("of_node"))
     placed = inputs.devices.join(node_number, on="node").select(

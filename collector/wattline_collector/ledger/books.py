@@ -193,20 +193,21 @@ class Books:
         return pl.concat([CONTROL.to_frame(), *frames])
 
     def span(self) -> tuple[int, int] | None:
-        """First moment booked and the moment up to which it was; None for empty books."""
-        inventory = self.inventory.filter(pl.col("kind") == "device")
-        if inventory.is_empty():
-            inventory = self.inventory
-        hours = self.hours()
-        if inventory.is_empty() or not hours:
+        """From when anything was installed up to where the books go; None for empty books."""
+        inventory, hours = self.inventory, self.hours()
+        newest = {hour.system: hour for hour in hours}
+        ends = []
+        for system, hour in newest.items():
+            control = self.control(hour)
+            if control is None or control.is_empty():
+                continue
+            booked = control.select(pl.col("booked_until").dt.epoch("ms").max()).item()
+            mine = inventory.filter(pl.col("system") == system)["until_ms"]
+            # Nothing is booked of a time after the last of a system's things was taken away.
+            ends.append(booked if mine.null_count() else min(booked, max(mine)))
+        if inventory.is_empty() or not ends:
             return None
-        ends = [
-            int(control["booked_until"].max().timestamp() * 1000)  # type: ignore[union-attr]
-            for hour in {h.system: h for h in hours}.values()
-            if (control := self.control(hour)) is not None and control.height
-        ]
-        first = inventory["from_ms"].min()
-        return (int(first), max(ends)) if ends else None  # type: ignore[arg-type]
+        return min(inventory["from_ms"]), max(ends)
 
     # Writing
 

@@ -224,3 +224,44 @@ def jobs_of(pieces: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
         check_sortedness=False,
     )
     return joined.select(pl.when(pl.col("start") < pl.col("until")).then("job").alias("job"))["job"]
+
+
+def settle(pieces: pl.DataFrame) -> pl.Series:
+    """Joules of each piece, with power readings across a job's edge left to the time outside it.
+
+    Between a power reading before a job and the first one inside it, nobody knows how much of the
+    energy is the job's. It is booked to the unassigned time of that interval, and the job's moments
+    in it have unknown energy: less than one sampling period at each end of a job, and what the
+    authors of recordings do who integrate from the first to the last reading inside a run. Where
+    one job follows another without a pause, and wherever a counter is read, the joules are spread
+    evenly over the interval.
+
+    Args:
+        pieces: `subject`, `duration_ms`, `assigned` (bool), `reading` (end of the energy interval),
+            `joules_per_ms`, `integrated`.
+    """
+    even = pl.col("joules_per_ms") * pl.col("duration_ms")
+    key = ["subject", "reading"]
+    free = ~pl.col("assigned")
+    shared = (
+        pieces.filter(pl.col("integrated") & pl.col("joules_per_ms").is_not_null())
+        .group_by(key)
+        .agg(
+            even.sum().alias("whole"),
+            pl.col("duration_ms").filter(free).sum().alias("free_ms"),
+            (pl.col("assigned").any() & free.any()).alias("shared"),
+        )
+        .filter("shared")
+    )
+    if shared.is_empty():
+        return pieces.select(even.alias("joules"))["joules"]
+    joined = pieces.join(shared, on=key, how="left", maintain_order="left")
+    outside = pl.col("whole") * pl.col("duration_ms") / pl.col("free_ms")
+    return joined.select(
+        pl.when(pl.col("shared").is_null())
+        .then(even)
+        .when(free)
+        .then(outside)
+        .otherwise(None)
+        .alias("joules")
+    )["joules"]

@@ -28,16 +28,15 @@ def pieces(
         marks: `subject`, `time`: where an assignment of one of its devices starts or ends.
 
     Returns:
-        `subject`, `start`, `end`, `duration_ms`, `joules` (null: not metered), `integrated`.
+        `subject`, `start`, `end`, `duration_ms`, `reading`, `joules_per_ms` (null: not metered),
+        `integrated`.
     """
     cut = intervals.cut(window, bounds, [samples, marks])
     energy = intervals.ending_at_or_after(cut, intervals.energy_rates(samples)).select(
-        "joules_per_ms", "integrated"
+        pl.col("time").alias("reading"), "joules_per_ms", "integrated"
     )
-    return (
-        pl.concat([cut, energy], how="horizontal")
-        .with_columns((pl.col("end") - pl.col("start")).alias("duration_ms"))
-        .with_columns((pl.col("joules_per_ms") * pl.col("duration_ms")).alias("joules"))
+    return pl.concat([cut, energy], how="horizontal").with_columns(
+        (pl.col("end") - pl.col("start")).alias("duration_ms")
     )
 
 
@@ -91,8 +90,12 @@ def entries(
     Returns:
         A frame of `schema.NODE`.
     """
+    held = shares.filter(pl.col("job").is_not_null()).select("piece").unique()
+    numbered = whole.with_row_index("piece").with_columns(
+        pl.col("piece").is_in(held["piece"].implode()).alias("assigned")
+    )
     inside = (
-        whole.with_row_index("piece")
+        numbered.with_columns(intervals.settle(numbered))
         .join(shares, on="piece", how="left")
         .filter((pl.col("start") >= window.start_ms) & (pl.col("end") <= window.end_ms))
         .with_columns(

@@ -28,9 +28,23 @@ def test_node_energy_goes_to_the_job_that_holds_the_node_cut_at_its_ends(
     _meter(telemetry, start_ms, HOUR, lambda s: 1000.0 if s <= 900 else 3000.0)
     for gpu in ("gpu0", "gpu1"):
         telemetry.assign("j", 905, 2000, gpu)
-    booked = joules(telemetry.book(HOUR), "node", job="j")
-    # The step lies between 900 s and 910 s; the joules of that interval are spread evenly over it.
-    assert booked == {"unmeasured": pytest.approx(2000 * 5 + 3000 * (2000 - 910), rel=1e-9)}
+    books = telemetry.book(HOUR)
+    # Whose the joules between the readings at 900 s and 910 s are is not known: not the job's.
+    assert joules(books, "node", job="j") == {"unmeasured": pytest.approx(3000 * (2000 - 910))}
+    everything = 1000 * 900 + 2000 * 10 + 3000 * (HOUR - 910)
+    assert sum(joules(books, "node").values()) == pytest.approx(everything)
+
+
+def test_joules_between_two_jobs_without_a_pause_are_shared_by_time(
+    telemetry: Any, joules: Any, start_ms: int
+) -> None:
+    telemetry.device()
+    _meter(telemetry, start_ms, HOUR, lambda s: 1000.0)
+    telemetry.assign("first", 0, 905)
+    telemetry.assign("second", 905, HOUR)
+    books = telemetry.book(HOUR)
+    assert joules(books, "node", job="first") == {"unmeasured": pytest.approx(905_000)}
+    assert joules(books, "node", job="second") == {"unmeasured": pytest.approx(2_695_000)}
 
 
 def test_node_energy_is_shared_by_device_time(telemetry: Any, joules: Any, start_ms: int) -> None:

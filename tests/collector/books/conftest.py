@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from wattline_agents.catalogue import TABLES, Type
 
+from wattline_agents.catalogue import TABLES, Type
 from wattline_collector.ledger.booking import book
 from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.schema import HOUR_MS

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from wattline_collector.kpi.query import overview
+from wattline_collector.ledger.accounts import Account
+
+HOUR = 3600
+
+
+@pytest.fixture
+def seen(telemetry: Any, start_ms: int) -> Any:
+    for gpu in "ab":
+        telemetry.device(gpu)
+        telemetry.samples(
+            gpu, last_s=30 * HOUR, every_s=60, sm_active_ratio=0.6, counter=lambda s: 400 * s
+        )
+    telemetry.assign("j", HOUR, 5 * HOUR, "a")
+    telemetry.add("node_info", [{"time_unix_ms": start_ms}], period_ms=0)
+    telemetry.add(
+        "node",
+        [
+            {"time_unix_ms": start_ms + s * 1000, "energy_joules_total": 1000.0 * s}
+            for s in range(0, 30 * HOUR + 1, 60)
+        ],
+        period_ms=60_000,
+    )
+    telemetry.book(30 * HOUR)
+    return overview(telemetry.path).to_json()
+
+
+def test_accounts_and_waterfall_start_from_what_was_installed(seen: Any) -> None:
+    hours = {row["account"]: row["device_hours"] for row in seen["accounts"]}
+    assert list(hours) == [account.value for account in Account]
+    assert sum(hours.values()) == pytest.approx(60)
+    steps = [row["device_hours"] for row in seen["waterfall"]]
+    assert steps == sorted(steps, reverse=True)
+    assert steps[0] == pytest.approx(60)
+    assert steps[-1] == pytest.approx(4)
+
+
+def test_node_overhead_is_what_the_devices_did_not_use(seen: Any) -> None:
+    energy = {(row["boundary"], row["account"]): row["energy_joules"] for row in seen["energy"]}
+    assert energy["node", "node_overhead"] == pytest.approx(200 * 30 * HOUR)
+    assert energy["gpu", "busy"] == pytest.approx(400 * 4 * HOUR)
+
+
+def test_days_add_up_to_the_period(seen: Any) -> None:
+    assert [day["day"] for day in seen["days"]] == ["2026-11-01", "2026-11-02"]
+    assert sum(day["energy_joules"] for day in seen["days"]) == pytest.approx(1000 * 30 * HOUR)
+    assert sum(sum(day["device_hours"].values()) for day in seen["days"]) == pytest.approx(60)
+
+
+def test_a_job_is_listed_with_what_is_known_of_it_and_null_for_the_rest(seen: Any) -> None:
+    (job,) = seen["jobs"]
+    assert job["job"] == "j" and job["devices"] == 1
+    assert job["device_hours"] == pytest.approx(4)
+    assert job["energy_joules"] == pytest.approx(500 * 4 * HOUR)
+    assert job["boundary"] == "node"
+    assert job["tokens"] is None and job["tokens_per_joule"] is None and job["name"] is None
+
+
+def test_it_says_whether_the_books_balance_and_is_plain_json(seen: Any) -> None:
+    assert seen["audit"] == {"balanced": True, "findings": 0, "checked_hours": 30}
+    assert json.loads(json.dumps(seen, allow_nan=False)) == seen
