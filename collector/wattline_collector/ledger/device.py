@@ -181,20 +181,8 @@ def entries(
     ).with_columns(
         (pl.col("start") // MINUTE_MS * MINUTE_MS).alias("minute"), pl.col("job").cast(jobs)
     )
-    slowed = (pl.col("account") == Account.BUSY) & (pl.col("throttled") > 0)
-    split = [
-        _summed(inside.filter(~slowed.fill_null(False)), pl.lit(1.0), None),
-    ]
-    throttled = inside.filter(slowed.fill_null(False))
-    if throttled.height:
-        # A throttled piece is two entries. The busy one takes what the rounded slowed one leaves,
-        # so that their milliseconds add up to the piece exactly.
-        split.append(_summed(throttled, pl.col("throttled"), Account.SLOWED))
-        split.append(_summed(throttled, 1 - pl.col("throttled"), Account.BUSY))
     summed = (
-        pl.concat(split)
-        .group_by(_KEY, maintain_order=False)
-        .agg(pl.exclude(_MAXIMA).sum(), pl.col(_MAXIMA).max())
+        _summed(_split(inside))
         .filter(pl.col("duration_ms") > 0)
         .sort("subject", "minute", "job", "account", nulls_last=True)
     )
@@ -224,46 +212,62 @@ def entries(
     ).cast(DEVICE)
 
 
-def _summed(inside: pl.DataFrame, part: pl.Expr, account: Account | None) -> pl.DataFrame:
-    """Sums per key of `part` of every piece, booked to `account` where one is given."""
-    if account is Account.BUSY:
-        whole_slowed = (pl.col("duration_ms") * pl.col("throttled")).round().cast(pl.Int64)
-        duration = pl.col("duration_ms") - whole_slowed
-    else:
-        duration = (pl.col("duration_ms") * part).round().cast(pl.Int64)
-    booked = (
-        inside
-        if account is None
-        else inside.with_columns(pl.lit(account, dtype=ACCOUNT).alias("account"))
+def _split(inside: pl.DataFrame) -> pl.DataFrame:
+    """Make two of each throttled piece: what was slowed, and the busy rest.
+
+    Returns:
+        The pieces with `d` (their milliseconds), `part` (of the piece's joules) and `counts`
+        (whether the sample that ends the piece counts here: in the larger part).
+    """
+    whole = inside.with_columns(
+        pl.col("duration_ms").alias("d"), pl.lit(1.0).alias("part"), pl.lit(True).alias("counts")
+    )
+    slowed = ((pl.col("account") == Account.BUSY) & (pl.col("throttled") > 0)).fill_null(False)
+    throttled = whole.filter(slowed)
+    if throttled.is_empty():
+        return whole
+    share = pl.col("throttled")
+    # The busy part takes what the rounded slowed one leaves, so that their milliseconds add up.
+    milliseconds = (pl.col("duration_ms") * share).round().cast(pl.Int64)
+    return pl.concat(
+        [
+            whole.filter(~slowed),
+            throttled.with_columns(
+                pl.lit(Account.SLOWED, dtype=ACCOUNT).alias("account"),
+                milliseconds.alias("d"),
+                share.alias("part"),
+                (share >= 0.5).alias("counts"),
+            ),
+            throttled.with_columns(
+                (pl.col("duration_ms") - milliseconds).alias("d"),
+                (1 - share).alias("part"),
+                (share < 0.5).alias("counts"),
+            ),
+        ]
     )
 
-    counts = pl.lit(True) if account is None else part >= 0.5
-    if account is Account.BUSY:
-        counts = part > 0.5
+
+def _summed(parts: pl.DataFrame) -> pl.DataFrame:
+    """Sums per minute, subject, job and account."""
 
     def measured(column: str) -> pl.Expr:
         return pl.when(pl.col(column).is_not_null()).then(pl.col("d")).otherwise(0).sum()
 
-    return (
-        booked.with_columns(duration.alias("d"), (pl.col("joules") * part).alias("j"))
-        .group_by(_KEY)
-        .agg(
-            pl.col("d").sum().alias("duration_ms"),
-            pl.col("j").sum().alias("joules"),
-            measured("j").alias("energy_ms"),
-            pl.when(pl.col("integrated"))
-            .then(pl.col("d"))
-            .otherwise(0)
-            .sum()
-            .alias("integrated_ms"),
-            measured("sm_active").alias("measured_ms"),
-            (pl.col("sm_active") * pl.col("d")).sum().alias("sm_active_ms"),
-            measured("busy").alias("busy_measured_ms"),
-            (pl.col("busy") * pl.col("d")).sum().alias("busy_ms"),
-            # A sample ends exactly one piece, and of a split piece it counts in the larger part.
-            ((pl.col("end") == pl.col("time")) & counts).sum().cast(pl.Int64).alias("samples"),
-            pl.col(_MAXIMA).max(),
-        )
+    return parts.group_by(_KEY).agg(
+        pl.col("d").sum().alias("duration_ms"),
+        (pl.col("joules") * pl.col("part")).sum().alias("joules"),
+        measured("joules").alias("energy_ms"),
+        pl.when(pl.col("integrated")).then(pl.col("d")).otherwise(0).sum().alias("integrated_ms"),
+        measured("sm_active").alias("measured_ms"),
+        (pl.col("sm_active") * pl.col("d")).sum().alias("sm_active_ms"),
+        measured("busy").alias("busy_measured_ms"),
+        (pl.col("busy") * pl.col("d")).sum().alias("busy_ms"),
+        # A sample ends exactly one piece.
+        ((pl.col("end") == pl.col("time")) & pl.col("counts"))
+        .sum()
+        .cast(pl.Int64)
+        .alias("samples"),
+        pl.col(_MAXIMA).max(),
     )
 
 
