@@ -201,7 +201,8 @@ def _hour(books: Books, hour: Hour) -> list[Finding]:
                     Finding(str(hour), _named(table, mine["key"].to_list()), f"entries: {problem}")
                 )
             continue
-        findings += _altered(table, hour, mine, entries)
+        if mine.height or entries.height:
+            findings += _altered(table, hour, mine, entries)
     return findings
 
 

@@ -1,0 +1,103 @@
+"""What tests need beyond Python: where it is missing they are left out, and it is said at the end.
+
+With WATTLINE_CI=1 nothing may be left out: a test that is skipped there makes the run fail.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = "/usr/bin/chromium"
+
+
+def _recordings() -> str | None:
+    shared = Path(os.environ.get("WATTLINE_SHARED", ROOT.parent / "shared"))
+    if (shared / "data").is_dir():
+        return None
+    return "the recordings are not here: set WATTLINE_SHARED to the directory that holds data/"
+
+
+def _browser() -> str | None:
+    if not Path(CHROMIUM).exists():
+        return "no Chromium: apt install chromium fonts-dejavu-core"
+    if importlib.util.find_spec("playwright") is None:
+        return "no Playwright: ./run setup browser"
+    return None
+
+
+def _program(name: str, package: str) -> str | None:
+    return None if shutil.which(name) else f"no {name}: apt install {package}"
+
+
+def _missing(marker: str) -> str | None:
+    """Why tests with that marker cannot run here."""
+    match marker:
+        case "recordings":
+            return _recordings()
+        case "browser":
+            return _browser()
+        case "pdftools":
+            return _program("pdftoppm", "poppler-utils")
+        case "systemd":
+            return _program("systemd-analyze", "systemd")
+        case "gpu":
+            return _program("nvidia-smi", "nvidia-driver, on a machine with a GPU")
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    markers = ("recordings", "browser", "pdftools", "systemd", "gpu")
+    reasons = {marker: _missing(marker) for marker in markers}
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _left_out(reporter: pytest.TerminalReporter) -> Counter[str]:
+    reasons: Counter[str] = Counter()
+    for report in reporter.stats.get("skipped", []):
+        where = report.longrepr
+        reason = where[2] if isinstance(where, tuple) else str(where)
+        reasons[reason.removeprefix("Skipped: ")] += 1
+    return reasons
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = _left_out(terminalreporter)
+    if not reasons:
+        return
+    terminalreporter.section("left out")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.line(f"{count:4} test{'s' if count > 1 else ' '}  {reason}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("WATTLINE_CI") != "1" or reporter is None:
+        return
+    if exitstatus == pytest.ExitCode.OK and _left_out(reporter):
+        reporter.line("")
+        reporter.line("WATTLINE_CI=1: nothing may be left out, and something was", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The directory of recordings; only for tests marked `recordings`."""
+    return Path(os.environ.get("WATTLINE_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The system's Chromium; only for tests marked `browser`."""
+    return CHROMIUM
