@@ -1,9 +1,11 @@
 """Node energy: what a node's own meter saw, to the jobs and accounts of its devices.
 
-Rule: at every moment a node's energy is shared over its installed devices in equal parts; each part
-goes to the job that holds the device, and within a minute over the accounts that job's time on the
-node went to, by device-time. A node held by one job alone therefore gives it all. A node without
-devices is booked as `free`: nobody says that anything held it.
+Rule: what a node's devices metered themselves stays where it is booked; the rest, the node's
+overhead and devices that were not metered, is shared over its devices by time. Where no device is
+metered the node's energy as a whole is shared like that: at every moment in equal parts over the
+installed devices, each part to the job that holds the device, and within a minute to the accounts
+that job's time on the node went to. A node held by one job alone gives it all either way. A node
+without devices is booked as `free`: nobody says that anything held it.
 """
 
 from __future__ import annotations
@@ -134,17 +136,28 @@ def entries(
         .agg(pl.len().alias("seen"))
     )
     of_account = pl.col("account_part").fill_null(1.0)
+    minute = ["minute", "subject"]
     booked = (
-        by_job.join(seen, on=["minute", "subject"], how="left")
+        by_job.join(seen, on=minute, how="left")
         .with_columns(
             (
                 pl.col("seen").fill_null(0)
                 * pl.col("duration_ms")
-                / pl.col("duration_ms").sum().over("minute", "subject")
-            ).alias("samples")
+                / pl.col("duration_ms").sum().over(minute)
+            ).alias("samples"),
+            pl.col("joules").sum().over(minute).alias("node_joules"),
+            (pl.col("energy_ms").sum() >= pl.col("duration_ms").sum() - 1)
+            .over(minute)
+            .alias("covered"),
         )
         .join(nodes, on="subject", how="left")
         .join(accounts, on=["minute", "node", "job"], how="left", nulls_equal=True)
+        .with_columns(
+            pl.col("device_energy_joules").sum().over(minute).alias("devices_joules"),
+            pl.col("device_energy_joules").is_not_null().any().over(minute).alias("some_known"),
+            (pl.col("device_ms") / pl.col("device_ms").sum().over(minute)).alias("time_part"),
+        )
+        .with_columns(_shared(of_account).alias("shared_joules"))
     )
     metered = pl.col("energy_ms") > 0
     method = (
@@ -165,7 +178,7 @@ def entries(
             "job",
             pl.col("account").fill_null(pl.lit(Account.FREE, dtype=ACCOUNT)),
             (pl.col("duration_ms") * of_account).alias("duration_ms"),
-            pl.when(metered).then((pl.col("joules") * of_account).round(6)).alias("energy_joules"),
+            pl.when(metered).then(pl.col("shared_joules").round(6)).alias("energy_joules"),
             method.alias("energy_method"),
             (pl.col("energy_ms") * of_account).alias("energy_ms"),
             "device_energy_joules",
@@ -176,4 +189,18 @@ def entries(
         )
         .sort("node", "minute", "job", "account", nulls_last=True)
         .cast(NODE)
+    )
+
+
+def _shared(of_account: pl.Expr) -> pl.Expr:
+    """A row's part of its node's joules in its minute."""
+    own = pl.col("device_energy_joules").fill_null(0)
+    overhead = pl.col("node_joules") - pl.col("devices_joules")
+    return (
+        pl.when(pl.col("covered") & pl.col("some_known") & (overhead >= 0))
+        .then(own + overhead * pl.col("time_part"))
+        # Two meters that disagree: the node's counts, and the devices' say how to share it.
+        .when(pl.col("covered") & (pl.col("devices_joules") > 0))
+        .then(pl.col("node_joules") * own / pl.col("devices_joules"))
+        .otherwise(pl.col("joules") * of_account)
     )

@@ -97,3 +97,27 @@ def test_the_devices_part_of_a_nodes_energy_stands_beside_it(telemetry: Any, sta
     assert entries["energy_joules"].sum() == pytest.approx(1000 * HOUR)
     assert entries["device_energy_joules"].sum() == pytest.approx(400 * HOUR)
     assert entries.filter(pl.col("account") != "free").is_empty()
+
+
+def test_what_a_device_metered_stays_with_its_job_and_the_overhead_is_shared_by_time(
+    telemetry: Any, joules: Any, start_ms: int
+) -> None:
+    for gpu, watts in (("busy", 700), ("idle", 100)):
+        telemetry.device(gpu)
+        telemetry.samples(
+            gpu, last_s=HOUR, sm_active_ratio=0.8, counter=lambda s, w=watts: float(w * s)
+        )
+    _meter(telemetry, start_ms, HOUR, lambda s: 1000.0)
+    telemetry.assign("j", 0, HOUR, "busy")
+    books = telemetry.book(HOUR)
+    assert joules(books, "node", job="j") == {"busy": pytest.approx((700 + 100) * HOUR)}
+    assert joules(books, "node", job=None) == {"free": pytest.approx((100 + 100) * HOUR)}
+
+
+def test_where_the_devices_meter_more_than_the_node_the_nodes_sum_counts(
+    telemetry: Any, joules: Any, start_ms: int
+) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=HOUR, counter=lambda s: 600.0 * s)
+    _meter(telemetry, start_ms, HOUR, lambda s: 500.0)
+    assert joules(telemetry.book(HOUR), "node") == {"free": pytest.approx(500 * HOUR)}
