@@ -39,12 +39,20 @@ def _configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--explain", action="store_true", help="say what the figures are")
     parser.add_argument("--list", action="store_true", help="list the KPIs there are")
+    parser.add_argument(
+        "--page", action="store_true", help="print the page of documentation about them"
+    )
 
 
 def _run(arguments: Namespace) -> int:
     from wattline_collector.kpi import registry
     from wattline_collector.kpi.query import figures
 
+    if arguments.page:
+        from wattline_collector.kpi.page import markdown
+
+        print(markdown(), end="")
+        return 0
     ids: list[str] = arguments.ids
     if arguments.list:
         for kpi in registry.REGISTRY.values():

@@ -10,6 +10,7 @@ import pytest
 from wattline_agents.errors import UsageError
 from wattline_collector.kpi import registry
 from wattline_collector.kpi.figure import Figure, Period, Status
+from wattline_collector.kpi.page import markdown
 from wattline_collector.kpi.query import figures
 
 HOUR = 3600
@@ -249,3 +250,8 @@ def test_a_figure_as_json_has_the_public_keys(store: Path) -> None:
         "id", "name", "unit", "value", "numerator", "denominator", "n", "coverage", "method",
         "status", "dims", "period",
     ]  # fmt: skip
+
+
+def test_the_page_of_documentation_is_what_the_registry_says() -> None:
+    page = Path(__file__).parents[4] / "docs/kpis.md"
+    assert page.read_text() == markdown(), "run: wattline kpi --page > docs/kpis.md"
