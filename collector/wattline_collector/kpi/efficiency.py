@@ -60,16 +60,16 @@ def wasted(view: View, by: list[str]) -> pl.DataFrame:
         pl.when(pl.col("coverage") > 0).then(pl.col("held") + pl.col("lost")).alias("numerator"),
         pl.lit("ledger").alias("method"),
     )
-    note = (
-        pl.when(pl.col("numerator").is_null())
-        .then(pl.lit("no activity was measured"))
-        .otherwise(
-            pl.format(
-                "{} % of assigned time: {} GPU-h held, {} GPU-h of failed jobs",
-                (100 * pl.col("numerator") / pl.col("all")).round(1),
-                pl.col("held").round(1),
-                pl.col("lost").round(1),
-            )
-        )
+    note = pl.when(pl.col("numerator").is_null()).then(pl.lit("no activity was measured"))
+    found = found.with_columns(note.alias("note"))
+    if not by and found["numerator"][0] is not None:
+        found = found.with_columns(pl.lit(_made_of(found.row(0, named=True))).alias("note"))
+    return shaped(found, by)
+
+
+def _made_of(sums: dict[str, float]) -> str:
+    share = 100 * sums["numerator"] / sums["all"]
+    return (
+        f"{share:.1f} % of assigned time: {sums['held']:,.1f} GPU-h held, "
+        f"{sums['lost']:,.1f} GPU-h of failed jobs"
     )
-    return shaped(found.with_columns(note.alias("note")), by)

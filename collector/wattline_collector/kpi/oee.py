@@ -81,14 +81,10 @@ def overall(view: View, by: list[str]) -> pl.DataFrame:
         )
     names = ("availability", "performance", "quality")
     product = pl.col("availability_value") * pl.col("performance_value") * pl.col("quality_value")
-    unknown = pl.concat_str(
-        *(
-            pl.when(pl.col(f"{name}_value").is_null())
-            .then(pl.lit(f"{name} is not known. "))
-            .otherwise(pl.lit(""))
-            for name in names
-        )
-    ).str.strip_chars()
+    unknown = pl.concat_list(
+        pl.when(pl.col(f"{name}_value").is_null()).then(pl.lit(name)) for name in names
+    ).list.drop_nulls()
+    note = pl.when(unknown.list.len() > 0).then(pl.format("not known: {}", unknown.list.join(", ")))
     return shaped(
         joined.select(
             *by,
@@ -96,7 +92,7 @@ def overall(view: View, by: list[str]) -> pl.DataFrame:
             pl.col("availability_n").alias("n"),
             pl.min_horizontal(*(f"{name}_coverage" for name in names)).alias("coverage"),
             pl.lit("ledger, SM activity counters, job states").alias("method"),
-            unknown.alias("note"),
+            note.alias("note"),
         ),
         by,
     )

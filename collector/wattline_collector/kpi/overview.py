@@ -14,7 +14,7 @@ from wattline_collector.ledger.accounts import Account
 from wattline_collector.ledger.audit import unbalanced
 
 MOST_JOBS = 200
-"""Jobs listed; a page with more is not read."""
+"""Jobs listed: the newest half of them, and of the others those that held most device time."""
 
 Row = dict[str, object]
 
@@ -33,7 +33,7 @@ class Overview:
         waterfall: `step`, `device_hours`, from installed to kept.
         energy: `boundary`, `account` (or `node_overhead`), `energy_joules`.
         days: Per UTC day.
-        jobs: Newest first, at most `MOST_JOBS`.
+        jobs: Newest first, at most `MOST_JOBS`: the newest, and the largest of the others.
         coverage: Per node: hours expected and observed, samples.
         audit: `balanced`, `findings`, `checked_hours`.
         notes: What a reader must know.
@@ -90,7 +90,7 @@ def of_view(view: View) -> Overview:
         waterfall=_waterfall(_hours(view)),
         energy=_energy(view),
         days=_days(view),
-        jobs=jobs.head(MOST_JOBS).to_dicts(),
+        jobs=_listed(jobs).to_dicts(),
         coverage=_coverage(view),
         audit={
             "balanced": not findings,
@@ -268,6 +268,12 @@ def _jobs(view: View) -> pl.DataFrame:
     )
 
 
+def _listed(jobs: pl.DataFrame) -> pl.DataFrame:
+    newest = jobs.head(MOST_JOBS // 2)
+    others = jobs.slice(MOST_JOBS // 2).top_k(MOST_JOBS - newest.height, by="device_hours")
+    return pl.concat([newest, others]).sort("start", "job", descending=[True, False])
+
+
 def _coverage(view: View) -> list[Row]:
     observed = pl.col("account") != Account.UNOBSERVED
     devices = view.device.group_by("system", "node").agg(
@@ -309,5 +315,9 @@ def _coverage(view: View) -> list[Row]:
 def _notes(view: View, jobs: int) -> list[str]:
     notes = []
     if jobs > MOST_JOBS:
-        notes.append(f"the newest {MOST_JOBS} of {jobs} jobs are listed")
+        half = MOST_JOBS // 2
+        notes.append(
+            f"of {jobs:,} jobs, {MOST_JOBS} are listed: the newest {half}, and the {half} of the "
+            "others that held most device time"
+        )
     return notes

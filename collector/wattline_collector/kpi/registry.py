@@ -262,8 +262,8 @@ _ALL = (
     Kpi(
         "S10",
         "tokens per joule",
-        "all tokens / energy of the jobs that count tokens, at the widest boundary that is metered; "
-        "a job's tokens count by the share of its time whose energy is known",
+        "all tokens / energy of the jobs that count tokens, at the widest boundary that is "
+        "metered; a job's tokens count by the share of its time whose energy is known",
         "tok/J",
         "tokens trained on, prompt tokens and generated tokens, of time with known energy",
         "tok",

@@ -1,0 +1,1 @@
+"""Subcommands of `wattline` that this distribution offers."""

@@ -1,0 +1,1 @@
+"""One module per form a review can be handed over in."""

@@ -1,0 +1,76 @@
+"""A review as one HTML page: no script, no request, readable in light, in dark and on paper."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from wattline_collector.palette import Mode
+from wattline_reports import theme
+from wattline_reports.document import Block, Chart, Review
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def render(review: Review) -> bytes:
+    """The page; the same review always gives the same bytes."""
+    template = _environment().get_template("review.html.jinja")
+    page = template.render(
+        review=review,
+        style=Markup(_style()),
+        kind=_kind,
+        svg=_svg,
+    )
+    return page.encode("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(lambda name: _text(f"templates/{name}")),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _style() -> str:
+    """The page's style sheet; made of our own constants only, so it is not escaped."""
+    variables = {
+        mode: "".join(f"--{name}:{colour};" for name, colour in theme.colours(mode).items())
+        for mode in Mode
+    }
+    faces = "".join(
+        f'@font-face{{font-family:"Wattline {theme.FONT}";font-weight:{weight};'
+        f'src:url(data:font/woff2;base64,{_encoded(f"fonts/{file}.woff2")}) format("woff2")}}'
+        for weight, file in ((400, "Inter-Regular"), (600, "Inter-SemiBold"))
+    )
+    return (
+        f"{faces}:root{{{variables[Mode.LIGHT]}color-scheme:light dark}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{variables[Mode.DARK]}}}}}"
+        f"{theme.chart_css(theme.css_variable)}\n{_text('templates/review.css')}"
+    )
+
+
+def _svg(chart: Chart) -> Markup:
+    # Text in a picture was escaped as it was drawn; the alternative text is escaped here.
+    attributes = Markup(' role="img" aria-label="{}"').format(chart.alt)
+    return Markup(chart.picture.svg(str(attributes)))
+
+
+def _kind(block: Block) -> str:
+    return type(block).__name__.lower()
+
+
+def _text(name: str) -> str:
+    return (_PACKAGE / name).read_text("utf-8")
+
+
+def _encoded(name: str) -> str:
+    return base64.b64encode((_PACKAGE / name).read_bytes()).decode("ascii")

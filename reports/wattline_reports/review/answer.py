@@ -1,0 +1,132 @@
+"""The one-page answer: a sentence, a table, and what is missing."""
+
+from __future__ import annotations
+
+from wattline_collector.kpi.figure import Figure, Status
+from wattline_collector.palette import UNKNOWN
+from wattline_reports.document import Bullets, Cell, Column, Heading, Row, Section, Table
+from wattline_reports.review.figures import (
+    ANSWER,
+    Book,
+    percent,
+    reason,
+    shown_note,
+    thin,
+    value,
+    value_and_unit,
+)
+from wattline_reports.review.utilisation import kept
+from wattline_reports.words import count_of, grouped, listed, period_phrase, sentence
+
+NOT_COVERED = (
+    "Access and impact, agreed service levels, facility energy, water, heat and carbon, finance, "
+    "and courses held are not in this report: the store holds no data on them."
+)
+"""True of every review, because no part of Wattline records these yet."""
+
+
+def section(book: Book) -> Section:
+    """The chapter a reader with one minute reads."""
+    figures = [book.figure(id) for id in ANSWER]
+    known = [figure for figure in figures if figure.value is not None]
+    many = "All" if len(known) == len(figures) else f"{len(known)} of"
+    return Section(
+        id="answer",
+        title="The answer on one page",
+        question="What did the factory make, and what did it cost in GPU-hours and energy?",
+        answer=lead(book),
+        blocks=(
+            Table(
+                label="",
+                title=f"{many} {len(figures)} KPIs have a value for this period.",
+                columns=(
+                    Column("KPI"),
+                    Column("What", width=1),
+                    Column("Value", numeric=True),
+                    Column("Unit"),
+                    Column("n", numeric=True),
+                    Column("Coverage", numeric=True),
+                    Column("Status"),
+                ),
+                rows=tuple(_row(book, figure) for figure in figures),
+                source=(
+                    "No target set for any KPI, so none is marked as met or missed. "
+                    "Section 6 defines each KPI and gives its two sums."
+                ),
+            ),
+            Heading("What is missing"),
+            Bullets(missing(book, figures)),
+        ),
+    )
+
+
+def lead(book: Book) -> str:
+    """The period in two sentences."""
+    when = period_phrase(book.source.period)
+    trained, served, rate = (book.figure(id) for id in ("P01", "P03", "P02"))
+    made = [
+        f"{value(figure)} {how}"
+        for figure, how in ((trained, "in training"), (served, "in inference"))
+        if figure.value is not None
+    ]
+    if not made:
+        first = f"What the factory made {when.rstrip(',')} is not known: {reason(rate)}"
+        return f"{sentence(first)} {_cost(book)}"
+    first = f"{when} the factory made {listed(made)}"
+    if rate.value is not None:
+        first += f", on average {value(rate)}"
+    if len(made) == 1:
+        absent = trained if trained.value is None else served
+        first += f"; {absent.name}: not known ({reason(absent)})"
+    return f"{sentence(first)} {_cost(book)}"
+
+
+def _cost(book: Book) -> str:
+    whole = count_of(round(book.source.installed_hours), "installed GPU-hour")
+    share, per_energy = kept(book.source), book.figure("S10")
+    if share:
+        text = f"Of {whole}, {share} were working time that was kept"
+    else:
+        text = f"Of {whole} it is not known how many worked: no activity was measured"
+    if per_energy.value is not None:
+        text += f"; jobs made {value(per_energy)}"
+    else:
+        text += f"; tokens per joule: not known ({reason(per_energy)})"
+    return sentence(text)
+
+
+def missing(book: Book, figures: list[Figure]) -> tuple[tuple[str, str], ...]:
+    """Everything a reader could take for granted and that is not there."""
+    reasons: dict[str, list[str]] = {}
+    for figure in figures:
+        if figure.value is None:
+            reasons.setdefault(sentence(reason(figure)), []).append(figure.id)
+    items = [(", ".join(ids), f"not known. {why}") for why, ids in reasons.items()]
+    groups: dict[str, list[str]] = {}
+    for figure in figures:
+        if figure.value is not None and thin(figure.coverage):
+            groups.setdefault(percent(figure.coverage), []).append(figure.id)
+    items += [
+        (", ".join(ids), f"observed for {share} of the time {'it' if len(ids) == 1 else 'they'} "
+         "should rest on; the rest is not known, and not counted as zero.")
+        for share, ids in groups.items()
+    ]  # fmt: skip
+    items += [("", sentence(shown_note(note))) for note in book.source.notes]
+    items.append(("", NOT_COVERED))
+    return tuple((start, text.strip()) for start, text in items)
+
+
+def _row(book: Book, figure: Figure) -> Row:
+    number, unit = value_and_unit(figure)
+    coverage = percent(figure.coverage)
+    return Row(
+        (
+            Cell(figure.id),
+            Cell(book.name(figure.id), note=sentence(reason(figure))),
+            Cell(number, strong=number != UNKNOWN),
+            Cell(unit),
+            Cell(grouped(figure.n)),
+            Cell(coverage, strong=thin(figure.coverage)),
+            Cell(figure.status.value, strong=figure.status is not Status.OK),
+        )
+    )
