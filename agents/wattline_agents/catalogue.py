@@ -120,15 +120,11 @@ _DEVICE = Field("device", Type.TEXT, "The device's vendor UUID.", True)
 _JOB = Field("job", Type.TEXT, "The job's key: id, and `.N` after the Nth restart.", True)
 
 
-def _gauge(
-    column: str, family: str, unit: str, help: str, **more: object
-) -> Metric:
+def _gauge(column: str, family: str, unit: str, help: str, **more: object) -> Metric:
     return Metric(column, family, Kind.GAUGE, unit, help, **more)  # type: ignore[arg-type]
 
 
-def _counter(
-    column: str, family: str, unit: str, help: str, **more: object
-) -> Metric:
+def _counter(column: str, family: str, unit: str, help: str, **more: object) -> Metric:
     return Metric(column, family, Kind.COUNTER, unit, help, **more)  # type: ignore[arg-type]
 
 

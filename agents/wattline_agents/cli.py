@@ -67,9 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"wattline {__version__}")
             return 0
         if words[0] not in points:
-            raise WattlineError(
-                f"no command {words[0]!r}; there are {', '.join(points)}"
-            )
+            raise WattlineError(f"no command {words[0]!r}; there are {', '.join(points)}")
         command = _load(points[words[0]])
         parser = argparse.ArgumentParser(
             prog=f"wattline {command.name}",

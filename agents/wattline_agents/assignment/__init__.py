@@ -1,0 +1,1 @@
+"""Which job holds which device, and what the job has made so far."""

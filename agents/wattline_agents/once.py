@@ -1,0 +1,90 @@
+"""One reading as text for people: `wattline agent --once`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from wattline_agents.catalogue import TABLES, Metric, Table
+from wattline_agents.clock import Clock
+from wattline_agents.errors import WattlineError
+from wattline_agents.sources.source import Readings, Source
+from wattline_agents.wire import Row, Value
+
+_SHOWN = ("node", "device", "job")
+_BETWEEN_SECONDS = 1.0
+"""Shares of time need two readings."""
+_STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
+def read_once(sources: Sequence[Source], clock: Clock) -> tuple[Readings, list[str]]:
+    """Read every source twice, a second apart; returns the newest rows, and what failed."""
+    found: Readings = {}
+    failed: dict[str, None] = {}
+    for turn in range(2):
+        if turn:
+            clock.sleep(_BETWEEN_SECONDS)
+        now_ms = clock.unix_ms()
+        for source in sources:
+            try:
+                parts = (source.read(now_ms), source.describe(now_ms))
+            except WattlineError as error:
+                failed[f"{source.name}: {error}"] = None
+                continue
+            for part in parts:
+                for table, rows in part.items():
+                    _keep_newest(found.setdefault(table, []), rows, TABLES[table])
+    return found, list(failed)
+
+
+def text(readings: Readings) -> str:
+    """The readings as paragraphs, one per node, device and job."""
+    infos = {
+        name: {row.get(name): row for row in readings.get(f"{name}_info", ())} for name in _SHOWN
+    }
+    parts = []
+    for name in _SHOWN:
+        for row in readings.get(name, ()):
+            info = infos[name].get(row.get(name), {})
+            parts.append(_paragraph(TABLES[name], row, _title(name, row, info)))
+    return "\n\n".join(parts) if parts else "nothing was read"
+
+
+def _keep_newest(kept: list[Row], rows: Iterable[Row], table: Table) -> None:
+    for row in rows:
+        key = tuple(row.get(column) for column in table.key)
+        kept[:] = [one for one in kept if tuple(one.get(c) for c in table.key) != key]
+        kept.append(row)
+
+
+def _title(table: str, row: Row, info: Row) -> str:
+    if table == "node":
+        words: tuple[Value, ...] = ("node", info.get("os"))
+    elif table == "device":
+        words = ("device", info.get("index"), info.get("model"), row.get("device"))
+    else:
+        words = ("job", row.get("job"), info.get("name"), info.get("kind"), info.get("state"))
+    return "  ".join(str(word) for word in words if word is not None)
+
+
+def _paragraph(table: Table, row: Row, title: str) -> str:
+    known = [metric for metric in table.metrics if row.get(metric.column) is not None]
+    missing = [metric.column for metric in table.metrics if row.get(metric.column) is None]
+    lines = [title]
+    lines += [f"  {metric.column:<36}{shown(metric, row[metric.column]):>14}" for metric in known]
+    if missing:
+        lines.append(f"  not known: {', '.join(missing)}")
+    return "\n".join(lines)
+
+
+def shown(metric: Metric, value: Value) -> str:
+    """A value for people, in its unit with a suitable prefix."""
+    if not isinstance(value, int | float):
+        return str(value)
+    if metric.unit == "1" and metric.column.endswith("_ratio"):
+        return f"{value * 100:.1f} %"
+    unit = {"Cel": "°C", "By": "B", "1": ""}.get(metric.unit, metric.unit)
+    if unit in ("B", "Hz", "W", "J"):
+        size, prefix = next(((s, p) for s, p in _STEPS if abs(value) >= s), (1.0, ""))
+        return f"{value / size:.1f} {prefix}{unit}"
+    number = f"{value}" if isinstance(value, int) else f"{value:.1f}"
+    return f"{number} {unit}".rstrip() if not unit.startswith("{") else number

@@ -1,0 +1,34 @@
+from wattline_agents.catalogue import TABLES
+from wattline_agents.catalogue_page import markdown
+
+
+def test_every_metric_and_every_field_is_on_the_page() -> None:
+    page = markdown()
+    for table in TABLES.values():
+        assert f"## Table `{table.name}`" in page
+        for metric in table.metrics:
+            assert f"`{metric.column}`" in page
+            assert metric.name in page
+        if not table.metrics:
+            for field in table.fields:
+                assert f"| `{field.column}` |" in page
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
+    cells = 0
+    for line in markdown().splitlines():
+        if not line.startswith("|"):
+            cells = 0
+        elif cells == 0:
+            cells = line.count("|")
+        else:
+            assert line.count("|") == cells, line
+
+
+def test_no_name_of_prometheus_has_two_kinds_or_label_names() -> None:
+    meanings: dict[str, set[object]] = {}
+    for table in TABLES.values():
+        for metric in table.metrics:
+            labels = tuple(name for name, _ in metric.labels)
+            meanings.setdefault(metric.name, set()).add((table.name, metric.kind, labels))
+    assert [name for name, found in meanings.items() if len(found) > 1] == []
