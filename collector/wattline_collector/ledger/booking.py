@@ -158,12 +158,45 @@ def _learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int) -> s
                 pl.coalesce("end_unix_ms", "time_unix_ms").max().alias("last"),
             )
         )
-        jobs = inventory.merge_jobs(jobs, rows["job_info"], spans, holds)
+        before, jobs = jobs, inventory.merge_jobs(jobs, rows["job_info"], spans, holds)
+        due |= _recounted(before, jobs, spans, now_ms)
         for system, low_ms, high_ms in changed.iter_rows():
             due.update(hours_between(system, low_ms, min(high_ms, now_ms)))
     books.put("inventory", known)
     books.put("jobs", jobs)
     books.put("assignments", held)
+    return due
+
+
+def _recounted(
+    before: pl.DataFrame, jobs: pl.DataFrame, spans: pl.DataFrame, now_ms: int
+) -> set[Hour]:
+    """Hours over which a job's counter readings are now known to spread.
+
+    A job that counts again after a long silence, or for the first time long after its start, made
+    its tokens somewhere in between. Late readings change the spread around them; how far is not
+    known without reading on, so a day to both sides is booked again.
+
+    Args:
+        before: The jobs as they were known.
+        jobs: The jobs as they are known now.
+        spans: `system`, `job`, `first`, `last`: the new readings.
+        now_ms: Up to when books are kept.
+    """
+    key = ["system", "job"]
+    rows = spans.join(before.select(*key, "counted_ms"), on=key, how="left").join(
+        jobs.select(*key, "start_ms"), on=key, how="left"
+    )
+    due: set[Hour] = set()
+    for row in rows.iter_rows(named=True):
+        first, last = row["first"], row["last"]
+        known = row["start_ms"] if row["counted_ms"] is None else row["counted_ms"]
+        if known is not None and first > known + LOOK_MS:
+            due.update(hours_between(row["system"], known, min(first, now_ms)))
+        elif row["counted_ms"] is not None and last < row["counted_ms"]:
+            low = first - 24 * HOUR_MS
+            high = min(last + 24 * HOUR_MS, row["counted_ms"], now_ms)
+            due.update(hours_between(row["system"], low, high))
     return due
 
 
@@ -420,20 +453,56 @@ def _job_increments(
     mine = pl.col("system") == system
     rows = store.read("job", window.low, window.high + 1).filter(mine)
     starts = jobs.select("job", pl.col("start_ms").alias("start"))
-    # A series that was already running needs the reading before the window, however old.
-    first = rows.group_by("job", "node").agg(pl.col("time_unix_ms").min().alias("time"))
-    waiting = first.join(starts, on="job").filter(
-        (pl.col("start") < window.low) & (pl.col("time") > window.start_ms)
+    counting = jobs.filter(pl.col("counted_from_ms").is_not_null())
+    time = pl.col("time_unix_ms")
+    # A job that was counting before the window and is silent at its start needs the reading before,
+    # however old; one that is silent at its end and counted again later, the one after.
+    before = counting.filter(pl.col("counted_from_ms") < window.low).join(
+        rows.filter(time <= window.start_ms), on="job", how="anti"
     )
-    if waiting.height:
-        since = min(waiting["start"].to_list())
-        earlier = store.read("job", since, window.low).filter(mine)
-        last = earlier.join(waiting.select("job", "node"), on=["job", "node"], how="semi")
-        rows = pl.concat([last.group_by("job", "node").tail(1), rows])
-    rows = rows.with_columns(pl.col("time_unix_ms").alias("time")).sort("job", "node", "time")
+    after = counting.filter(pl.col("counted_ms") > window.high).join(
+        rows.filter(time >= window.end_ms), on="job", how="anti"
+    )
+    rows = pl.concat(
+        [
+            _nearest(store, system, before, window.low, backwards=True),
+            rows,
+            _nearest(store, system, after, window.high + 1, backwards=False),
+        ]
+    )
+    rows = rows.with_columns(time.alias("time")).sort("job", "node", "time")
     grown = job.increments(rows, starts)
-    # The first row of a series already running before the window only says where it stood.
-    return grown.filter(pl.col("end") > window.low)
+    # The first row of a series that was already running only says where it stood.
+    ran_before = starts.filter(pl.col("start") < window.low)["job"].implode()
+    first = pl.struct("job", "node").is_first_distinct()
+    old = rows.select((first & pl.col("job").is_in(ran_before) & (time < window.low)).alias("old"))
+    return grown.filter(~old["old"])
+
+
+def _nearest(
+    store: Telemetry, system: str, jobs: pl.DataFrame, edge_ms: int, *, backwards: bool
+) -> pl.DataFrame:
+    """The counter readings of jobs nearest to an edge, looked for further and further away."""
+    waiting = jobs.select("job", "counted_from_ms", "counted_ms")
+    found = [store.read("job", edge_ms, edge_ms)]
+    reach = 4 * HOUR_MS
+    while waiting.height:
+        if backwards:
+            limit = min(waiting["counted_from_ms"].to_list())
+            low, high = max(edge_ms - reach, limit), edge_ms
+        else:
+            limit = max(waiting["counted_ms"].to_list())
+            low, high = edge_ms, min(edge_ms + reach, limit + 1)
+        rows = store.read("job", low, high).filter(pl.col("system") == system)
+        rows = rows.join(waiting, on="job", how="semi", maintain_order="left")
+        series = rows.group_by("job", "node", maintain_order=True)
+        near = series.tail(1) if backwards else series.head(1)
+        found.append(near.select(rows.columns))
+        waiting = waiting.join(near, on="job", how="anti")
+        if (low <= limit) if backwards else (high > limit):
+            break
+        reach *= 4
+    return pl.concat(found)
 
 
 def compute(window: Window, system: str, inputs: Inputs) -> Booked:

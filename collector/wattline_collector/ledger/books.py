@@ -54,6 +54,8 @@ JOBS = pl.Schema(
         "end_ms": pl.Int64(),
         "stated_ms": pl.Int64(),
         "seen_ms": pl.Int64(),  # newest evidence of any kind that it ran
+        "counted_from_ms": pl.Int64(),  # first and newest reading of its counters
+        "counted_ms": pl.Int64(),
     }
 )
 HOLES = pl.Schema(

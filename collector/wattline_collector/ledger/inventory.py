@@ -198,6 +198,7 @@ def merge_jobs(
         "system", "job", "name", "kind", "project", "user", "state",
         pl.col("start_unix_ms").alias("start_ms"), pl.col("end_unix_ms").alias("end_ms"),
         pl.col("time_unix_ms").alias("stated_ms"), pl.col("time_unix_ms").alias("seen_ms"),
+        *(pl.lit(None, dtype=pl.Int64).alias(c) for c in ("counted_from_ms", "counted_ms")),
     )  # fmt: skip
     sighted = [
         frame.select(
@@ -211,8 +212,10 @@ def merge_jobs(
             pl.lit(None, dtype=pl.Int64).alias("end_ms"),
             pl.lit(None, dtype=pl.Int64).alias("stated_ms"),
             pl.col("last").alias("seen_ms"),
+            pl.when(counts).then("first").alias("counted_from_ms"),
+            pl.when(counts).then("last").alias("counted_ms"),
         )
-        for frame in (job_rows, held)
+        for frame, counts in ((job_rows, True), (held, False))
     ]
     return (
         pl.concat([known, said, *sighted])
@@ -227,6 +230,8 @@ def merge_jobs(
             pl.col("end_ms").drop_nulls().last(),
             pl.col("stated_ms").max(),
             pl.col("seen_ms").max(),
+            pl.col("counted_from_ms").min(),
+            pl.col("counted_ms").max(),
         )
         .select(JOBS.names())
         .sort("system", "job")

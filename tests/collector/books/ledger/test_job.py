@@ -94,6 +94,27 @@ def test_a_series_that_fell_silent_for_hours_goes_on_where_it_stood(
     assert _booked(telemetry.book(DAY), start_ms)["tokens_trained"].sum() == 6000
 
 
+def test_the_reading_before_the_window_is_found_however_old_it_is(
+    telemetry: Any, start_ms: int
+) -> None:
+    _job(telemetry, start_ms, 0, 3 * DAY)
+    _count(telemetry, start_ms, {0: 0, 600: 1000})
+    telemetry.book(2 * DAY)
+    _count(telemetry, start_ms, {2 * DAY + 3 * HOUR: 5000, 3 * DAY: 9000})
+    booked = _booked(telemetry.book(3 * DAY), start_ms)
+    assert booked["tokens_trained"].sum() == 9000
+
+
+def test_a_job_that_first_counts_long_after_its_start_is_booked_from_its_start(
+    telemetry: Any, start_ms: int
+) -> None:
+    _job(telemetry, start_ms, 0, 10 * HOUR)
+    telemetry.book(4 * HOUR)
+    _count(telemetry, start_ms, {5 * HOUR: 5000, 10 * HOUR: 10_000})
+    booked = _booked(telemetry.book(10 * HOUR), start_ms)
+    assert booked["tokens_trained"].to_list() == [1000] * 10
+
+
 def test_what_a_job_does_not_count_is_unknown_and_not_zero(telemetry: Any, start_ms: int) -> None:
     _job(telemetry, start_ms, 0, 600)
     _count(telemetry, start_ms, {600: 100})

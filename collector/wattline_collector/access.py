@@ -1,0 +1,131 @@
+"""Who may do what: the one check that every request passes.
+
+A store has two tokens: one that may send batches, and one that may read. Neither may do what the
+other may. What names no right is closed; the routes that are open say so by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from wattline_agents.errors import UsageError
+from wattline_collector.store import filenames
+
+_LEAST_CHARACTERS = 16
+"""Shorter than this can be guessed; ours have 43."""
+_MOST_CHARACTERS = 512
+
+
+class Right(StrEnum):
+    """What a token allows."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Verdict(StrEnum):
+    """What the check found."""
+
+    GRANTED = "granted"
+    UNKNOWN = "unknown"  # no token, or none of ours: HTTP 401
+    FORBIDDEN = "forbidden"  # one of ours, and without this right: HTTP 403
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Access:
+    """The tokens of a store, kept as hashes, so that no traceback or dump shows one."""
+
+    digests: Mapping[Right, bytes]
+
+    @classmethod
+    def of(cls, tokens: Mapping[Right, str]) -> Access:
+        """Access by these tokens."""
+        return cls({right: _digest(token) for right, token in tokens.items()})
+
+    @classmethod
+    def of_store(cls, store: Path) -> Access:
+        """Access by the tokens of a store, made if it has none yet."""
+        return cls.of(store_tokens(store))
+
+    def check(self, authorization: str | None, right: Right) -> Verdict:
+        """Whether a request's `Authorization` field grants a right.
+
+        Every token is compared, in constant time, whichever matches first.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        given = _digest(token.strip())
+        found = [
+            held for held, digest in self.digests.items() if hmac.compare_digest(digest, given)
+        ]
+        if scheme.lower() != "bearer" or not found:
+            return Verdict.UNKNOWN
+        return Verdict.GRANTED if right in found else Verdict.FORBIDDEN
+
+
+def store_tokens(store: Path) -> dict[Right, str]:
+    """The tokens of a store by right; made, readable by their owner alone, where there is none.
+
+    Raises:
+        UsageError: A token file cannot be read or made, is readable by everybody, or holds what
+            can be guessed.
+    """
+    directory = store / filenames.TOKENS_DIR
+    names = {Right.READ: filenames.TOKEN_READ, Right.WRITE: filenames.TOKEN_WRITE}
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in names.values():
+            _make(directory / name)
+    except OSError as error:
+        raise UsageError(f"{directory}: tokens cannot be made: {error.strerror}") from error
+    return {right: read_token(directory / name) for right, name in names.items()}
+
+
+def read_token(path: Path) -> str:
+    """The token in a file: one line.
+
+    Raises:
+        UsageError: It cannot be read, is readable by everybody, or is no token.
+    """
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            if os.fstat(file.fileno()).st_mode & 0o004:
+                raise UsageError(f"{path}: readable by everybody; run `chmod o= {path}`")
+            token = file.read(_MOST_CHARACTERS + 2).strip()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    if not _LEAST_CHARACTERS <= len(token) <= _MOST_CHARACTERS or not token.isprintable():
+        raise UsageError(
+            f"{path}: not a token: one line of at least {_LEAST_CHARACTERS} characters"
+        )
+    return token
+
+
+def _make(path: Path) -> None:
+    """Make a token file unless there is one; whole or not at all, whoever else tries."""
+    if path.exists():
+        return
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}{filenames.UNFINISHED_SUFFIX}")
+    file = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, f"{secrets.token_urlsafe(32)}\n".encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        pass  # another process was quicker; its token counts
+    finally:
+        unfinished.unlink()
+
+
+def _digest(token: str) -> bytes:
+    # Equal lengths for compare_digest; the tokens are random, so no salt and no slow hash.
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

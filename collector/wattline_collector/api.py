@@ -1,0 +1,327 @@
+"""The HTTP API: batches in, the live picture and figures out.
+
+Every route is made by `_Door`, which asks `Access` before anything else is looked at. What blocks
+(frames, files, JSON of thousands of rows) runs on threads; the event loop only moves bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from wattline_agents.errors import InputError, UsageError, WattlineError, WireError
+from wattline_agents.wire import CONTENT_TYPE, MAX_BODY_BYTES, PATH, Header, table_named
+from wattline_collector import __version__, health
+from wattline_collector.access import Access, Right, Verdict
+from wattline_collector.kpi.figure import Period
+from wattline_collector.receive.intake import Batch
+from wattline_collector.service import Busy, Service
+from wattline_collector.store.log import NotDurable
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_LATEST_SECONDS = 0.5
+_OVERVIEW_SECONDS = 5.0
+"""An overview costs a query over the books, which are brought up to date every 15 s."""
+_REMEMBERED = 64
+"""Answers kept; periods are typed by people."""
+_MOST_IDS = 200
+_RETRY_SECONDS = 2
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def application(service: Service, access: Access) -> Starlette:
+    """The API of a service; it starts and stops with the application."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    pages = _Pages(service)
+    routes = [
+        _route("/v1/health", pages.health, access, None),
+        _route(PATH + "{table}", _Batches(service), access, Right.WRITE, "POST"),
+        _route("/v1/latest", pages.latest, access, Right.READ),
+        _route("/v1/overview", pages.overview, access, Right.READ),
+        _route("/v1/kpis", pages.kpis, access, Right.READ),
+        _route("/v1/explain/{id}", pages.explain, access, Right.READ),
+        _route("/metrics", pages.metrics, access, Right.READ),
+    ]
+    handlers = {HTTPException: _http_error, Exception: _unforeseen}
+    return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+
+
+# Who may
+
+
+class _Door:
+    """What stands before a handler: grants its right, or answers 401 or 403 without looking on."""
+
+    def __init__(self, handler: Handler | _Batches, access: Access, right: Right | None) -> None:
+        self.right = right
+        self._handler = handler
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.right is not None:
+            verdict = self._access.check(_field(scope, b"authorization"), self.right)
+            if verdict is not Verdict.GRANTED:
+                await _denied(verdict, self.right)(scope, receive, send)
+                return
+        if isinstance(self._handler, _Batches):
+            await self._handler(scope, receive, send)
+            return
+        try:
+            response = await self._handler(Request(scope, receive))
+        except WattlineError as error:
+            response = _error(400 if isinstance(error, UsageError) else 500, str(error))
+        await response(scope, receive, send)
+
+
+def _route(
+    path: str,
+    handler: Handler | _Batches,
+    access: Access,
+    right: Right | None,
+    method: str = "GET",
+) -> Route:
+    return Route(path, _Door(handler, access, right), methods=[method])
+
+
+def _denied(verdict: Verdict, right: Right) -> Response:
+    if verdict is Verdict.FORBIDDEN:
+        return _error(403, f"this token may not {right}")
+    response = _error(401, "a token is needed: Authorization: Bearer TOKEN")
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _field(scope: Scope, name: bytes) -> str | None:
+    for field, value in scope["headers"]:
+        if field == name:
+            return str(value, "latin-1")
+    return None
+
+
+# Batches in
+
+
+class _TooLarge(WattlineError):
+    """A body over the limit."""
+
+
+class _Batches:
+    """`POST /v1/batches/{table}`; bare ASGI, because this is where all the requests go."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._take(scope, receive)
+        except WireError as error:
+            response = _error(400, str(error))
+        except _TooLarge as error:
+            response = _error(413, str(error))
+        except TimeoutError:
+            response = _error(408, "the body did not arrive in time")
+        except (Busy, NotDurable) as error:
+            response = _error(503, str(error))
+            response.headers["Retry-After"] = str(_RETRY_SECONDS)
+        except ClientDisconnect:
+            return
+        else:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await response(scope, receive, send)
+
+    async def _take(self, scope: Scope, receive: Receive) -> None:
+        table = table_named(scope["path_params"]["table"])
+        fields = {str(k, "latin-1"): str(v, "latin-1") for k, v in scope["headers"]}
+        if fields.get("content-type", CONTENT_TYPE) != CONTENT_TYPE:
+            raise WireError(f"header Content-Type: not {CONTENT_TYPE}")
+        if fields.get("content-encoding", "identity") != "identity":
+            raise WireError("header Content-Encoding: bodies are taken uncompressed")
+        header = Header.from_http(fields)
+        length = fields.get("content-length", "0")
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            raise _TooLarge(f"body over {MAX_BODY_BYTES} bytes")
+        if self._service.is_full:
+            raise Busy("too much waits to be written; send it again later")
+        async with asyncio.timeout(self._service.settings.body_seconds):
+            body = await _body(receive)
+        await self._service.submit(Batch(table.name, header, body))
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body, counted as it comes: a chunked one states no length."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise _TooLarge(f"body over {MAX_BODY_BYTES} bytes")
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+# Figures out
+
+
+class _Remembered:
+    """Answers that are computed once for all who ask at about the same time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._answers: dict[object, tuple[float, Future[bytes]]] = {}
+
+    def get(self, question: object, compute: Callable[[], bytes]) -> bytes:
+        """The answer, at most `seconds` old; who asks while it is computed waits for it."""
+        with self._lock:
+            asked, answer = self._answers.get(question, (0.0, None))
+            now = time.monotonic()
+            if answer is not None and (not answer.done() or now - asked < self._seconds):
+                mine = None
+            else:
+                mine = answer = Future()
+                self._answers.pop(question, None)
+                self._answers[question] = (now, mine)
+                if len(self._answers) > _REMEMBERED:
+                    del self._answers[next(iter(self._answers))]
+        if mine is not None:
+            try:
+                mine.set_result(compute())
+            except BaseException as error:
+                with self._lock:
+                    self._answers.pop(question, None)
+                mine.set_exception(error)
+        return answer.result()
+
+
+class _Pages:
+    """What is asked with GET."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._latest = _Remembered(_LATEST_SECONDS)
+        self._overview = _Remembered(_OVERVIEW_SECONDS)
+
+    async def health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": __version__}, headers=_HEADERS)
+
+    async def latest(self, _: Request) -> Response:
+        def compute() -> bytes:
+            return _json(self._service.latest.snapshot())
+
+        return _answer(await run_in_threadpool(self._latest.get, None, compute))
+
+    async def overview(self, request: Request) -> Response:
+        period = period_of(request, datetime.now(UTC))
+
+        def compute() -> bytes:
+            from wattline_collector.kpi.query import overview
+
+            return _json(overview(self._service.store.path, period).to_json())
+
+        # Two open-ended periods are the same question, although each ends at its own now.
+        question = (request.query_params.get("from"), request.query_params.get("to"))
+        return _answer(await run_in_threadpool(self._overview.get, question, compute))
+
+    async def kpis(self, request: Request) -> Response:
+        period = period_of(request, datetime.now(UTC))
+        ids = request.query_params.getlist("id")
+        by = request.query_params.get("by")
+        if len(ids) > _MOST_IDS:
+            raise UsageError(f"more than {_MOST_IDS} ids")
+
+        def compute() -> bytes:
+            from wattline_collector.kpi.query import figures
+
+            found = figures(self._service.store.path, ids, period, by)
+            return _json([figure.to_json() for figure in found])
+
+        return _answer(await run_in_threadpool(compute))
+
+    async def explain(self, request: Request) -> Response:
+        def compute() -> bytes:
+            from wattline_collector.kpi.registry import explain
+
+            return _json(explain(request.path_params["id"]))
+
+        try:
+            return _answer(await run_in_threadpool(compute))
+        except UsageError as error:
+            return _error(404, str(error))
+
+    async def metrics(self, _: Request) -> Response:
+        text = health.exposition(self._service)
+        return Response(text, media_type=health.CONTENT_TYPE, headers=_HEADERS)
+
+
+def period_of(request: Request, now: datetime) -> Period | None:
+    """What `from` and `to` of a request ask for; None where neither is given.
+
+    Raises:
+        UsageError: One is no time, `from` is missing, or the period does not end after it starts.
+    """
+    from wattline_collector.kpi.period import parse_time
+
+    start, end = request.query_params.get("from"), request.query_params.get("to")
+    if start is None and end is None:
+        return None
+    if start is None:
+        raise UsageError("to: needs a from")
+    period = Period(parse_time(start, "from"), now if end is None else parse_time(end, "to"))
+    if period.end <= period.start:
+        raise UsageError("the period does not end after it starts")
+    return period
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _answer(body: bytes) -> Response:
+    return Response(body, media_type="application/json", headers=_HEADERS)
+
+
+def _error(status: int, text: str) -> Response:
+    return JSONResponse({"error": text}, status_code=status, headers=_HEADERS)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = _error(error.status_code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _unforeseen(_: Request, error: Exception) -> Response:
+    # The server logs it with its place; who asked is told only that it is not their mistake.
+    what = error.reason if isinstance(error, InputError) else "an error of the collector's own"
+    return _error(500, f"{what}; its log says more")

@@ -1,0 +1,155 @@
+"""The collector's answers, for programs: pages, reports, the command line.
+
+Standard library only. No redirect is followed and no proxy taken from the environment: either
+would carry the token to a place nobody named.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from wattline_agents.errors import UsageError, WattlineError
+
+_SECONDS = 20.0
+"""A cold overview of a year takes seconds; longer than this a page does better to say so."""
+_MOST_BYTES = 256 * 1024 * 1024
+
+
+class Unreachable(WattlineError):
+    """No collector answers there."""
+
+
+class Refused(WattlineError):
+    """The collector answered that it will not."""
+
+    def __init__(self, message: str, status: int) -> None:
+        """Say what, and with which HTTP status."""
+        super().__init__(message)
+        self.status = status
+
+
+class Collector:
+    """A collector, asked over HTTP. Safe to use from many threads: each question connects anew."""
+
+    def __init__(self, url: str, token: str | None = None, *, seconds: float = _SECONDS) -> None:
+        """Ask the collector at `url`, such as `http://127.0.0.1:8600`.
+
+        Raises:
+            UsageError: It is no http or https URL.
+        """
+        self.url = url.rstrip("/")
+        self._token = token
+        self._seconds = seconds
+        parts = urlsplit(self.url)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(f"{url}: the port is not a number") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise UsageError(f"{url}: not the URL of a collector, such as http://127.0.0.1:8600")
+        self._secure = parts.scheme == "https"
+        self._host, self._port, self._base = parts.hostname, port, parts.path
+
+    def health(self) -> Mapping[str, Any]:
+        """Whether it runs, and which version."""
+        return self._object("/v1/health")
+
+    def latest(self) -> Mapping[str, Any]:
+        """The newest row of everything, by columns."""
+        return self._object("/v1/latest")
+
+    def overview(
+        self, start: datetime | None = None, end: datetime | None = None
+    ) -> Mapping[str, Any]:
+        """Everything the pages show of a period; of all there is if none is given."""
+        return self._object("/v1/overview", _period(start, end))
+
+    def kpis(
+        self,
+        ids: Sequence[str] = (),
+        start: datetime | None = None,
+        end: datetime | None = None,
+        by: str | None = None,
+    ) -> list[Mapping[str, Any]]:
+        """Figures: of these ids, or all; split by a dimension, or not."""
+        query = [("id", id) for id in ids] + _period(start, end)
+        if by is not None:
+            query.append(("by", by))
+        answer = self._get("/v1/kpis", query)
+        if not isinstance(answer, list):
+            raise Refused(f"{self.url}/v1/kpis: answered something else than a list", 200)
+        return answer
+
+    def explain(self, id: str) -> Mapping[str, Any]:
+        """What a KPI is."""
+        return self._object(f"/v1/explain/{quote(id, safe='')}")
+
+    def _object(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
+        answer = self._get(path, query)
+        if not isinstance(answer, dict):
+            raise Refused(f"{self.url}{path}: answered something else than an object", 200)
+        return answer
+
+    def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Any:
+        target = self._base + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        connection = self._connection()
+        try:
+            connection.request("GET", target, headers=headers)
+            response = connection.getresponse()
+            body = response.read(_MOST_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(
+                f"{self.url}: no answer ({_cause(error)}); is `wattline collector` running there?"
+            ) from error
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise Refused(self._refusal(path, response.status, body), response.status)
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise Refused(f"{self.url}{path}: answered no JSON", 200) from error
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._secure:
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._seconds, context=context
+            )
+        return http.client.HTTPConnection(self._host, self._port, timeout=self._seconds)
+
+    def _refusal(self, path: str, status: int, body: bytes) -> str:
+        try:
+            reason = str(json.loads(body)["error"])
+        except (ValueError, KeyError, TypeError):
+            reason = http.client.responses.get(status, "no reason given")
+        advice = {
+            401: "; its token is in STORE/tokens/read, give it with --token-file",
+            403: "; for reading it is the one in STORE/tokens/read",
+        }.get(status, "")
+        return f"{self.url}{path}: {status}: {reason[:300]}{advice}"
+
+
+def _period(start: datetime | None, end: datetime | None) -> list[tuple[str, str]]:
+    named = (("from", start), ("to", end))
+    return [
+        (name, time.astimezone(UTC).isoformat().replace("+00:00", "Z"))
+        for name, time in named
+        if time is not None
+    ]
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, (TimeoutError, socket.timeout)):
+        return "timed out"
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

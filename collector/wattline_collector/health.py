@@ -1,0 +1,56 @@
+"""The collector's own health, as text for a Prometheus to scrape."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+
+from wattline_collector import __version__
+from wattline_collector.service import Service
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PREFIX = "wattline_collector_"
+
+
+def exposition(service: Service) -> str:
+    """All metrics, one family after the other."""
+    lines = [f'{_PREFIX}build_info{{version="{__version__}"}} 1']
+    for name, help, value in _values(service):
+        kind = "counter" if name.endswith("_total") else "gauge"
+        lines += [
+            f"# HELP {_PREFIX}{name} {help}",
+            f"# TYPE {_PREFIX}{name} {kind}",
+            f"{_PREFIX}{name} {value}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _values(service: Service) -> Iterator[tuple[str, str, float]]:
+    intake, counters, store = service.intake, service.counters, service.store
+    yield "batches_accepted_total", "Batches taken in.", intake.accepted_batches
+    yield "rows_accepted_total", "Rows taken in.", intake.accepted_rows
+    yield "batches_duplicate_total", "Batches that were in already.", intake.duplicate_batches
+    yield "batches_refused_total", "Batches that were none of their table.", intake.refused_batches
+    yield "batches_turned_away_total", "Batches that had to come back later.", counters.turned_away
+    yield "uncommitted_bytes", "Bytes taken in and not yet durable.", store.uncommitted_bytes
+    yield "unsealed_bytes", "Bytes of log not yet sealed.", store.unsealed_bytes
+    yield "commits_total", "Groups made durable.", counters.commits
+    yield "commit_errors_total", "Groups the disk did not take.", counters.commit_errors
+    yield "commit_seconds_total", "Processor time of taking in.", counters.commit_seconds
+    yield "seals_total", "Times the log was sealed.", counters.seals
+    yield "seal_errors_total", "Times sealing failed.", counters.seal_errors
+    yield "seal_seconds_total", "Processor time of sealing, its own thread.", counters.seal_seconds
+    yield "bookings_total", "Times the books were brought up to date.", counters.bookings
+    yield "booking_errors_total", "Times booking failed.", counters.booking_errors
+    yield "booking_seconds_total", "Processor time while booking.", counters.booking_seconds
+    yield "booked_hours_total", "Hours booked, again ones included.", counters.booked_hours
+    if counters.booked_until_ms:
+        age = store.clock.unix_ms() - counters.booked_until_ms
+        yield "booked_age_seconds", "How far the books are behind.", age / 1000
+    yield "damages", "Records and batches that recovery set aside.", len(store.problems)
+    yield "process_cpu_seconds_total", "Processor time of the process.", time.process_time()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024
+    yield "process_peak_memory_bytes", "Most memory the process has held.", peak * unit

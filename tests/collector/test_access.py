@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from wattline_agents.errors import UsageError
+from wattline_collector.access import Access, Right, Verdict, read_token, store_tokens
+
+TOKENS = {Right.READ: "read-" + "r" * 30, Right.WRITE: "write-" + "w" * 30}
+
+
+@pytest.mark.parametrize(
+    ("authorization", "right", "verdict"),
+    [
+        (f"Bearer {TOKENS[Right.READ]}", Right.READ, Verdict.GRANTED),
+        (f"bearer {TOKENS[Right.WRITE]}", Right.WRITE, Verdict.GRANTED),
+        (f"Bearer {TOKENS[Right.READ]}", Right.WRITE, Verdict.FORBIDDEN),
+        (f"Bearer {TOKENS[Right.WRITE]}", Right.READ, Verdict.FORBIDDEN),
+        (f"Basic {TOKENS[Right.READ]}", Right.READ, Verdict.UNKNOWN),
+        (TOKENS[Right.READ], Right.READ, Verdict.UNKNOWN),
+        (f"Bearer {TOKENS[Right.READ][:-1]}", Right.READ, Verdict.UNKNOWN),
+        ("Bearer ", Right.READ, Verdict.UNKNOWN),
+        ("Bearer ä\udc80", Right.READ, Verdict.UNKNOWN),
+        ("", Right.READ, Verdict.UNKNOWN),
+        (None, Right.READ, Verdict.UNKNOWN),
+    ],
+)
+def test_a_token_grants_its_own_right_and_no_other(
+    authorization: str | None, right: Right, verdict: Verdict
+) -> None:
+    assert Access.of(TOKENS).check(authorization, right) is verdict
+
+
+def test_without_tokens_nothing_is_granted() -> None:
+    assert Access.of({}).check("Bearer ", Right.READ) is Verdict.UNKNOWN
+
+
+def test_access_shows_no_token() -> None:
+    shown = repr(Access.of(TOKENS)) + str(Access.of(TOKENS))
+    assert not any(token in shown for token in TOKENS.values())
+
+
+def test_tokens_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
+    made = store_tokens(tmp_path)
+    assert made == store_tokens(tmp_path)
+    assert len(set(made.values())) == 2
+    assert all(len(token) == 43 for token in made.values())
+    for name in ("read", "write"):
+        mode = (tmp_path / "tokens" / name).stat().st_mode
+        assert stat.S_IMODE(mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "tokens").stat().st_mode) == 0o700
+    assert sorted(path.name for path in (tmp_path / "tokens").iterdir()) == ["read", "write"]
+
+
+def test_a_token_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
+    store_tokens(tmp_path)
+    path = tmp_path / "tokens" / "read"
+    path.chmod(0o644)
+    with pytest.raises(UsageError, match="readable by everybody; run `chmod o= "):
+        store_tokens(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "short\n", "x" * 600, "has\x00nul-and-is-long-enough"])
+def test_what_can_be_guessed_is_no_token(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "token"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(UsageError, match="not a token"):
+        read_token(path)
+
+
+def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nix: cannot be read: No such file"):
+        read_token(tmp_path / "nix")
