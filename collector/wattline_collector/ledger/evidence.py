@@ -1,0 +1,258 @@
+"""All the evidence that booking some hours needs, gathered from the store and from earlier books.
+
+Here is the reading; what is made of it is `compute`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from wattline_collector.ledger import device, inventory, job
+from wattline_collector.ledger.books import HOLES, Books, Hour
+from wattline_collector.ledger.intervals import Window
+from wattline_collector.ledger.schema import CONTROL, HOUR_MS
+
+LOOK_MS = device.LOOK_MS
+
+METRICS = {
+    "device": device.METRICS,
+    "node": ("energy_joules_total", "power_watts"),
+}
+"""The metrics booking looks at, by table."""
+
+
+class Telemetry(Protocol):
+    """What booking needs of a store."""
+
+    path: Path
+
+    def read(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
+        """Rows of a table over a stretch of time."""
+        ...
+
+    def take_dirty(self) -> set[tuple[str, int]]:
+        """(system, hour) touched since the last call."""
+        ...
+
+    def confirm_booked(self) -> None:
+        """The hours taken are in the books, durably."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All the evidence of a chunk; booking it is a function of this alone.
+
+    Attributes:
+        devices: `subject`, `system`, `node`, `device`, `period_ms`, `low`, `high`.
+        nodes: `subject`, `system`, `node`, `period_ms`, `low`, `high`.
+        device_samples: `subject`, `time`, and the device table's metrics, sorted.
+        node_samples: The same of nodes.
+        held: `subject` (device), `job`, `start`, `end`.
+        grown: What `job.increments` returned.
+        running: `job`, `start`, `end`.
+        carried: Newest readings before the window: `kind`, `key`, `last_ms`,
+            `last_joules_total`, `last_watts`.
+        spoke: First readings of those whose last one lies before what was looked at: `HOLES`.
+    """
+
+    devices: pl.DataFrame
+    nodes: pl.DataFrame
+    device_samples: pl.DataFrame
+    node_samples: pl.DataFrame
+    held: pl.DataFrame
+    grown: pl.DataFrame
+    running: pl.DataFrame
+    carried: pl.DataFrame
+    spoke: pl.DataFrame
+
+
+def gather(store: Telemetry, books: Books, system: str, window: Window) -> Inputs:
+    """Read everything that bears on a window of one system's time.
+
+    What readings tell of devices and nodes that nobody had announced goes into the inventory.
+    """
+    mine = pl.col("system") == system
+    device_rows = store.read("device", window.low, window.high + 1).filter(mine)
+    node_rows = store.read("node", window.low, window.high + 1).filter(mine)
+    known = books.inventory
+    merged = inventory.merge_sightings(known, "device", device_rows)
+    merged = inventory.merge_sightings(merged, "node", node_rows)
+    if not merged.equals(known):
+        books.put("inventory", merged)
+    merged = merged.filter(mine)
+    devices, nodes = (_bounds(merged, kind, window) for kind in ("device", "node"))
+    carried = _carried(books, system, window)
+    holes = books.holes.filter(mine)
+    device_samples, device_spoke = _samples(devices, "device", device_rows, holes, carried, window)
+    node_samples, node_spoke = _samples(nodes, "node", node_rows, holes, carried, window)
+    held = inventory.held_intervals(
+        books.frame("assignments", inventory.ASSIGNMENTS), system, window.low, window.high
+    )
+    held = held.join(devices.select("device", "subject"), on="device").sort("subject", "start")
+    jobs = books.jobs.filter(mine)
+    return Inputs(
+        devices=devices,
+        nodes=nodes,
+        device_samples=device_samples,
+        node_samples=node_samples,
+        held=held.select("subject", "job", "start", "end"),
+        grown=_job_increments(store, system, jobs, window),
+        running=inventory.running_intervals(jobs, system, window.now_ms),
+        carried=carried,
+        spoke=pl.concat([device_spoke, node_spoke]),
+    )
+
+
+def _bounds(known: pl.DataFrame, kind: str, window: Window) -> pl.DataFrame:
+    """Numbered subjects with the part of the window they were installed in."""
+    until = pl.min_horizontal((pl.col("until_ms") + 59_999) // 60_000 * 60_000, pl.lit(window.high))
+    inside = (
+        known.filter(pl.col("kind") == kind)
+        .with_columns(
+            pl.col("from_ms").clip(lower_bound=window.low).alias("low"),
+            until.fill_null(window.high).alias("high"),
+        )
+        .filter(pl.col("low") < pl.col("high"))
+        .sort("key")
+        .with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("subject"))
+    )
+    return (
+        inside.select(
+            "subject", "system", "node", pl.col("key").alias(kind), "period_ms", "low", "high"
+        )
+        if kind == "device"
+        else inside.select("subject", "system", "node", "period_ms", "low", "high")
+    )
+
+
+def _carried(books: Books, system: str, window: Window) -> pl.DataFrame:
+    """Each subject's newest reading before the window, from the control of the hour before."""
+    before = books.control(Hour(system, window.start_ms - HOUR_MS))
+    frame = CONTROL.to_frame() if before is None else before
+    return frame.filter(pl.col("last_ms").is_not_null()).select(
+        pl.col("kind").cast(pl.String), "key", "last_ms", "last_joules_total", "last_watts"
+    )
+
+
+def _samples(
+    subjects: pl.DataFrame,
+    kind: str,
+    rows: pl.DataFrame,
+    holes: pl.DataFrame,
+    carried: pl.DataFrame,
+    window: Window,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Samples by subject number, with readings from beyond the look where there are any.
+
+    Returns:
+        The samples, and those that end a silence longer than the look, as `HOLES`.
+    """
+    numbers = subjects.select("subject", pl.col(kind).alias("key"))
+    # Subjects are numbered in the order of their keys, so a key's place among them is its number;
+    # finding it as an enumeration's is many times as fast as joining on it.
+    places = pl.Enum(numbers["key"])
+    near = (
+        rows.select(
+            pl.col(kind).cast(places, strict=False).to_physical().cast(pl.Int32).alias("subject"),
+            pl.col("time_unix_ms").alias("time"),
+            "period_ms",
+            *METRICS[kind],
+        )
+        .filter(pl.col("subject").is_not_null())
+        .sort("subject", "time")
+    )
+    before = numbers.join(
+        carried.filter((pl.col("kind") == kind) & (pl.col("last_ms") < window.low)), on="key"
+    ).select(
+        "subject",
+        pl.col("last_ms").alias("time"),
+        pl.col("last_joules_total").alias("energy_joules_total"),
+        pl.col("last_watts").alias("power_watts"),
+    )
+    far = (
+        holes.filter(pl.col("kind") == kind)
+        .join(numbers, on="key")
+        .filter((pl.col("time") < window.low) | (pl.col("time") > window.high))
+        .select("subject", "time", "period_ms", "energy_joules_total", "power_watts")
+    )
+    samples = near
+    if before.height or far.height:
+        samples = (
+            pl.concat([near, before, far], how="diagonal")
+            .unique(["subject", "time"], keep="first", maintain_order=False)
+            .sort("subject", "time")
+        )
+    if before.is_empty():
+        return samples, HOLES.to_frame()
+    first = near.group_by("subject", maintain_order=True).first()
+    spoke = (
+        first.join(before.select("subject", pl.col("time").alias("was")), on="subject")
+        .filter(pl.col("time") > window.low)
+        .join(subjects.select("subject", "system", "node", pl.col(kind).alias("key")), on="subject")
+        .with_columns(pl.lit(kind).alias("kind"))
+        .select(HOLES.names())
+    )
+    return samples, spoke
+
+
+def _job_increments(
+    store: Telemetry, system: str, jobs: pl.DataFrame, window: Window
+) -> pl.DataFrame:
+    mine = pl.col("system") == system
+    rows = store.read("job", window.low, window.high + 1).filter(mine)
+    starts = jobs.select("job", pl.col("start_ms").alias("start"))
+    counting = jobs.filter(pl.col("counted_from_ms").is_not_null())
+    time = pl.col("time_unix_ms")
+    # A job that was counting before the window and is silent at its start needs the reading before,
+    # however old; one that is silent at its end and counted again later, the one after.
+    before = counting.filter(pl.col("counted_from_ms") < window.low).join(
+        rows.filter(time <= window.start_ms), on="job", how="anti"
+    )
+    after = counting.filter(pl.col("counted_ms") > window.high).join(
+        rows.filter(time >= window.end_ms), on="job", how="anti"
+    )
+    rows = pl.concat(
+        [
+            _nearest(store, system, before, window.low, backwards=True),
+            rows,
+            _nearest(store, system, after, window.high + 1, backwards=False),
+        ]
+    )
+    rows = rows.with_columns(time.alias("time")).sort("job", "node", "time")
+    grown = job.increments(rows, starts)
+    # The first row of a series that was already running only says where it stood.
+    ran_before = starts.filter(pl.col("start") < window.low)["job"].implode()
+    first = pl.struct("job", "node").is_first_distinct()
+    old = rows.select((first & pl.col("job").is_in(ran_before) & (time < window.low)).alias("old"))
+    return grown.filter(~old["old"])
+
+
+def _nearest(
+    store: Telemetry, system: str, jobs: pl.DataFrame, edge_ms: int, *, backwards: bool
+) -> pl.DataFrame:
+    """The counter readings of jobs nearest to an edge, looked for further and further away."""
+    waiting = jobs.select("job", "counted_from_ms", "counted_ms")
+    found = [store.read("job", edge_ms, edge_ms)]
+    reach = 4 * HOUR_MS
+    while waiting.height:
+        if backwards:
+            limit = min(waiting["counted_from_ms"].to_list())
+            low, high = max(edge_ms - reach, limit), edge_ms
+        else:
+            limit = max(waiting["counted_ms"].to_list())
+            low, high = edge_ms, min(edge_ms + reach, limit + 1)
+        rows = store.read("job", low, high).filter(pl.col("system") == system)
+        rows = rows.join(waiting, on="job", how="semi", maintain_order="left")
+        series = rows.group_by("job", "node", maintain_order=True)
+        near = series.tail(1) if backwards else series.head(1)
+        found.append(near.select(rows.columns))
+        waiting = waiting.join(near, on="job", how="anti")
+        if (low <= limit) if backwards else (high > limit):
+            break
+        reach *= 4
+    return pl.concat(found)
