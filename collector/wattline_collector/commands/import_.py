@@ -1,0 +1,128 @@
+"""`wattline import`: brings recorded data in."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import TextIO
+
+from wattline_agents.clock import Clock, SystemClock
+from wattline_agents.command import Command
+
+DESCRIPTION = """\
+Brings recorded data into a store, the way live data goes: checked, kept, booked, computed.
+A recording becomes a system of its own, so recordings and live systems do not mix. Importing the
+same one again changes nothing.
+
+Malformed lines are counted, named and left out; where they are more than one in a hundred,
+nothing is imported.
+
+examples:
+  wattline import mlperf-training gpt3.power.tar.gz --log gpt3.mllog.txt.gz --store store
+  wattline import mlperf-inference llama2-70b-99.9_Offline --store store
+  wattline kpi S10 S12 P02 --store store"""
+
+
+class Progress:
+    """Says on a stream how far an import is, without flooding it.
+
+    On a terminal one line is rewritten; elsewhere a line follows every few seconds, so that a
+    short import says nothing.
+    """
+
+    TERMINAL_SECONDS = 0.1
+    LOG_SECONDS = 5.0
+
+    def __init__(self, stream: TextIO, clock: Clock) -> None:
+        """Start the clock; nothing is said yet."""
+        self._stream, self._clock = stream, clock
+        self._terminal = stream.isatty()
+        self._said = clock.monotonic()
+        self._drawn = False
+
+    def __call__(self, step: str) -> None:
+        """Say where the import is, unless something was said a moment ago."""
+        now = self._clock.monotonic()
+        if now - self._said < (self.TERMINAL_SECONDS if self._terminal else self.LOG_SECONDS):
+            return
+        self._said, self._drawn = now, True
+        line = f"import: {step}"
+        self._stream.write(f"\r\033[K{line}" if self._terminal else f"{line}\n")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the line off the terminal."""
+        if self._drawn and self._terminal:
+            self._stream.write("\r\033[K")
+            self._stream.flush()
+            self._drawn = False
+
+
+def configure(parser: ArgumentParser) -> None:
+    """One subcommand per format."""
+    from wattline_collector.imports.registry import FORMATS
+
+    kinds = parser.add_subparsers(dest="format", metavar="FORMAT", required=True, title="formats")
+    for name, kind in FORMATS.items():
+        one = kinds.add_parser(
+            name,
+            help=kind.help,
+            description=kind.description,
+            formatter_class=RawDescriptionHelpFormatter,
+        )
+        kind.configure(one)
+        one.add_argument(
+            "--store", type=Path, default=Path("store"), metavar="DIR",
+            help="store to import into; made if there is none (default: store)",
+        )  # fmt: skip
+
+
+def run(arguments: Namespace) -> int:
+    """Read, store, book and say what was found."""
+    from wattline_collector.imports.recording import write
+    from wattline_collector.imports.registry import FORMATS
+    from wattline_collector.imports.summary import booked
+    from wattline_collector.ledger.booking import book
+    from wattline_collector.receive.intake import Intake
+    from wattline_collector.store.store import Store
+
+    clock = SystemClock()
+    began = clock.monotonic()
+    progress = Progress(sys.stderr, clock)
+    try:
+        found = FORMATS[arguments.format].read(arguments, progress)
+        recording = found.recording
+        store = Store.open(arguments.store, write=True)
+        try:
+            written = write(
+                recording, store, Intake(store), lambda node: progress(f"writing {node}")
+            )
+            book(
+                store,
+                until_ms=clock.unix_ms(),
+                progress=lambda done, due: progress(f"booking hour {done} of {due}"),
+            )
+        finally:
+            store.close()
+    finally:
+        progress.clear()
+    job = recording.job
+    told = booked(arguments.store, recording.system, job.key, job.start_ms, job.end_ms)
+    print(found.summary(told))
+    for note in found.notes:
+        print(f"note: {note}" if not note.startswith(" ") else note)
+    if written.rows:
+        print(f"imported {written.rows:,} rows in {clock.monotonic() - began:.1f} s")
+    else:
+        print("already in the store: nothing changed")
+    return 0
+
+
+COMMAND = Command(
+    name="import",
+    help="bring in recorded data",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+)

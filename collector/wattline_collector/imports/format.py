@@ -1,0 +1,74 @@
+"""What an import format is."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wattline_agents.errors import WireError
+from wattline_agents.wire import checked_name
+from wattline_collector.imports.recording import Recording
+from wattline_collector.imports.summary import Booked
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a format found in its files.
+
+    Attributes:
+        recording: What to store.
+        summary: Makes the text to print, from what the books say once it is booked.
+        notes: What a person must know beside it.
+    """
+
+    recording: Recording
+    summary: Callable[[Booked], str]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of recording that can be imported.
+
+    Attributes:
+        name: The word after `wattline import`.
+        help: One line for the list.
+        description: What `wattline import NAME --help` opens with; ends with an example.
+        configure: Adds its arguments.
+        read: Reads the files; is given the arguments and a way to say how far it is.
+    """
+
+    name: str
+    help: str
+    description: str
+    configure: Callable[[ArgumentParser], None]
+    read: Callable[[Namespace, Callable[[str], None]], Found]
+
+
+def add_names(parser: ArgumentParser) -> None:
+    """Add the arguments every recording of a run has: what to call it, and what it ran on."""
+    parser.add_argument(
+        "--devices", type=positive, metavar="N", help="accelerators per node, if not 8"
+    )
+    parser.add_argument(
+        "--system", type=_name, metavar="NAME", help="store it as this system (recording-<run>)"
+    )
+    parser.add_argument(
+        "--name", type=_name, metavar="RUN", help="the run's job key (made of the file's name)"
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, as `argparse` wants it read."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _name(text: str) -> str:
+    try:
+        return checked_name(text, "name")
+    except WireError as error:
+        raise ArgumentTypeError(str(error)) from error
