@@ -1,0 +1,69 @@
+"""How long a month of 256 GPUs takes to book, and its figures to compute.
+
+The month is a simulated factory's: 32 nodes of 8 GPUs, one row a minute, jobs, faults and all; it
+is written into a store of its own first, which is not part of the time. Booking is what `wattline
+import` and the collector do; computing is the overview behind the first page and the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from wattline_agents.sources.simulated.schedule import plan
+from wattline_agents.sources.simulated.shape import DAY_MS, Shape
+from wattline_collector.history import write_history
+from wattline_collector.kpi.query import overview
+from wattline_collector.ledger.booking import book
+from wattline_collector.store.store import Store
+
+NOVEMBER_2025_MS = 1_761_955_200_000
+NODES, DEVICES = 32, 8
+
+T = TypeVar("T")
+
+
+def timed(what: str, work: Callable[[], T]) -> T:
+    """Do it, and print how long it took and how much of the processor it used."""
+    began, used = time.perf_counter(), time.process_time()
+    result = work()
+    took, spent = time.perf_counter() - began, time.process_time() - used
+    print(f"  {what:<34} {took:7.1f} s   {spent:7.1f} CPU s", flush=True)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--days", type=int, default=30, help="days of history (30)")
+    days = max(1, parser.parse_args().days)
+
+    end_ms = NOVEMBER_2025_MS + days * DAY_MS
+    shape = Shape(
+        nodes=NODES, devices=DEVICES, seed=7,
+        start_ms=NOVEMBER_2025_MS, present_ms=end_ms, end_ms=end_ms + DAY_MS,
+    )  # fmt: skip
+    print(f"book: {NODES * DEVICES} GPUs, {days} days, one row a minute")
+    with tempfile.TemporaryDirectory(prefix="wattline-bench-") as folder:
+        path = Path(folder) / "store"
+        with Store.open(path, write=True) as store:
+            rows = timed("writing the history (not counted)", lambda: history(store, shape, end_ms))
+            hours = timed("booking", lambda: book(store, until_ms=end_ms))
+        told = timed("computing the overview", lambda: overview(path))
+    print(f"  {rows:,} rows, {hours:,} hours booked, {len(told.figures)} figures")
+    if not told.figures:
+        sys.exit("the overview is empty: the benchmark is at fault")
+
+
+def history(store: Store, shape: Shape, end_ms: int) -> int:
+    return write_history(store, plan(shape), shape.start_ms, end_ms)
+
+
+if __name__ == "__main__":
+    main()
