@@ -1,0 +1,1 @@
+"""Subcommands of `wattline` that come with the dashboards."""

@@ -1,0 +1,1 @@
+"""Pages: a layout, pure functions, and `register`, which connects them."""

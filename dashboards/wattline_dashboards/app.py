@@ -1,0 +1,116 @@
+"""The Dash application: the shell, the pages, and nothing that remembers outside an instance."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import dash
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from flask import Response
+
+from wattline_agents.clock import Clock, SystemClock
+from wattline_dashboards import __version__, theme
+from wattline_dashboards.answers import Answers, Source
+from wattline_dashboards.components import shell
+from wattline_dashboards.pages import fleet, production
+from wattline_dashboards.picture import Live
+
+PAGES = (fleet, production)
+"""The site map."""
+
+LINKS = tuple((page.PATH, page.TITLE) for page in PAGES)
+SHELL_EVERY_MS = 10_000
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <title>{%title%}</title>
+    <link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
+    <link rel="stylesheet" href="/theme.css">
+    <script src="/assets/boot.js"></script>
+    {%css%}
+  </head>
+  <body>
+    {%app_entry%}
+    <noscript>These pages are drawn in the browser and need JavaScript.</noscript>
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
+
+
+def build(source: Source, clock: Clock | None = None) -> Dash:
+    """The application over a collector."""
+    answers = Answers(source, clock or SystemClock())
+    live = Live(answers)
+    app = Dash(
+        __name__,
+        use_pages=True,
+        pages_folder="",
+        title="Wattline",
+        update_title=cast(str, None),  # the tab's title would flicker with every tick
+        index_string=_INDEX,
+        assets_ignore=r"boot\.js|favicon\.svg",  # the page's head names these two itself
+        compress=True,
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        include_pages_meta=False,  # social-media tags mean nothing on an internal page
+    )
+    for page in PAGES:
+        dash.register_page(
+            page.__name__,
+            path=page.PATH,
+            name=page.TITLE,
+            title=f"{page.TITLE} · Wattline",
+            layout=page.layout,
+        )
+    app.layout = _layout
+    fleet.register(app, live)
+    production.register(app, answers)
+    _register_shell(app, live)
+    _add_routes(app)
+    return app
+
+
+def _layout() -> html.Div:
+    return html.Div(
+        [
+            dcc.Store(id="shell-mode"),
+            dcc.Location(id="shell-location"),
+            dcc.Interval(id="shell-tick", interval=SHELL_EVERY_MS),
+            shell.header(LINKS, ""),
+            html.Main(dash.page_container, id="content", tabIndex="-1"),
+        ],
+        className="page",
+    )
+
+
+def _register_shell(app: Dash, live: Live) -> None:
+    def systems(_: int | None) -> list[Any]:
+        picture, answer = live.now()
+        names = picture.systems if picture else []
+        simulated = picture.simulated if picture else []
+        return shell.systems(names, simulated, away=answer.error is not None)
+
+    def here(path: str | None) -> list[Any]:
+        return shell.navigation(LINKS, path or "/")
+
+    app.callback(Output("shell-systems", "children"), Input("shell-tick", "n_intervals"))(systems)
+    app.callback(Output("shell-pages", "children"), Input("shell-location", "pathname"))(here)
+    app.clientside_callback(
+        ClientsideFunction("wattline", "chooseMode"),
+        Output("shell-mode", "data"),
+        Input("shell-theme", "n_clicks"),
+    )
+
+
+def _add_routes(app: Dash) -> None:
+    style = theme.style_sheet()
+
+    def style_sheet() -> Response:
+        return Response(style, mimetype="text/css", headers={"Cache-Control": "max-age=60"})
+
+    def health() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    app.server.add_url_rule("/theme.css", "theme_css", style_sheet)
+    app.server.add_url_rule("/health", "health", health)

@@ -1,0 +1,82 @@
+// Draws what wattline_dashboards/markup.py describes: ["tag", {attributes}, child, ...] or a text.
+// Elements that stay are kept and only what differs is changed, so nothing flickers, a row that a
+// reader opened stays open, and selected text stays selected.
+(function () {
+  function differs(node, part) {
+    return typeof part === "string"
+      ? node.nodeType !== Node.TEXT_NODE
+      : node.nodeType !== Node.ELEMENT_NODE || node.localName !== part[0];
+  }
+
+  function made(part) {
+    return typeof part === "string"
+      ? document.createTextNode(part)
+      : document.createElement(part[0]);
+  }
+
+  function set(element, name, value) {
+    if (name === "style") {
+      element.style.cssText = value;
+    } else {
+      element.setAttribute(name, value);
+    }
+  }
+
+  function update(node, part) {
+    if (typeof part === "string") {
+      if (node.data !== part) {
+        node.data = part;
+      }
+      return;
+    }
+    const before = node.wattlineAttributes || {};
+    const after = part[1];
+    for (const name in before) {
+      if (!(name in after)) {
+        node.removeAttribute(name);
+      }
+    }
+    for (const name in after) {
+      if (before[name] !== after[name]) {
+        set(node, name, after[name]);
+      }
+    }
+    node.wattlineAttributes = after;
+    fill(node, part, 2);
+  }
+
+  function fill(parent, parts, first) {
+    let node = parent.firstChild;
+    for (let place = first; place < parts.length; place += 1) {
+      const part = parts[place];
+      if (node === null || differs(node, part)) {
+        const fresh = made(part);
+        if (node === null) {
+          parent.appendChild(fresh);
+        } else {
+          parent.replaceChild(fresh, node);
+        }
+        node = fresh;
+      }
+      update(node, part);
+      node = node.nextSibling;
+    }
+    while (node !== null) {
+      const next = node.nextSibling;
+      parent.removeChild(node);
+      node = next;
+    }
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside);
+  window.dash_clientside.wattline = Object.assign({}, window.dash_clientside.wattline, {
+    draw: function (parts) {
+      for (const id in parts || {}) {
+        const element = document.getElementById(id);
+        if (element !== null) {
+          fill(element, parts[id], 0);
+        }
+      }
+    },
+  });
+})();

@@ -1,0 +1,303 @@
+"""One device in full, a handful as cards, and the list of those that need a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dash import html
+
+from wattline_collector.ledger.accounts import MEANING, Account
+from wattline_collector.palette import (
+    ACCOUNTS,
+    format_age,
+    format_celsius,
+    format_energy,
+    format_number,
+    format_percent,
+    format_si,
+)
+from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.parts import (
+    Column,
+    Row,
+    marks,
+    meter,
+    nothing,
+    quantity,
+    stat,
+    swatch,
+    table,
+)
+from wattline_dashboards.figures.floor import natural
+from wattline_dashboards.picture import Picture
+
+CARDS_UP_TO = 8
+"""One node's devices can be read one by one; more are a map."""
+
+MOST = 10
+
+ATTENTION = (
+    (Account.DOWN, "lost or failed: see the node's log"),
+    (Account.UNOBSERVED, "nothing arrives: see that the node's agent runs"),
+    (Account.SLOWED, "held back by heat, the power cap or the power brake"),
+    (Account.HELD, "a job holds it and does no work with it"),
+)
+"""What needs a person, worst first, and what is wrong with it."""
+
+COLUMNS = (
+    Column("node", "Where"),
+    Column("devices", "Devices"),
+    Column("state", "State"),
+    Column("job", "Job"),
+    Column("power", "Power", numeric=True, title="Of these devices together"),
+    Column("temperature", "Hottest", numeric=True, title="The hottest of these chips"),
+    Column("age", "Seen", numeric=True, title="Age of the newest reading"),
+)
+
+
+def details(picture: Picture, place: int) -> list[html.Div | html.Dl | html.P]:
+    """Everything known of one device."""
+    device = picture.devices.row(place)
+    account = picture.accounts[place]
+    job = text(device.get("job"))
+    return [
+        html.Div(
+            [
+                html.Span(name(device), className="strong"),
+                html.Span(text(device.get("model")) or "", className="muted"),
+            ],
+            className="details-head",
+        ),
+        html.Div(
+            [
+                swatch(account.value),
+                _state(account),
+                html.Span(f"job {job}" if job else "no job", className="muted"),
+                html.Span(
+                    f"seen {format_age(number(device.get('age_ms')))} ago", className="muted"
+                ),
+            ],
+            className="details-state",
+        ),
+        html.Dl(
+            [part for label, value in _values(device) for part in (html.Dt(label), html.Dd(value))],
+            className="details",
+        ),
+        html.P(text(device.get("device")) or "", className="details-id"),
+    ]
+
+
+def cards(picture: Picture) -> html.Div:
+    """Each device as a card."""
+    return html.Div(
+        [_card(picture, place) for place in range(picture.devices.rows)], className="cards"
+    )
+
+
+def attention(picture: Picture) -> list[html.Div | html.P]:
+    """The devices that need a person, worst first; says so when there are none.
+
+    What is wrong with a node stands by node; work that is missing stands by job, because its owner
+    is who can change it.
+    """
+    rank = {account: place for place, (account, _) in enumerate(ATTENTION)}
+    groups: dict[tuple[int, str, str], list[int]] = {}
+    nodes, jobs = picture.devices.texts("node"), picture.devices.texts("job")
+    for place, account in enumerate(picture.accounts):
+        if account in rank:
+            node = "" if account is Account.HELD else nodes[place] or ""
+            key = (rank[account], node, jobs[place] or "")
+            groups.setdefault(key, []).append(place)
+    if not groups:
+        return [nothing("No device is down, silent, slowed or held without work.")]
+    order = sorted(groups, key=lambda key: (key[0], natural(key[1]), key[2]))
+    shown = _each_state_first(order)
+    parts: list[html.Div | html.P] = [
+        table(
+            "Devices that need attention",
+            COLUMNS,
+            [_row(picture, ATTENTION[key[0]], key, groups[key]) for key in shown],
+            "attention",
+        )
+    ]
+    if len(order) > len(shown):
+        parts.append(nothing(f"and {len(order) - len(shown)} more lines, to be seen on the map"))
+    return parts
+
+
+def name(device: dict[str, object]) -> str:
+    """A device as people call it: its node and its place there."""
+    index = number(device.get("index"))
+    node = text(device.get("node")) or ""
+    return node if index is None else f"{node} #{index:.0f}"
+
+
+def _each_state_first(order: Sequence[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    """At most `MOST`, so chosen that many of one state do not hide another."""
+    chosen: set[tuple[int, str, str]] = set()
+    for most_of_a_state in (3, MOST):
+        seen: dict[int, int] = {}
+        for key in order:
+            seen[key[0]] = seen.get(key[0], 0) + 1
+            if seen[key[0]] <= most_of_a_state and len(chosen) < MOST:
+                chosen.add(key)
+    return [key for key in order if key in chosen]
+
+
+def _row(
+    picture: Picture,
+    wrong: tuple[Account, str],
+    key: tuple[int, str, str],
+    places: Sequence[int],
+) -> Row:
+    account, meaning = wrong
+    *_, job = key
+    rows = [picture.devices.row(place) for place in places]
+    live = [] if account is Account.UNOBSERVED else rows
+    names = {text(row.get("node")) or "" for row in rows}
+    node = names.pop() if len(names) == 1 else ""
+    ages = [age for row in rows if (age := number(row.get("age_ms"))) is not None]
+    return Row(
+        {
+            "node": html.Span(node or f"{len(names)} nodes", className="strong"),
+            "devices": _places(rows) if node else str(len(rows)),
+            "state": html.Span(
+                [swatch(account.value), _state(account)], className="state", title=meaning
+            ),
+            "job": job or None,
+            "power": format_si(_sum(live, "power_watts"), "W"),
+            "temperature": format_celsius(_highest(live, "temperature_celsius")),
+            "age": format_age(min(ages, default=None)),
+        },
+        marks(data_node=node),
+    )
+
+
+def _places(rows: Sequence[dict[str, object]]) -> str:
+    """Places on the node, runs shortened: `#0-3, #6`."""
+    known = [place for row in rows if (place := number(row.get("index"))) is not None]
+    if len(known) < len(rows):
+        return f"{len(rows)}"
+    runs: list[list[int]] = []
+    for place in sorted(int(place) for place in known):
+        if runs and place == runs[-1][1] + 1:
+            runs[-1][1] = place
+        else:
+            runs.append([place, place])
+    return ", ".join(f"#{a}" if a == b else f"#{a}\u2013{b}" for a, b in runs)
+
+
+def _sum(rows: Sequence[dict[str, object]], column: str) -> float | None:
+    known = [value for row in rows if (value := number(row.get(column))) is not None]
+    return sum(known) if known else None
+
+
+def _highest(rows: Sequence[dict[str, object]], column: str) -> float | None:
+    return max(
+        (value for row in rows if (value := number(row.get(column))) is not None), default=None
+    )
+
+
+def _card(picture: Picture, place: int) -> html.Section:
+    device = picture.devices.row(place)
+    account = picture.accounts[place]
+    job = text(device.get("job"))
+
+    def live(column: str) -> float | None:
+        return None if account is Account.UNOBSERVED else number(device.get(column))
+
+    used, size = live("memory_used_bytes"), number(device.get("memory_size_bytes"))
+    watts, limit = live("power_watts"), number(device.get("power_limit_watts"))
+    active = live("sm_active_ratio")
+    busy = live("busy_ratio")
+    return html.Section(
+        [
+            html.H3(
+                [
+                    name(device),
+                    html.Span(text(device.get("model")) or "", className="muted"),
+                ]
+            ),
+            html.P(
+                [
+                    swatch(account.value),
+                    _state(account),
+                    html.Span(f"job {job}" if job else "no job", className="muted"),
+                    html.Span(
+                        f"seen {format_age(number(device.get('age_ms')))} ago", className="muted"
+                    ),
+                ],
+                className="details-state",
+                title=MEANING[account],
+            ),
+            html.Dl(
+                [
+                    stat(
+                        "Power",
+                        quantity(format_si(watts, "W")),
+                        meter(
+                            None if watts is None or not limit else watts / limit,
+                            f"of {format_si(limit, 'W')}",
+                        ),
+                    ),
+                    stat(
+                        "Compute active",
+                        quantity(format_percent(active)),
+                        meter(busy, f"kernel {format_percent(busy)}"),
+                    ),
+                    stat(
+                        "Memory",
+                        quantity(format_si(used, "B")),
+                        meter(
+                            None if used is None or not size else used / size,
+                            f"of {format_si(size, 'B')}",
+                        ),
+                    ),
+                    stat(
+                        "Temperature",
+                        quantity(format_celsius(live("temperature_celsius"))),
+                        f"memory {format_celsius(live('memory_temperature_celsius'))}",
+                    ),
+                    stat(
+                        "Compute clock",
+                        quantity(format_si(live("sm_clock_hertz"), "Hz")),
+                        f"memory {format_si(live('memory_clock_hertz'), 'Hz')}",
+                    ),
+                    stat(
+                        "Throttled",
+                        quantity(format_percent(live("throttled_ratio"))),
+                        "of the last seconds",
+                    ),
+                ],
+                className="stats",
+            ),
+        ],
+        className="card",
+        **marks(data_device=text(device.get("device")) or ""),
+    )
+
+
+def _values(device: dict[str, object]) -> list[tuple[str, str]]:
+    def of(column: str) -> float | None:
+        return number(device.get(column))
+
+    return [
+        ("Power", f"{format_si(of('power_watts'), 'W')} of "
+                  f"{format_si(of('power_limit_watts'), 'W')}"),
+        ("Energy so far", format_energy(of("energy_joules_total"))),
+        ("Compute active", format_percent(of("sm_active_ratio"))),
+        ("Kernel running", format_percent(of("busy_ratio"))),
+        ("Tensor active", format_percent(of("tensor_active_ratio"))),
+        ("Memory active", format_percent(of("dram_active_ratio"))),
+        ("Memory", f"{format_si(of('memory_used_bytes'), 'B')} of "
+                   f"{format_si(of('memory_size_bytes'), 'B')}"),
+        ("Chip", format_celsius(of("temperature_celsius"))),
+        ("Memory heat", format_celsius(of("memory_temperature_celsius"))),
+        ("Compute clock", format_si(of("sm_clock_hertz"), "Hz")),
+        ("Throttled", format_percent(of("throttled_ratio"))),
+        ("Failed reads", format_number(of("read_errors_total"))),
+    ]  # fmt: skip
+
+
+def _state(account: Account) -> str:
+    return "silent" if account is Account.UNOBSERVED else ACCOUNTS[account].label

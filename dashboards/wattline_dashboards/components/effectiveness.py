@@ -1,0 +1,75 @@
+"""The factory's one-number summary, as the equation it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+
+from wattline_collector.palette import format_percent, format_value
+from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.parts import coverage_note, marks, quantity, split_unit
+
+Figures = Mapping[str, Mapping[str, Any]]
+"""Figures by id."""
+
+_TERMS = (
+    ("OEE", "Effectiveness", "", "of planned time became kept work at full speed"),
+    ("OEE_A", "Availability", "=", "of planned time was offered"),
+    ("OEE_P", "Performance", "×", "of the best the hardware does"),  # noqa: RUF001 (the sign)
+    ("OEE_Q", "Quality", "×", "of what was made was kept"),  # noqa: RUF001 (the sign)
+)
+
+
+def equation(figures: Figures) -> html.Div:
+    """OEE = availability x performance x quality, and loading beside it."""
+    parts: list[html.Div | html.Span] = []
+    for id, label, sign, meaning in _TERMS:
+        if sign:
+            parts.append(html.Span(sign, className="operator"))
+        parts.append(_term(id, label, meaning, figures.get(id, {})))
+    parts.append(
+        html.Div(
+            _term("LOADING", "Loading", "of offered time was assigned", figures.get("LOADING", {})),
+            className="beside",
+        )
+    )
+    return html.Div(parts, className="equation")
+
+
+def _term(id: str, label: str, meaning: str, figure: Mapping[str, Any]) -> html.Div:
+    caution = coverage_note(number(figure.get("coverage")))
+    value = number(figure.get("value"))
+    note = text(figure.get("note"))
+    lines = [
+        html.Div(label, className="stat-label"),
+        html.Div(quantity(format_percent(value)), className="term-value"),
+        html.Div(meaning if value is not None else note or "not known", className="stat-detail"),
+        html.Div(sums(figure), className="stat-detail sums"),
+    ]
+    if caution is not None:
+        lines.append(html.Div(caution, className="stat-detail"))
+    return html.Div(
+        lines,
+        className="term term-result" if id == "OEE" else "term",
+        title=note or None,
+        **marks(data_kpi=id, data_field="value"),
+    )
+
+
+def sums(figure: Mapping[str, Any]) -> str:
+    """Numerator and denominator in words; empty where the figure is no sum of anything."""
+    over, under = number(figure.get("numerator")), number(figure.get("denominator"))
+    over_unit = text(figure.get("numerator_unit")) or ""
+    under_unit = text(figure.get("denominator_unit")) or ""
+    if over is None or over_unit == "1":
+        return ""
+    if under is None:
+        return format_value(over, over_unit)
+    upper, lower = format_value(over, over_unit), format_value(under, under_unit)
+    if over_unit != under_unit:
+        return f"{upper} over {lower}"
+    if split_unit(upper)[1] == split_unit(lower)[1]:
+        upper = split_unit(upper)[0]
+    return f"{upper} of {lower}"

@@ -1,0 +1,161 @@
+"""Hosts: cards where there are few, compact rows where there are many."""
+
+from __future__ import annotations
+
+from dash import html
+
+from wattline_collector.palette import (
+    format_age,
+    format_celsius,
+    format_number,
+    format_percent,
+    format_si,
+)
+from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.parts import (
+    Column,
+    Row,
+    marks,
+    meter,
+    nothing,
+    quantity,
+    stat,
+    table,
+)
+from wattline_dashboards.figures.floor import natural
+from wattline_dashboards.picture import Picture
+
+CARDS_UP_TO = 2
+MOST = 24
+"""Rows on the page: hosts that are silent come first, and the filter finds any other."""
+
+COLUMNS = (
+    Column("node", "Host"),
+    Column("devices", "Devices", numeric=True),
+    Column("cpu", "Processor"),
+    Column("memory", "Memory"),
+    Column("network", "Network in / out", numeric=True, title="Loopback excluded"),
+    Column("temperature", "Hottest", numeric=True, title="The hottest sensor of the host"),
+    Column("power", "Power", numeric=True, title="Of the whole node, from its own meter"),
+    Column("age", "Seen", numeric=True, title="Age of its newest reading"),
+)
+
+
+def hosts(picture: Picture, wanted: str = "") -> list[html.Div | html.P]:
+    """The hosts whose name holds `wanted`."""
+    nodes = picture.nodes
+    names = [name or "" for name in nodes.texts("node")]
+    places = [place for place in range(nodes.rows) if wanted.casefold() in names[place].casefold()]
+    if not nodes.rows:
+        return [nothing("No host reports. Start `wattline agent` on one.")]
+    if not places:
+        return [nothing(f"No host's name holds “{wanted}”.")]
+    if nodes.rows <= CARDS_UP_TO:
+        return [html.Div([_card(picture, place) for place in places], className="cards")]
+    places.sort(key=lambda place: (not picture.silent_nodes[place], natural(names[place])))
+    parts: list[html.Div | html.P] = [
+        table("Hosts", COLUMNS, [_row(picture, place) for place in places[:MOST]], "hosts")
+    ]
+    if len(places) > MOST:
+        parts.append(nothing(f"{MOST} of {len(places)} hosts, silent ones first. Filter by name."))
+    return parts
+
+
+def _row(picture: Picture, place: int) -> Row:
+    host = picture.host(place)
+    silent = picture.silent_nodes[place]
+    age = html.Span(
+        [format_age(number(host.get("age_ms"))), " silent" if silent else ""],
+        className="caution" if silent else None,
+    )
+    cells: dict[str, object] = {
+        "node": html.Span(text(host.get("node")) or "", className="strong"),
+        "devices": format_number(number(host.get("devices"))),
+        "age": age,
+    }
+    if not silent:
+        cells |= {
+            "cpu": meter(number(host.get("cpu_busy_ratio"))),
+            "memory": meter(_filled(host), _of(host)),
+            "network": _network(host),
+            "temperature": format_celsius(number(host.get("temperature_celsius"))),
+            "power": format_si(number(host.get("power_watts")), "W"),
+        }
+    return Row(cells, {"data-node": text(host.get("node")) or ""})
+
+
+def _card(picture: Picture, place: int) -> html.Section:
+    host = picture.host(place)
+    silent = picture.silent_nodes[place]
+    name = text(host.get("node")) or ""
+    age = format_age(number(host.get("age_ms")))
+
+    def of(column: str) -> float | None:
+        return number(host.get(column))
+
+    filled = _filled(host)
+    return html.Section(
+        [
+            html.H3(
+                [
+                    name,
+                    html.Span(
+                        f"silent for {age}" if silent else f"seen {age} ago",
+                        className="caution" if silent else "muted",
+                    ),
+                ]
+            ),
+            html.Dl(
+                [
+                    stat(
+                        "Processor",
+                        quantity(format_percent(of("cpu_busy_ratio"))),
+                        meter(of("cpu_busy_ratio"), "busy"),
+                    ),
+                    stat(
+                        "Memory",
+                        quantity(format_si(of("memory_used_bytes"), "B")),
+                        meter(
+                            filled, f"of {format_si(number(host.get('memory_size_bytes')), 'B')}"
+                        ),
+                    ),
+                    stat("Network in", quantity(_rate(host, "receive")), "received"),
+                    stat("Network out", quantity(_rate(host, "transmit")), "sent"),
+                    stat(
+                        "Temperature",
+                        quantity(format_celsius(of("temperature_celsius"))),
+                        "hottest sensor",
+                    ),
+                    stat(
+                        "Power",
+                        quantity(format_si(of("power_watts"), "W")),
+                        "no meter on this host"
+                        if host.get("power_watts") is None
+                        else "whole node",
+                    ),
+                ],
+                className="stats",
+            ),
+        ],
+        className="card",
+        **marks(data_node=name),
+    )
+
+
+def _filled(host: dict[str, object]) -> float | None:
+    used, size = number(host.get("memory_used_bytes")), number(host.get("memory_size_bytes"))
+    return None if used is None or not size else used / size
+
+
+def _of(host: dict[str, object]) -> str:
+    used, size = number(host.get("memory_used_bytes")), number(host.get("memory_size_bytes"))
+    return f"{format_si(used, 'B')} of {format_si(size, 'B')}"
+
+
+def _network(host: dict[str, object]) -> str:
+    received, sent = (_rate(host, direction) for direction in ("receive", "transmit"))
+    return f"{received} / {sent}"
+
+
+def _rate(host: dict[str, object], direction: str) -> str:
+    return format_si(number(host.get(f"network_{direction}_bytes_per_second")), "B/s")

@@ -1,0 +1,83 @@
+"""The jobs of a period: what each made, and what it used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import html
+
+from wattline_collector.palette import (
+    format_energy,
+    format_number,
+    format_percent,
+    format_si,
+)
+from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.parts import (
+    Column,
+    Row,
+    coverage_note,
+    marks,
+    meter,
+    nothing,
+    table,
+)
+from wattline_dashboards.components.totals import BOUNDARIES
+from wattline_dashboards.times import short_time
+
+COLUMNS = (
+    Column("job", "Job"),
+    Column("state", "State"),
+    Column("start", "Started", title="UTC"),
+    Column("devices", "Devices", numeric=True),
+    Column("tokens", "Tokens", numeric=True, title="Trained, prompt and generated"),
+    Column("device_hours", "GPU-hours", numeric=True),
+    Column("energy_joules", "Energy", numeric=True, title="Of its devices, or of its nodes"),
+    Column("tokens_per_joule", "Efficiency", numeric=True, title="Tokens per joule"),
+    Column("sm_active_ratio", "Compute active", title="Mean over the time it held devices"),
+    Column("held_hours", "Held idle", numeric=True, title="GPU-hours held without work"),
+)
+
+
+def jobs(rows: Sequence[Mapping[str, Any]]) -> list[html.Div | html.P]:
+    """Jobs, newest first."""
+    if not rows:
+        return [nothing("No job ran in this period.")]
+    return [table("Jobs of the period", COLUMNS, [_row(row) for row in rows], "jobs")]
+
+
+def _row(job: Mapping[str, Any]) -> Row:
+    key = text(job.get("job")) or ""
+    label = [html.Span(key, className="strong")]
+    label += [
+        html.Span(part, className="muted")
+        for part in (text(job.get("name")), text(job.get("kind")))
+        if part and part != key
+    ]
+    caution = coverage_note(number(job.get("coverage")))
+    boundary = text(job.get("boundary"))
+    per_joule = format_number(number(job.get("tokens_per_joule")), "tok/J")
+    return Row(
+        {
+            "job": html.Span(label, className="job"),
+            "state": text(job.get("state")),
+            "start": short_time(text(job.get("start"))),
+            "devices": format_number(number(job.get("devices"))),
+            "tokens": format_si(number(job.get("tokens")), "tok"),
+            "device_hours": format_number(number(job.get("device_hours"))),
+            "energy_joules": html.Span(
+                format_energy(number(job.get("energy_joules"))),
+                title=None if boundary is None else BOUNDARIES.get(boundary, boundary),
+            ),
+            "tokens_per_joule": [per_joule, html.Div(caution, className="beneath")]
+            if caution
+            else per_joule,
+            "sm_active_ratio": meter(
+                number(job.get("sm_active_ratio")),
+                format_percent(number(job.get("sm_active_ratio"))),
+            ),
+            "held_hours": format_number(number(job.get("held_hours"))),
+        },
+        marks(data_job=key),
+    )

@@ -1,0 +1,163 @@
+"""The KPI table: each figure with what defends it, and its explanation a key away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import html
+
+from wattline_collector.palette import format_number, format_percent, format_value
+from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.effectiveness import sums
+from wattline_dashboards.components.parts import marks, nothing
+from wattline_dashboards.trust import COMFORT
+
+STATUS = {
+    "ok": "ok",
+    "partial": "partial",
+    "withheld": "withheld: too little was observed",
+    "unknown": "not known",
+}
+"""A figure's status for people."""
+
+_HEAD = (
+    ("KPI", False),
+    ("Value", True),
+    ("Made of", True),
+    ("n", True),
+    ("Coverage", True),
+    ("Method", False),
+    ("Status", False),
+)
+
+_EXPLAINED = (
+    ("formula", "Formula"),
+    ("numerator", "Above the line"),
+    ("denominator", "Below the line"),
+    ("direction", "Direction"),
+    ("note", "Note"),
+    ("authority", "Defined by"),
+    ("audience", "For"),
+    ("floor", "Withheld under"),
+)
+"""What a registry entry holds, in the order people ask for it."""
+
+_DIRECTION = {"up": "more is better", "down": "less is better", "none": "neither way is better"}
+_AUDIENCE = {"O": "operators", "M": "management", "J": "job owners"}
+
+
+def kpis(figures: Sequence[Mapping[str, Any]], entries: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The table; `entries` are the registry's, by id."""
+    if not figures:
+        return nothing("No figure can be computed yet: nothing is booked in this period.")
+    head = html.Tr(
+        [
+            html.Th(label, scope="col", className="numeric" if numeric else None)
+            for label, numeric in _HEAD
+        ]
+    )
+    rows = [
+        row
+        for figure in figures
+        for row in (_row(figure), _explanation(figure, entries.get(str(figure.get("id")), {})))
+    ]
+    return html.Div(
+        html.Table(
+            [
+                html.Caption("KPIs of the period", className="hidden"),
+                html.Thead(head),
+                html.Tbody(rows),
+            ],
+            className="table kpis",
+        ),
+        className="table-frame",
+    )
+
+
+def _row(figure: Mapping[str, Any]) -> html.Tr:
+    id = text(figure.get("id")) or ""
+    coverage = number(figure.get("coverage"))
+    thin = coverage is not None and coverage < COMFORT
+    value = html.Span(
+        format_value(number(figure.get("value")), text(figure.get("unit")) or ""),
+        className="strong",
+    )
+    status = text(figure.get("status")) or ""
+    cells: list[tuple[str, Any, bool]] = [
+        (
+            "name",
+            html.Details(
+                html.Summary(
+                    [html.Span(id, className="kpi-id"), _sentence(text(figure.get("name")) or "")],
+                )
+            ),
+            False,
+        ),
+        ("value", value, True),
+        ("sums", "" if figure.get("denominator") is None else sums(figure), True),
+        ("n", format_number(number(figure.get("n"))), True),
+        (
+            "coverage",
+            html.Span(format_percent(coverage), className="caution" if thin else None),
+            True,
+        ),
+        ("method", text(figure.get("method")) or "", False),
+        (
+            "status",
+            html.Span(STATUS.get(status, status), className=None if status == "ok" else "caution"),
+            False,
+        ),
+    ]
+    attributes = marks(data_kpi=id)
+    return html.Tr(
+        [
+            html.Td(
+                content,
+                className="numeric" if numeric else None,
+                **marks(data_field=field),
+                **attributes,
+            )
+            for field, content, numeric in cells
+        ],
+        **attributes,
+    )
+
+
+def _explanation(figure: Mapping[str, Any], entry: Mapping[str, Any]) -> html.Tr:
+    lines: list[tuple[str, str]] = []
+    for key, label in _EXPLAINED:
+        said = _words(key, entry.get(key))
+        if said:
+            lines.append((label, said))
+    made = sums(figure)
+    if made:
+        lines.append(("Sums", made))
+    lines.append(("Coverage", format_percent(number(figure.get("coverage")))))
+    lines.append(("Remarks", text(figure.get("note")) or "nothing was left out"))
+    return html.Tr(
+        html.Td(
+            html.Dl(
+                [part for label, said in lines for part in (html.Dt(label), html.Dd(said))],
+                className="explanation",
+            ),
+            colSpan=len(_HEAD),
+        ),
+        className="explained",
+    )
+
+
+def _words(key: str, value: object) -> str:
+    if key == "floor":
+        floor = number(value)
+        return f"a coverage of {format_percent(floor)}" if floor else ""
+    words = text(value) or ""
+    if key == "direction":
+        return _DIRECTION.get(words, words)
+    if key == "audience":
+        return ", ".join(_AUDIENCE.get(letter, letter) for letter in words.split(", "))
+    return words
+
+
+def _sentence(name: str) -> str:
+    return name[:1].upper() + name[1:]

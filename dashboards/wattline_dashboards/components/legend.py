@@ -1,0 +1,74 @@
+"""What the map's colours mean: accounts with their counts, or the ramp with its ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from statistics import median
+
+from dash import html
+
+from wattline_collector.ledger.accounts import MEANING, Account
+from wattline_collector.palette import ACCOUNTS, format_number
+from wattline_dashboards.components.parts import marks, swatch
+from wattline_dashboards.figures.views import ACCOUNT, View
+from wattline_dashboards.picture import Picture
+
+
+def legend(view: View, picture: Picture) -> html.Div:
+    """The legend of the map as it is coloured now."""
+    return _accounts(picture) if view is ACCOUNT else _ramp(view, picture)
+
+
+def _accounts(picture: Picture) -> html.Div:
+    counts = Counter(picture.accounts)
+    return html.Div(
+        [
+            html.Span(
+                [
+                    swatch(account.value),
+                    "silent" if account is Account.UNOBSERVED else ACCOUNTS[account].label,
+                    html.Span(format_number(counts[account]), className="legend-count"),
+                ],
+                className="legend-item",
+                title=MEANING[account],
+            )
+            for account in Account
+            if counts[account]
+        ],
+        className="legend",
+    )
+
+
+def _ramp(view: View, picture: Picture) -> html.Div:
+    low, high = view.scale(picture)
+    values = view.values(picture)
+    known = [value for value in values if value is not None]
+    unknown = len(values) - len(known)
+    spread = (
+        f"lowest {view.format(min(known))}, median {view.format(median(known))}, "
+        f"highest {view.format(max(known))}"
+        if known
+        else "not known for any device"
+    )
+    return html.Div(
+        [
+            html.Span(spread, className="legend-item muted", title=view.meaning),
+            html.Span(
+                [
+                    html.Span(view.format(low)),
+                    html.Span(className="ramp", **marks(aria_hidden="true")),
+                    html.Span(view.format(high)),
+                ],
+                className="legend-item",
+            ),
+            html.Span(
+                [
+                    swatch("unknown"),
+                    "not known",
+                    html.Span(format_number(unknown), className="legend-count"),
+                ],
+                className="legend-item",
+            ),
+        ],
+        className="legend",
+    )

@@ -1,0 +1,59 @@
+"""The jobs that run now."""
+
+from __future__ import annotations
+
+from dash import html
+
+from wattline_collector.palette import format_age, format_number, format_si
+from wattline_dashboards.columns import Columns, number, text
+from wattline_dashboards.components.parts import Column, Row, marks, nothing, table
+
+MOST = 20
+"""Rows on the page; more is a list nobody reads, and the rest is counted under it."""
+
+QUIET_MS = 60_000
+"""A job that says nothing for longer is marked: agents repeat what it holds every 30 seconds."""
+
+COLUMNS = (
+    Column("job", "Job"),
+    Column("devices", "Devices", numeric=True),
+    Column("tokens_per_second", "Tokens", numeric=True, title="Tokens made each second"),
+    Column("power_watts", "Power", numeric=True, title="Power of the devices it holds"),
+    Column("tokens_per_joule", "Efficiency", numeric=True, title="Tokens per joule"),
+)
+
+
+def live_jobs(jobs: Columns) -> list[html.Div | html.P]:
+    """Running jobs, the largest first."""
+    rows = [jobs.row(place) for place in range(jobs.rows)]
+    rows = [row for row in rows if row.get("state") in (None, "running")]
+    rows.sort(key=lambda row: (-(number(row.get("devices")) or 0), str(row.get("job"))))
+    if not rows:
+        return [nothing("No job runs, or none has been seen yet.")]
+    parts: list[html.Div | html.P] = [
+        table("Running jobs", COLUMNS, [_row(row) for row in rows[:MOST]], "live-jobs")
+    ]
+    if len(rows) > MOST:
+        parts.append(nothing(f"and {len(rows) - MOST} smaller jobs"))
+    return parts
+
+
+def _row(job: dict[str, object]) -> Row:
+    key = text(job.get("job")) or ""
+    name = text(job.get("name"))
+    kind = text(job.get("kind"))
+    label = [html.Span(key, className="strong")]
+    label += [html.Span(part, className="muted") for part in (name, kind) if part and part != key]
+    age = number(job.get("age_ms"))
+    if age is not None and age > QUIET_MS:
+        label.append(html.Span(f"last seen {format_age(age)} ago", className="caution"))
+    return Row(
+        {
+            "job": html.Span(label, className="job"),
+            "devices": format_number(number(job.get("devices"))),
+            "tokens_per_second": format_si(number(job.get("tokens_per_second")), "tok/s"),
+            "power_watts": format_si(number(job.get("power_watts")), "W"),
+            "tokens_per_joule": format_number(number(job.get("tokens_per_joule")), "tok/J"),
+        },
+        marks(data_job=key),
+    )

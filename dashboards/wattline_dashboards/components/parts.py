@@ -1,0 +1,156 @@
+"""The smallest pieces: a number with its unit, a swatch, a bar in a cell, a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dash import html
+
+from wattline_collector.palette import THIN_SPACE, UNKNOWN, format_percent
+from wattline_dashboards.trust import COMFORT
+
+Children = Any
+"""What Dash takes as children: a text, a component, or a list of them."""
+
+
+def marks(**values: str) -> dict[str, Any]:
+    """Attributes whose names have a hyphen: `aria_label`, `data_job` and the like."""
+    return {name.replace("_", "-"): value for name, value in values.items()}
+
+
+def quantity(formatted: str, class_name: str = "quantity") -> html.Span:
+    """A formatted value, its unit set smaller than its number."""
+    number, unit = split_unit(formatted)
+    if not unit:
+        return html.Span(number, className=class_name)
+    return html.Span(
+        [html.Span(number, className="number"), html.Span(THIN_SPACE + unit, className="unit")],
+        className=class_name,
+    )
+
+
+def split_unit(formatted: str) -> tuple[str, str]:
+    """Number and unit of a formatted value; thin spaces between digits stay in the number."""
+    number, _, unit = formatted.rpartition(THIN_SPACE)
+    if not number or unit[:1].isdigit():
+        return formatted, ""
+    return number, unit
+
+
+def swatch(name: str) -> html.Span:
+    """A square in an account's colour and texture; the word always stands beside it."""
+    return html.Span(
+        className=f"swatch swatch-{name.replace('_', '-')}", **marks(aria_hidden="true")
+    )
+
+
+def stat(label: str, value: Children, detail: Children = None, **attributes: Any) -> html.Div:
+    """One number of the answer: what it is, the number, and what a reader must know beside it."""
+    lines = [
+        html.Dt(label, className="stat-label"),
+        html.Dd(value, className="stat-value"),
+    ]
+    if detail is not None:
+        lines.append(html.Dd(detail, className="stat-detail"))
+    return html.Div(lines, className="stat", **attributes)
+
+
+def meter(ratio: float | None, text: str | None = None) -> html.Span:
+    """A share as a short bar with its number; unknown is an empty hatched bar and a dash."""
+    if ratio is None:
+        bar = html.Span(className="meter meter-unknown", **marks(aria_hidden="true"))
+    else:
+        filled = html.Span(
+            className="meter-fill", style={"width": f"{min(1.0, max(0.0, ratio)) * 100:.0f}%"}
+        )
+        bar = html.Span(filled, className="meter", **marks(aria_hidden="true"))
+    label = html.Span(format_percent(ratio) if text is None else text, className="meter-text")
+    return html.Span([bar, label], className="metered")
+
+
+def coverage_note(coverage: float | None) -> html.Span | None:
+    """What to say beside a number made of too few observations."""
+    if coverage is None or coverage >= COMFORT:
+        return None
+    return html.Span(f"coverage {format_percent(coverage)}", className="caution")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        key: Which cell of a row it shows; also the cell's `data-field`.
+        label: Its head.
+        numeric: Right-aligned, in tabular figures.
+        title: What its head explains under the pointer.
+    """
+
+    key: str
+    label: str
+    numeric: bool = False
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table: its cells, and attributes of its own such as `data-job`."""
+
+    cells: Mapping[str, Children]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+LONG = 24
+"""Rows a page shows whole; a longer table scrolls in itself, so that what follows is found."""
+
+
+def table(
+    caption: str, columns: Sequence[Column], rows: Sequence[Row], class_name: str
+) -> html.Div:
+    """A table with a head that stays, for eyes and for screen readers alike."""
+    head = html.Tr(
+        [
+            html.Th(
+                column.label,
+                scope="col",
+                className="numeric" if column.numeric else None,
+                title=column.title,
+            )
+            for column in columns
+        ]
+    )
+    body = [
+        html.Tr(
+            [
+                html.Td(
+                    UNKNOWN if row.cells.get(column.key) is None else row.cells[column.key],
+                    className="numeric" if column.numeric else None,
+                    **marks(data_field=column.key),
+                    **row.attributes,
+                )
+                for column in columns
+            ],
+            **row.attributes,
+        )
+        for row in rows
+    ]
+    whole = html.Table(
+        [html.Caption(caption, className="hidden"), html.Thead(head), html.Tbody(body)],
+        className=f"table {class_name}",
+    )
+    if len(rows) <= LONG:
+        return html.Div(whole, className="table-frame")
+    return html.Div(  # with a tab stop, so that it can be scrolled by key
+        whole,
+        className="table-frame table-scroll",
+        tabIndex="0",
+        role="region",
+        **marks(aria_label=caption),
+    )
+
+
+def nothing(text: str) -> html.P:
+    """What stands where there would be a table."""
+    return html.P(text, className="nothing")

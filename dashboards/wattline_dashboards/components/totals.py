@@ -1,0 +1,127 @@
+"""The fleet's answer: one line of totals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+
+from wattline_collector.ledger.accounts import WORKING, Account
+from wattline_collector.palette import (
+    THIN_SPACE,
+    format_age,
+    format_number,
+    format_percent,
+    format_si,
+)
+from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.parts import marks, quantity, stat, swatch
+from wattline_dashboards.picture import Picture
+
+BOUNDARIES = {
+    "gpu": "devices only",
+    "module": "whole modules",
+    "node": "whole nodes",
+    "mixed": "whole nodes where metered, else devices",
+}
+"""A boundary for people: what the joules were measured around."""
+
+
+def totals(picture: Picture) -> list[html.P | html.Dl]:
+    """Power, tokens, tokens per joule, what devices do, and how fresh all this is."""
+    sums = picture.totals
+    made = [_power(sums), _tokens(sums), _efficiency(sums)]
+    if picture.devices.rows:
+        return [html.Dl([*made, *_states(picture), _freshness(picture)], className="totals")]
+    # Without accelerators most of this is not unknown but absent, so it is said, not dashed.
+    known = [
+        part
+        for part, name in zip(made, ("power_watts", "tokens_per_second", None), strict=True)
+        if name and number(sums.get(name)) is not None
+    ]
+    hosts = picture.nodes.rows
+    return [
+        html.P(
+            f"{_count(hosts)} {'host reports' if hosts == 1 else 'hosts report'}, and no "
+            "accelerators. Tokens appear as soon as a job counts them.",
+            className="lead",
+        ),
+        html.Dl([*known, *([_freshness(picture)] if hosts > 1 else [])], className="totals"),
+    ]
+
+
+def _power(sums: Mapping[str, Any]) -> html.Div:
+    watts, boundary = number(sums.get("power_watts")), text(sums.get("power_boundary"))
+    return stat(
+        "Power",
+        quantity(format_si(watts, "W")),
+        "no power meter"
+        if watts is None or boundary is None
+        else BOUNDARIES.get(boundary, boundary),
+        **marks(data_field="power_watts"),
+    )
+
+
+def _tokens(sums: Mapping[str, Any]) -> html.Div:
+    return stat(
+        "Tokens",
+        quantity(format_si(number(sums.get("tokens_per_second")), "tok/s")),
+        "per second, all jobs",
+        **marks(data_field="tokens_per_second"),
+    )
+
+
+def _efficiency(sums: Mapping[str, Any]) -> html.Div:
+    return stat(
+        "Efficiency",
+        quantity(format_number(number(sums.get("tokens_per_joule")), "tok/J")),
+        "tokens per joule",
+        **marks(data_field="tokens_per_joule"),
+    )
+
+
+def _states(picture: Picture) -> list[html.Div]:
+    counts = Counter(picture.accounts)
+    devices = len(picture.accounts)
+    if not devices:
+        return []
+    shown: list[tuple[str, str, int]] = [
+        ("Working", "busy", sum(counts[account] for account in WORKING)),
+        ("Held", "held", counts[Account.HELD]),
+        ("Free", "free", counts[Account.FREE]),
+        ("Down", "down", counts[Account.DOWN]),
+        ("Silent", "unobserved", counts[Account.UNOBSERVED]),
+    ]
+    if counts[Account.UNMEASURED]:
+        shown.insert(2, ("Unmeasured", "unmeasured", counts[Account.UNMEASURED]))
+    return [
+        stat(
+            label,
+            html.Span([swatch(colour), _count(count)], className="count"),
+            f"of {_count(devices)}" if label == "Working" else format_percent(count / devices),
+            **marks(data_field=label.lower()),
+        )
+        for label, colour, count in shown
+    ]
+
+
+def _freshness(picture: Picture) -> html.Div:
+    table, silent, what = (
+        (picture.devices, [a is Account.UNOBSERVED for a in picture.accounts], "devices")
+        if picture.devices.rows
+        else (picture.nodes, list(picture.silent_nodes), "hosts")
+    )
+    ages = [age for age in table.numbers("age_ms") if age is not None]
+    fresh = len(silent) - sum(silent)
+    return stat(
+        "Newest reading",
+        quantity(format_age(min(ages, default=None))),
+        f"{_count(fresh)} {what} report",
+        **marks(data_field="freshness"),
+    )
+
+
+def _count(value: int) -> str:
+    return f"{value:,}".replace(",", THIN_SPACE)

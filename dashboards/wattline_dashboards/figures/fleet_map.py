@@ -1,0 +1,173 @@
+"""The map of the fleet: a heatmap with one cell per device, and hatching over what is unknown.
+
+One trace holds all colours. Its scale is 0 to 1 for values, with a neutral band below for
+devices nothing is known of; the hatching is a second trace, one path of short strokes, because
+8,000 markers would cost the browser more than everything else on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import nan
+from typing import Any
+
+import plotly.graph_objects as go
+from dash import Patch
+
+from wattline_collector.ledger.accounts import Account
+from wattline_collector.palette import ACCOUNTS, RAMP, TOKENS, Mode
+from wattline_dashboards import theme
+from wattline_dashboards.figures.floor import Floor
+from wattline_dashboards.figures.packed import packed
+from wattline_dashboards.figures.views import ACCOUNT, View
+from wattline_dashboards.picture import Picture
+
+UNKNOWN_Z = -0.1
+"""Where unknown stands on the colour axis: below every value, in a band of its own."""
+
+_BAND_END = -0.02
+_LEVELS = 250
+"""Steps of colour an eye could tell apart at most; rounding to them compresses the update."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What changes from tick to tick."""
+
+    z: list[float]
+    hatch_x: list[float]
+    hatch_y: list[float]
+
+
+def cells(floor: Floor, view: View, picture: Picture) -> Cells:
+    """The colour value of every cell, NaN where no device stands, and the hatching."""
+    values = _scaled(view, picture)
+    z = [nan] * (floor.rows * floor.columns)
+    for (row, column), value in zip(floor.spots, values, strict=True):
+        z[row * floor.columns + column] = UNKNOWN_Z if value is None else value
+    hatched = [
+        spot
+        for spot, value, account in zip(floor.spots, values, picture.accounts, strict=True)
+        if value is None or (view is ACCOUNT and ACCOUNTS[account].hatched)
+    ]
+    strokes = list(_strokes(hatched, floor))
+    return Cells(z, [x for x, _ in strokes], [y for _, y in strokes])
+
+
+def figure(floor: Floor, view: View, picture: Picture, mode: Mode) -> go.Figure:
+    """The whole map, drawn anew."""
+    tokens, now = TOKENS[mode], cells(floor, view, picture)
+    heatmap = go.Heatmap(
+        z=packed(now.z, (floor.rows, floor.columns)),
+        zmin=UNKNOWN_Z,
+        zmax=1,
+        colorscale=_colours(view, mode),
+        showscale=False,
+        xgap=floor.gap,
+        ygap=floor.gap,
+        hoverongaps=False,
+        hoverinfo="none",
+    )
+    hatching = go.Scatter(
+        x=packed(now.hatch_x),
+        y=packed(now.hatch_y),
+        mode="lines",
+        line={"color": tokens.mark, "width": 1, "simplify": False},
+        connectgaps=False,
+        hoverinfo="skip",
+    )
+    return go.Figure(
+        [heatmap, hatching, *_names(floor, mode)],
+        theme.layout(
+            mode,
+            width=max(floor.columns, 1) * floor.cell,
+            height=max(floor.rows, 1) * floor.cell,
+            xaxis=theme.bare_axis(range=[-0.5, floor.columns - 0.5]),
+            yaxis=theme.bare_axis(range=[floor.rows - 0.5, -0.5]),
+        ),
+    )
+
+
+def patch(floor: Floor, view: View, picture: Picture) -> Patch:
+    """What changed since the map was drawn, in place: colours and hatching."""
+    now, change = cells(floor, view, picture), Patch()
+    change["data"][0]["z"] = packed(now.z, (floor.rows, floor.columns))
+    change["data"][1]["x"] = packed(now.hatch_x)
+    change["data"][1]["y"] = packed(now.hatch_y)
+    return change
+
+
+def drawn(floor: Floor, view: View, mode: Mode) -> str:
+    """A name for everything a patch does not change: as long as it is the same, patch."""
+    return f"{floor.key} {view.id} {mode.value}"
+
+
+def device_at(floor: Floor, x: float, y: float) -> int | None:
+    """Which device stands there."""
+    spot = (round(y), round(x))
+    return floor.spots.index(spot) if spot in floor.spots else None
+
+
+def _scaled(view: View, picture: Picture) -> list[float | None]:
+    low, high = view.scale(picture)
+    return [
+        None
+        if value is None
+        else round(min(1.0, max(0.0, (value - low) / (high - low))) * _LEVELS) / _LEVELS
+        for value in view.values(picture)
+    ]
+
+
+def _colours(view: View, mode: Mode) -> list[tuple[float, str]]:
+    neutral = TOKENS[mode].neutral
+    band = _place(_BAND_END)
+    if view is ACCOUNT:
+        steps = [ACCOUNTS[account].colour(mode) for account in Account]
+        edges = [_place(step / len(steps)) for step in range(len(steps) + 1)]
+        ramp = [
+            (edge, colour)
+            for start, end, colour in zip(edges[:-1], edges[1:], steps, strict=True)
+            for edge in (start, end)
+        ]
+    else:
+        last = len(RAMP) - 1
+        ramp = [(_place(step / last), colour) for step, colour in enumerate(RAMP)]
+    return [(0.0, neutral), (band, neutral), (band, ramp[0][1]), *ramp]
+
+
+def _place(value: float) -> float:
+    return round((value - UNKNOWN_Z) / (1 - UNKNOWN_Z), 6)
+
+
+def _strokes(spots: Sequence[tuple[int, int]], floor: Floor) -> Iterator[tuple[float, float]]:
+    """Parallel diagonals inside each cell; one where a cell is too small for more."""
+    reach = 0.5 - floor.gap / floor.cell / 2
+    offsets = (-reach, 0.0, reach) if floor.cell >= 14 else (0.0,)
+    for row, column in spots:
+        for offset in offsets:
+            left, right = max(-reach, offset - reach), min(reach, offset + reach)
+            yield column + left, row - (left - offset)
+            yield column + right, row - (right - offset)
+            yield nan, nan
+
+
+def _names(floor: Floor, mode: Mode) -> list[go.Scatter]:
+    tokens = TOKENS[mode]
+    common: dict[str, Any] = {"mode": "text", "hoverinfo": "skip", "cliponaxis": False}
+    return [
+        go.Scatter(
+            x=[label.column for label in labels],
+            y=[label.row for label in labels],
+            text=[escape(label.text) for label in labels],  # a plot reads its text as markup
+            textposition=position,
+            textfont={"size": theme.SMALL, "color": colour},
+            **common,
+        )
+        for labels, position, colour in (
+            (floor.racks, "middle right", tokens.text),
+            (floor.nodes, "middle left", tokens.muted),
+        )
+        if labels
+    ]

@@ -1,0 +1,30 @@
+"""Numbers packed as the browser holds them: a tenth of the bytes of a list, and no parsing."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from array import array
+from collections.abc import Iterable
+
+Packed = dict[str, str]
+"""Plotly's form of a typed array: `dtype`, base64 `bdata`, and `shape` where it has two axes."""
+
+
+def packed(values: Iterable[float], shape: tuple[int, int] | None = None) -> Packed:
+    """Values as 32-bit floats, little-endian; NaN is a gap."""
+    numbers = array("f", values)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    spec = {"dtype": "f4", "bdata": base64.b64encode(numbers.tobytes()).decode("ascii")}
+    if shape is not None:
+        spec["shape"] = f"{shape[0]}, {shape[1]}"
+    return spec
+
+
+def unpacked(spec: Packed) -> list[float]:
+    """The values of `packed`, flat."""
+    numbers = array("f", base64.b64decode(spec["bdata"]))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return list(numbers)

@@ -1,0 +1,138 @@
+"""Where the GPU-hours went: what is left after each step, and what each step took away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+from wattline_collector.ledger.accounts import Account
+from wattline_collector.palette import (
+    ACCOUNTS,
+    THIN_SPACE,
+    TOKENS,
+    UNKNOWN,
+    Mode,
+    format_number,
+    format_percent,
+)
+from wattline_dashboards import theme
+from wattline_dashboards.columns import number
+
+TAKEN: Mapping[str, tuple[Account, ...]] = {
+    "installed": (),
+    "planned": (Account.MAINTENANCE,),
+    "offered": (Account.DOWN, Account.UNOBSERVED),
+    "assigned": (Account.FREE,),
+    "working": (Account.HELD, Account.UNMEASURED),
+    "unthrottled": (Account.SLOWED,),
+    "kept": (Account.LOST,),
+}
+"""The steps in order, and the accounts that each takes away."""
+
+HEIGHT = 312
+"""Pixels: a bar and two lines of text for each of seven steps."""
+_LABEL_SHARE = 0.7
+"""Room right of the longest bar for the labels, as a share of it."""
+
+
+def figure(
+    steps: Sequence[Mapping[str, Any]], accounts: Sequence[Mapping[str, Any]], mode: Mode
+) -> go.Figure:
+    """One bar per step, what is left in ink and what was taken in its account's colour."""
+    left = {str(step.get("step")): number(step.get("device_hours")) for step in steps}
+    hours = {str(row.get("account")): number(row.get("device_hours")) for row in accounts}
+    installed = left.get("installed") or 0.0
+    tokens = TOKENS[mode]
+    names = list(TAKEN)
+    traces = [
+        go.Bar(
+            y=names,
+            x=[left.get(name) for name in names],
+            orientation="h",
+            marker={
+                "color": [
+                    ACCOUNTS[Account.BUSY].colour(mode) if name == "kept" else tokens.mark
+                    for name in names
+                ],
+            },
+            hovertemplate="%{y}: %{customdata}<extra></extra>",
+            customdata=[format_number(left.get(name), "GPU-h") for name in names],
+        )
+    ]
+    for step, taken in TAKEN.items():
+        for account in taken:
+            style = ACCOUNTS[account]
+            traces.append(
+                go.Bar(
+                    y=[step],
+                    x=[hours.get(account.value)],
+                    orientation="h",
+                    name=account.value,
+                    marker={
+                        "color": style.colour(mode),
+                        "pattern": theme.hatch(mode, "/" if style.hatched else ""),
+                    },
+                    hovertemplate=f"{style.label}: %{{customdata}}<extra></extra>",
+                    customdata=[format_number(hours.get(account.value), "GPU-h")],
+                )
+            )
+    return go.Figure(
+        traces,
+        theme.layout(
+            mode,
+            barmode="stack",
+            bargap=0.34,
+            annotations=[
+                _label(name, left, hours, installed, mode) for name in names if installed > 0
+            ],
+            xaxis=theme.bare_axis(range=[0, max(installed, 1e-9) * (1 + _LABEL_SHARE)]),
+            yaxis=theme.axis(
+                mode, autorange="reversed", showgrid=False, ticklabelstandoff=8,
+                tickfont={"size": theme.TEXT, "color": tokens.text},
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _label(
+    step: str,
+    left: Mapping[str, float | None],
+    hours: Mapping[str, float | None],
+    installed: float,
+    mode: Mode,
+) -> dict[str, Any]:
+    """What is left, and beside it what was taken, right of the bar."""
+    remains = left.get(step)
+    place = list(TAKEN).index(step)
+    before = installed if place == 0 else left.get(list(TAKEN)[place - 1])
+    share = (
+        ""
+        if remains is None or step == "installed"
+        else f" {THIN_SPACE}{_share(remains, installed)}"
+    )
+    said = f"<b>{format_number(remains, 'GPU-h')}</b>{share}"
+    taken = [(account, hours.get(account.value)) for account in TAKEN[step]]
+    losses = ", ".join(
+        f"{ACCOUNTS[account].label} {format_percent(lost / installed)}"
+        for account, lost in taken
+        if lost
+    )
+    if losses:
+        muted = TOKENS[mode].muted
+        said += f"<br><span style='color:{muted}'>{THIN_SPACE}less {escape(losses)}</span>"
+    return {
+        "x": (before or remains or 0.0) + installed * 0.012,
+        "y": step,
+        "text": said if remains is not None else UNKNOWN,
+        "showarrow": False,
+        "xanchor": "left",
+        "align": "left",
+        "font": {"size": theme.SMALL},
+    }
+
+
+def _share(value: float, whole: float) -> str:
+    return format_percent(value / whole)

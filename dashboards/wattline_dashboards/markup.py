@@ -1,0 +1,70 @@
+"""Large or live parts of a page, past Dash's own drawing.
+
+Dash's renderer walks the whole tree of components for every component it adds: a table of 200 jobs
+kept a browser busy for over 25 seconds. So parts that are long, or that change with every tick,
+are still made of `dash.html` components here, but travel as plain nested lists in a store, and
+`assets/draw.js` makes elements of them and changes in place what differs: the same page is whole
+in 2 seconds.
+Text arrives as text: nothing a job or a node is called can become markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dash import dcc
+from dash.development.base_component import Component
+
+Markup = str | list[Any]
+"""A text, or an element as `[tag, attributes, child, ...]`."""
+
+_NAMES = {"className": "class", "colSpan": "colspan", "tabIndex": "tabindex"}
+_HTML = "dash_html_components"
+
+
+def store(page: str) -> dcc.Store:
+    """The store that a page's drawing travels in."""
+    return dcc.Store(id=f"{page}-drawing")
+
+
+def drawing(parts: Mapping[str, Any]) -> dict[str, list[Markup]]:
+    """Parts of a page by the id of the element they fill."""
+    return {id: _children(part) for id, part in parts.items()}
+
+
+def _children(part: Any) -> list[Markup]:
+    if part is None:
+        return []
+    if isinstance(part, list | tuple):
+        return [markup for child in part for markup in _children(child)]
+    return [_markup(part)]
+
+
+def _markup(part: Any) -> Markup:
+    if not isinstance(part, Component):
+        return str(part)
+    described = part.to_plotly_json()
+    if described["namespace"] != _HTML:
+        raise TypeError(f"{described['type']} needs Dash to draw it")
+    properties = dict(described["props"])
+    children = _children(properties.pop("children", None))
+    attributes = {
+        _NAMES.get(name, name): _attribute(value)
+        for name, value in properties.items()
+        if value is not None and value is not False
+    }
+    return [str(described["type"]).lower(), attributes, *children]
+
+
+def _attribute(value: Any) -> str:
+    if value is True:
+        return ""
+    if isinstance(value, Mapping):
+        return ";".join(f"{_hyphened(name)}:{setting}" for name, setting in value.items())
+    return str(value)
+
+
+def _hyphened(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda letter: f"-{letter.group().lower()}", name)

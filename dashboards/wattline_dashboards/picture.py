@@ -1,0 +1,122 @@
+"""The fleet as the newest readings show it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wattline_collector.ledger.accounts import Account
+from wattline_dashboards.answers import Answer, Answers, Json
+from wattline_dashboards.columns import Columns, number
+
+STALE_PERIODS = 3
+"""The gap limit of the ledger: a reading older than this says nothing about now."""
+
+PUSH_MS = 10_000
+"""Agents send every five seconds by default; a reading that waits its turn is not a gap."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything the live page draws.
+
+    Attributes:
+        time_unix_ms: When the collector answered.
+        devices: One row per device.
+        nodes: One row per node.
+        jobs: One row per job heard of lately.
+        totals: Sums over the devices.
+        accounts: Each device's momentary account; `unobserved` where its reading is too old.
+        silent_nodes: Whether each node's reading is too old.
+    """
+
+    time_unix_ms: int
+    devices: Columns
+    nodes: Columns
+    jobs: Columns
+    totals: Mapping[str, Any]
+    accounts: Sequence[Account]
+    silent_nodes: Sequence[bool]
+
+    @property
+    def systems(self) -> list[str]:
+        """Names of the systems, sorted."""
+        names = {*self.devices.texts("system"), *self.nodes.texts("system")}
+        return sorted(name for name in names if name)
+
+    @property
+    def simulated(self) -> list[str]:
+        """The systems whose devices no hardware stands behind."""
+        named = {name for name in self.systems if name == "sim" or name.startswith("sim-")}
+        sources = zip(self.devices.texts("system"), self.devices.texts("source"), strict=True)
+        return sorted(named | {name for name, source in sources if name and source == "simulated"})
+
+    def known(self, column: str) -> list[float | None]:
+        """A device column, unknown where the reading is too old to speak of now."""
+        return [
+            None if account is Account.UNOBSERVED else value
+            for value, account in zip(self.devices.numbers(column), self.accounts, strict=True)
+        ]
+
+    def host(self, place: int) -> dict[str, object]:
+        """A node's row, its metrics left out where the reading is too old."""
+        row = self.nodes.row(place)
+        if not self.silent_nodes[place]:
+            return row
+        kept = ("system", "node", "rack", "devices", "age_ms", "period_ms", "memory_size_bytes")
+        return {name: value for name, value in row.items() if name in kept}
+
+
+def picture(latest: Json) -> Picture:
+    """What the collector's newest answer shows."""
+    devices = Columns.of(latest.get("devices"), "device")
+    nodes = Columns.of(latest.get("nodes"), "node")
+    totals = latest.get("totals")
+    return Picture(
+        time_unix_ms=int(number(latest.get("time_unix_ms")) or 0),
+        devices=devices,
+        nodes=nodes,
+        jobs=Columns.of(latest.get("jobs"), "job"),
+        totals=totals if isinstance(totals, Mapping) else {},
+        accounts=[
+            Account.UNOBSERVED if old else _account(name)
+            for name, old in zip(devices.texts("account"), _stale(devices), strict=True)
+        ],
+        silent_nodes=_stale(nodes),
+    )
+
+
+class Live:
+    """The newest picture, made once per answer however many pages ask."""
+
+    def __init__(self, answers: Answers) -> None:
+        """Take pictures from `answers`."""
+        self._answers = answers
+        self._lock = threading.Lock()
+        self._latest: Json | None = None
+        self._picture: Picture | None = None
+
+    def now(self) -> tuple[Picture | None, Answer]:
+        """The newest picture there is, and how the collector answered."""
+        answer = self._answers.latest()
+        with self._lock:
+            if answer.value is not None and answer.value is not self._latest:
+                self._latest, self._picture = answer.value, picture(answer.value)
+            return self._picture, answer
+
+
+def _stale(table: Columns) -> list[bool]:
+    ages, periods = table.numbers("age_ms"), table.numbers("period_ms")
+    return [
+        age is None or age > STALE_PERIODS * (period or 0) + PUSH_MS
+        for age, period in zip(ages, periods, strict=True)
+    ]
+
+
+def _account(name: str | None) -> Account:
+    try:
+        return Account(name or "")
+    except ValueError:
+        return Account.UNOBSERVED

@@ -1,0 +1,149 @@
+"""The pages' server: who may connect, what every answer carries, and how it ends."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
+
+from dash import Dash
+from flask import Response, request
+from waitress import create_server
+
+from wattline_agents.errors import UsageError
+
+THREADS = 8
+"""Of all that wait for one answer of the collector one thread asks; the others serve files."""
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """`HOST:PORT` or `[IPV6]:PORT`, taken apart.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    host, colon, port = listen.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not colon or not bare or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--listen {listen!r} is not HOST:PORT; write 127.0.0.1:8050")
+    return bare, int(port)
+
+
+def checked_host(host: str, behind_proxy: bool) -> None:
+    """Refuse an address that others can reach, unless something in front asks who they are.
+
+    Raises:
+        UsageError: The address is not this machine's own.
+    """
+    if behind_proxy or host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise UsageError(
+            f"--listen {host}: the pages have no sign-in, so anybody who reaches this address "
+            "reads them; listen on 127.0.0.1, or put a proxy that signs people in before it "
+            "and say --behind-proxy --allow-host NAME"
+        )
+
+
+def protect(app: Dash, allowed_hosts: Iterable[str]) -> None:
+    """Check the Host of every request, and say in every answer what a browser may do with it.
+
+    Without the first, a page elsewhere could point its own name at 127.0.0.1 and read ours.
+    """
+    allowed = frozenset(host.casefold() for host in (*LOCAL_HOSTS, *allowed_hosts))
+
+    def check() -> Response | None:
+        if _without_port(request.host).casefold() in allowed:
+            return None
+        return Response(
+            "This name is not one these pages answer to; --allow-host adds one.\n",
+            status=400,
+            mimetype="text/plain",
+        )
+
+    def dress(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = _content_policy(app)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+        return response
+
+    app.server.before_request(check)
+    app.server.after_request(dress)
+
+
+def run(app: Dash, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is told the address once connections are taken.
+
+    Raises:
+        UsageError: The address cannot be listened on.
+    """
+    try:
+        server: Any = create_server(app.server, host=host, port=port, threads=THREADS, ident=None)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--listen {host}:{port}: {reason}; choose another port") from error
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)  # waitress catches it and lets its threads finish
+
+    before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        ready(f"http://{_bracketed(host)}:{_port(server, port)}")
+        server.run()
+    finally:
+        server.close()
+        for name, handler in before.items():
+            signal.signal(name, handler)
+        sys.stderr.flush()
+
+
+def _port(server: Any, asked: int) -> int:
+    if hasattr(server, "effective_port"):
+        return int(server.effective_port)
+    # A name with several addresses has a socket for each.
+    return int(server.effective_listen[0][1]) if asked == 0 else asked
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def _content_policy(app: Dash) -> str:
+    """As tight as Dash and Plotly allow: everything ours, no script but ours and Dash's own line.
+
+    Plotly sets styles from scripts and draws heatmaps as data images, hence those two. Dash adds
+    its own inline scripts with the first request, so their hashes are taken for every answer.
+    """
+    scripts = " ".join(app.csp_hashes())
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' {scripts}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )

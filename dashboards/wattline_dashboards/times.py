@@ -1,0 +1,69 @@
+"""Periods a page can ask about, and times as people read them. All UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+PRESETS = (
+    ("24h", "24 hours", timedelta(hours=24)),
+    ("7d", "7 days", timedelta(days=7)),
+    ("30d", "30 days", timedelta(days=30)),
+)
+"""Periods that end now: id, name, length."""
+
+ALL, CUSTOM = "all", "custom"
+DEFAULT = "7d"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A period to ask for; null is the store's own start or end."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+def bounds(period: str, now: datetime, first: str | None = None, last: str | None = None) -> Bounds:
+    """What a choice means now; dates of a custom period are whole days, the last one included.
+
+    Minutes are whole, so that pages opened at the same time ask the same question.
+    """
+    minute = now.replace(second=0, microsecond=0)
+    for id, _, length in PRESETS:
+        if id == period:
+            return Bounds(minute - length, minute)
+    if period == CUSTOM:
+        start, end = _midnight(first), _midnight(last)
+        return Bounds(start, None if end is None else end + timedelta(days=1))
+    return Bounds(None, None)
+
+
+def parsed(iso: str | None) -> datetime | None:
+    """A time in ISO 8601; null where there is none, or none we can read."""
+    try:
+        time_read = datetime.fromisoformat(iso) if iso else None
+    except ValueError:
+        return None
+    if time_read is None:
+        return None
+    return time_read.astimezone(UTC) if time_read.tzinfo else time_read.replace(tzinfo=UTC)
+
+
+def long_time(iso: str | None) -> str | None:
+    """`1 Nov 2026 14:05`."""
+    when = parsed(iso)
+    return None if when is None else f"{when.day} {when:%b %Y %H:%M}"
+
+
+def short_time(iso: str | None) -> str | None:
+    """`1 Nov 14:05`."""
+    when = parsed(iso)
+    return None if when is None else f"{when.day} {when:%b %H:%M}"
+
+
+def _midnight(day: str | None) -> datetime | None:
+    try:
+        return datetime.combine(date.fromisoformat(day[:10]), time(), UTC) if day else None
+    except ValueError:
+        return None

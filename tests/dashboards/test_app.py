@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from dash import Dash
+from flask.testing import FlaskClient
+
+from wattline_dashboards import serve
+from wattline_dashboards.app import build
+
+Json = dict[str, Any]
+
+
+class Canned:
+    """A collector that always answers the same."""
+
+    def __init__(self, latest: Json, overview: Json) -> None:
+        self._latest, self._overview = latest, overview
+
+    def latest(self) -> Json:
+        return self._latest
+
+    def overview(self, start: datetime | None, end: datetime | None) -> Json:
+        return self._overview
+
+    def explain(self, id: str) -> Json:
+        return {"id": id}
+
+
+@pytest.fixture
+def source(latest: Callable[..., Json], overview: Callable[..., Json]) -> Canned:
+    return Canned(latest(), overview())
+
+
+@pytest.fixture
+def app(source: Canned) -> Dash:
+    return build(source)
+
+
+@pytest.fixture
+def client(app: Dash) -> FlaskClient:
+    serve.protect(app, ["kpi.example.eu"])
+    client: FlaskClient = app.server.test_client()
+    return client
+
+
+def test_two_applications_in_one_process_each_have_all_their_callbacks(source: Canned) -> None:
+    one, two = (set(_callbacks(build(source))) for _ in range(2))
+    assert one == two
+    assert {"shell-mode.data", "fleet-width.data"} <= one
+
+
+def _callbacks(app: Dash) -> list[str]:
+    with app.server.test_client() as client:
+        return [entry["output"] for entry in client.get("/_dash-dependencies").json or []]
+
+
+@pytest.mark.parametrize("path", ["/", "/production", "/health", "/theme.css", "/assets/boot.js"])
+def test_every_answer_says_what_a_browser_may_do_with_it(client: FlaskClient, path: str) -> None:
+    with client.get(path) as response:
+        assert response.status_code == 200
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
+    assert "unsafe" not in scripts
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8050", 200),
+        ("127.0.0.1:8050", 200),
+        ("[::1]:8050", 200),
+        ("KPI.example.eu", 200),
+        ("evil.example", 400),
+        ("127.0.0.1.evil.example:8050", 400),
+        ("localhost.evil.example", 400),
+    ],
+)
+def test_only_names_we_answer_to_are_answered(client: FlaskClient, host: str, status: int) -> None:
+    for path in ("/", "/_dash-layout", "/health"):
+        assert client.get(path, headers={"Host": host}).status_code == status
+
+
+def test_a_page_names_nothing_outside_itself(client: FlaskClient) -> None:
+    page = client.get("/").get_data(as_text=True)
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_health_says_ok(client: FlaskClient) -> None:
+    assert (client.get("/health").json or {})["status"] == "ok"
+
+
+def test_the_style_sheet_holds_the_palette_for_both_grounds(client: FlaskClient) -> None:
+    style = client.get("/theme.css").get_data(as_text=True)
+    assert "--busy: #0072B2" in style
+    assert "--busy: #56B4E9" in style
+    assert "prefers-color-scheme: dark" in style
+    assert ".swatch-unobserved { background-image: var(--hatch); }" in style
+
+
+def test_answers_are_compressed(client: FlaskClient) -> None:
+    response = client.get("/_dash-dependencies", headers={"Accept-Encoding": "gzip"})
+    assert response.headers["Content-Encoding"] == "gzip"
+
+
+def test_the_token_never_reaches_a_browser(client: FlaskClient) -> None:
+    for path in ("/", "/_dash-layout", "/_dash-dependencies"):
+        assert "token" not in client.get(path).get_data(as_text=True).replace("csrf_token", "")

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+from dash import dcc, html
+
+from wattline_dashboards.components.parts import marks
+from wattline_dashboards.markup import drawing
+
+
+def test_components_become_plain_lists() -> None:
+    part = html.Div(
+        [html.Span("a", className="b"), 3, None],
+        style={"maxWidth": "3px"},
+        hidden=True,
+        **marks(data_job="42"),
+    )
+    assert drawing({"id": part}) == {
+        "id": [
+            [
+                "div",
+                {"style": "max-width:3px", "hidden": "", "data-job": "42"},
+                ["span", {"class": "b"}, "a"],
+                "3",
+            ]
+        ]
+    }
+
+
+def test_markup_in_a_name_stays_text() -> None:
+    (drawn,) = drawing({"id": html.Td("<script>alert(1)</script>")})["id"]
+    assert drawn == ["td", {}, "<script>alert(1)</script>"]
+
+
+def test_what_needs_dash_is_refused() -> None:
+    with pytest.raises(TypeError, match="Graph needs Dash"):
+        drawing({"id": dcc.Graph()})
+
+
+def test_nothing_is_an_empty_list() -> None:
+    assert drawing({"id": None}) == {"id": []}

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from wattline_dashboards.times import Bounds, bounds, long_time, parsed, short_time
+
+NOW = datetime(2026, 11, 21, 14, 5, 33, 123, tzinfo=UTC)
+
+
+def test_a_preset_ends_at_the_last_whole_minute() -> None:
+    end = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+    assert bounds("24h", NOW) == Bounds(end - timedelta(hours=24), end)
+    assert bounds("7d", NOW) == Bounds(end - timedelta(days=7), end)
+
+
+def test_custom_dates_are_whole_days_the_last_one_included() -> None:
+    assert bounds("custom", NOW, "2026-11-01", "2026-11-02") == Bounds(
+        datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC)
+    )
+
+
+def test_all_and_what_nobody_knows_leave_the_bounds_to_the_store() -> None:
+    assert bounds("all", NOW) == Bounds(None, None)
+    assert bounds("custom", NOW, "yesterday", None) == Bounds(None, None)
+
+
+def test_times_are_read_and_written_in_utc() -> None:
+    assert parsed("2026-11-01T00:30:00+02:00") == datetime(2026, 10, 31, 22, 30, tzinfo=UTC)
+    assert long_time("2026-11-01T06:00:00Z") == "1 Nov 2026 06:00"
+    assert short_time("2026-11-01T06:00:00Z") == "1 Nov 06:00"
+    assert short_time("soon") is None
