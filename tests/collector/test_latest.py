@@ -138,7 +138,7 @@ def test_a_device_without_a_job_is_free(feed: Feed, latest: Latest) -> None:
     assert only(latest, "devices")["account"] == "free"
 
 
-def test_a_device_held_back_most_of_the_time_is_slowed(feed: Feed, latest: Latest) -> None:
+def test_a_device_held_back_for_a_tenth_of_the_time_is_slowed(feed: Feed, latest: Latest) -> None:
     feed("assignment", [held(), held("GPU-1")])
     for back, seconds in ((5000, 10.0), (0, 14.0)):
         feed(
@@ -307,3 +307,16 @@ def test_a_long_queue_is_digested_without_a_reader(
         feed("device", [device(NOW_MS + tick, power_watts=float(tick))])
         assert latest._waiting < 5
     assert only(latest, "devices")["power_watts"] == 11.0
+
+
+@pytest.mark.parametrize(("state", "rate"), [("running", 100.0), ("completed", None)])
+def test_a_job_that_has_ended_makes_no_tokens_now(
+    feed: Feed, latest: Latest, state: str, rate: float | None
+) -> None:
+    counted = [
+        {"time_unix_ms": NOW_MS - back, "job": "42", "tokens_trained_total": 6000 - back // 10}
+        for back in (20_000, 10_000, 0)
+    ]
+    feed("job", counted)
+    feed("job_info", [{"time_unix_ms": NOW_MS, "job": "42", "state": state}])
+    assert only(latest, "jobs")["tokens_per_second"] == rate

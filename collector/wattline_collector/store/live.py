@@ -25,8 +25,11 @@ TOKEN_COLUMNS = ["tokens_trained_total", "tokens_prompt_total", "tokens_generate
 PUSH_MS = 10_000
 """Agents send every five seconds by default; a reading that waits its turn is not a gap."""
 NETWORK_COLUMNS = ["network_receive_bytes_total", "network_transmit_bytes_total"]
-_SLOWED = 0.5
-"""A device counts as slowed now if it was held back most of the time between two readings."""
+_SLOWED = 0.1
+"""A device counts as slowed now if it was held back for a tenth of the time between two readings:
+the books have room for both accounts in a minute, a cell on a page has one colour, and heat that
+takes a tenth of a device is worth a look."""
+ENDED = ("completed", "failed", "cancelled")
 _JOB_SHOWN_MS = 600_000
 """A job is shown this long after it was last heard of."""
 _RATE_KNOWN_MS = 120_000
@@ -241,6 +244,12 @@ def job_rows(known: Known, devices: pl.DataFrame, now_ms: int) -> pl.DataFrame:
         .join(info, subject, "left")
         .join(token_rates(known, now_ms), subject, "left")
         .join(powers, subject, "left")
+        .with_columns(
+            # The last minute of a job that has ended is no rate of now.
+            pl.when(~pl.col("state").is_in(ENDED).fill_null(False))
+            .then("tokens_per_second")
+            .alias("tokens_per_second")
+        )
         .with_columns(
             pl.col("devices").fill_null(0),
             pl.when(whole)
