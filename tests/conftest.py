@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,51 @@ def shared() -> Path:
 def chromium() -> str:
     """The system's Chromium; only for tests marked `browser`."""
     return CHROMIUM
+
+
+@dataclass(frozen=True)
+class NvmlStandIn:
+    """A `libnvidia-ml.so.1` that needs no GPU; see nvml_stand_in/nvml.c for what it can do.
+
+    Attributes:
+        library: The directory it is in.
+        control: The file by which a test makes it fail.
+    """
+
+    library: Path
+    control: Path
+
+    def environment(self, *, devices: int = 2, model: str = "h100") -> dict[str, str]:
+        """What a process needs so that it finds these GPUs."""
+        return os.environ | {
+            "LD_LIBRARY_PATH": str(self.library),
+            "NVML_STAND_IN_CONTROL": str(self.control),
+            "NVML_STAND_IN_DEVICES": str(devices),
+            "NVML_STAND_IN_MODEL": model,
+        }
+
+    def plant(self, *lines: str) -> None:
+        """Let these faults, and no others, be there from now on."""
+        replacement = self.control.with_suffix(".new")
+        replacement.write_text("".join(f"{line}\n" for line in lines))
+        replacement.replace(self.control)
+
+
+@pytest.fixture(scope="session")
+def nvml_stand_in_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the compiled stand-in."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler: apt install gcc libc6-dev")
+    library = tmp_path_factory.mktemp("nvml")
+    subprocess.run(
+        ["cc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+         "-o", str(library / "libnvidia-ml.so.1"), str(ROOT / "tests/nvml_stand_in/nvml.c"), "-lm"],
+        check=True,
+    )  # fmt: skip
+    return library
+
+
+@pytest.fixture
+def nvml_stand_in(nvml_stand_in_library: Path, tmp_path: Path) -> NvmlStandIn:
+    """GPUs for processes that are started with its `environment()`."""
+    return NvmlStandIn(nvml_stand_in_library, tmp_path / "nvml-control")

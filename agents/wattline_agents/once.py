@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wattline_agents.catalogue import TABLES, Metric, Table
 from wattline_agents.clock import Clock
 from wattline_agents.errors import WattlineError
-from wattline_agents.sources.source import Readings, Source
+from wattline_agents.sources.source import Readings, SaysWhyNot, Source
 from wattline_agents.wire import Row, Value
 
 _SHOWN = ("node", "device", "job")
@@ -36,8 +36,22 @@ def read_once(sources: Sequence[Source], clock: Clock) -> tuple[Readings, list[s
     return found, list(failed)
 
 
-def text(readings: Readings) -> str:
-    """The readings as paragraphs, one per node, device and job."""
+def why_not(sources: Sequence[Source]) -> dict[str, Mapping[str, str]]:
+    """Why columns of a device are null: device -> column -> reason."""
+    reasons: dict[str, Mapping[str, str]] = {}
+    for source in sources:
+        if isinstance(source, SaysWhyNot):
+            reasons |= source.why_not()
+    return reasons
+
+
+def text(readings: Readings, reasons: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """The readings as paragraphs, one per node, device and job.
+
+    Args:
+        readings: The newest rows.
+        reasons: What `why_not` found.
+    """
     infos = {
         name: {row.get(name): row for row in readings.get(f"{name}_info", ())} for name in _SHOWN
     }
@@ -45,7 +59,8 @@ def text(readings: Readings) -> str:
     for name in _SHOWN:
         for row in readings.get(name, ()):
             info = infos[name].get(row.get(name), {})
-            parts.append(_paragraph(TABLES[name], row, _title(name, row, info)))
+            why = (reasons or {}).get(str(row["device"]), {}) if name == "device" else {}
+            parts.append(_paragraph(TABLES[name], row, _title(name, row, info), why))
     return "\n\n".join(parts) if parts else "nothing was read"
 
 
@@ -66,13 +81,17 @@ def _title(table: str, row: Row, info: Row) -> str:
     return "  ".join(str(word) for word in words if word is not None)
 
 
-def _paragraph(table: Table, row: Row, title: str) -> str:
+def _paragraph(table: Table, row: Row, title: str, why: Mapping[str, str]) -> str:
     known = [metric for metric in table.metrics if row.get(metric.column) is not None]
     missing = [metric.column for metric in table.metrics if row.get(metric.column) is None]
     lines = [title]
     lines += [f"  {metric.column:<36}{shown(metric, row[metric.column]):>14}" for metric in known]
-    if missing:
-        lines.append(f"  not known: {', '.join(missing)}")
+    by_reason: dict[str | None, list[str]] = {}
+    for column in missing:
+        by_reason.setdefault(why.get(column), []).append(column)
+    for reason, columns in by_reason.items():
+        known_why = "" if reason is None else f" ({reason})"
+        lines.append(f"  not known: {', '.join(columns)}{known_why}")
     return "\n".join(lines)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -446,7 +450,7 @@ class FakeCollector:
 
     latest: Callable[[], Json] = make_latest
     overview: Callable[[], Json] = make_overview
-    token: str = "read-token"
+    token: str = "a-token-that-may-read"
     asked: list[str] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
@@ -494,6 +498,18 @@ class FakeCollector:
         return 404, {"error": f"nothing at {parts.path}"}
 
 
+@dataclass
+class Pages:
+    """`wattline dashboards`, running."""
+
+    process: subprocess.Popen[str]
+    ready: str
+
+    @property
+    def url(self) -> str:
+        return self.ready.split()[1]
+
+
 @pytest.fixture
 def latest() -> Callable[..., Json]:
     return make_latest
@@ -510,6 +526,33 @@ def collector() -> Iterator[FakeCollector]:
     fake.start()
     yield fake
     fake.stop()
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    path = tmp_path / "read"
+    path.write_text(f"{FakeCollector.token}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def pages(collector: FakeCollector, token_file: Path) -> Iterator[Pages]:
+    """The real process over the fake collector."""
+    words = ["dashboards", "--collector", collector.url, "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wattline_agents.cli", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"WATTLINE_TOKEN_FILE": str(token_file)},
+    )
+    assert process.stderr is not None
+    with process.stderr as said:
+        try:
+            yield Pages(process, said.readline())
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from waitress import create_server
-
-from wattline_collector.client import Collector
-from wattline_dashboards import serve
-from wattline_dashboards.app import build
 
 pytestmark = pytest.mark.browser
 
@@ -32,24 +26,15 @@ class Visit:
 
 
 @pytest.fixture
-def visit(collector: Any, browser: Any) -> Iterator[Visit]:
-    app = build(Collector(collector.url, collector.token))
-    serve.protect(app, ())
-    server: Any = create_server(app.server, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.effective_port}"
+def visit(pages: Any, browser: Any) -> Iterator[Visit]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    visit = Visit(page, url)
+    visit = Visit(page, pages.url)
     page.on("console", lambda m: visit.problems.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: visit.problems.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith((url, "data:")) else
+    page.on("request", lambda r: None if r.url.startswith((pages.url, "data:")) else
             visit.outside.append(r.url))  # fmt: skip
     yield visit
     page.close()
-    server.close()
-    server.trigger.pull_trigger()
-    thread.join(30)
     assert visit.problems == []
     assert visit.outside == []
 
@@ -71,9 +56,7 @@ def test_the_fleet_is_drawn_live_in_place_and_without_sideways_scrolling(
     answer = collector.latest()
     answer["totals"]["power_watts"] = 123_000_000.0
     collector.latest = lambda: answer
-    visit.page.wait_for_function(
-        "document.querySelector('#fleet-totals').innerText.includes('MW')", timeout=30_000
-    )
+    visit.page.locator("#fleet-totals", has_text="MW").wait_for(timeout=30_000)
     assert visit.page.evaluate("document.querySelector('#fleet-totals dl').kept") is True
 
 
@@ -95,11 +78,11 @@ def test_a_collector_that_goes_away_greys_the_picture_and_comes_back(
     visit: Visit, collector: Any
 ) -> None:
     visit.go("/", "#fleet-map .hm image")
-    collector.token = "another-token"
+    before, collector.token = collector.token, "another token"
     visit.page.wait_for_selector("#fleet-page.stale", timeout=30_000)
     assert "token" in visit.page.locator(".notice").inner_text()
     assert visit.page.locator("#fleet-map .hm image").count() == 1
-    collector.token = "read-token"
+    collector.token = before
     visit.page.wait_for_selector("#fleet-page:not(.stale)", timeout=30_000)
     assert visit.page.locator(".notice").count() == 0
 
@@ -127,7 +110,7 @@ def test_a_kpi_opens_by_key_and_stays_open(visit: Visit) -> None:
     visit.page.keyboard.press("Enter")
     assert "energy of the jobs that made them" in explained.inner_text()
     visit.page.locator("#production-period label", has_text="30 days").click()
-    visit.page.wait_for_function("location.search === '?period=30d'", timeout=30_000)
+    visit.page.wait_for_function("() => location.search === '?period=30d'", timeout=30_000)
     assert explained.is_visible()
 
 

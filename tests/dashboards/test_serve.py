@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
@@ -15,14 +12,6 @@ import pytest
 from wattline_agents.errors import UsageError
 from wattline_dashboards import serve
 from wattline_dashboards.commands.dashboards import COMMAND
-
-
-@pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    path = tmp_path / "read"
-    path.write_text("a-token-of-some-length\n")
-    path.chmod(0o600)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -71,40 +60,21 @@ def test_a_missing_token_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_says_where_and_ends_cleanly(
-    token_file: Path, collector: Any, end: signal.Signals
-) -> None:
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "wattline_agents.cli", "dashboards", "--collector",
-            collector.url, "--listen", "127.0.0.1:0",
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"WATTLINE_TOKEN_FILE": str(token_file)},
-    )  # fmt: skip
-    try:
-        assert process.stderr is not None
-        name, address = process.stderr.readline().split()
-        assert name == "dashboards:"
-        with urllib.request.urlopen(f"{address}/health", timeout=30) as answer:
-            assert answer.status == 200
-        strange = urllib.request.Request(address, headers={"Host": "evil.example"})
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(strange, timeout=30)
-        refused.value.close()
-        assert refused.value.code == 400
-        process.send_signal(end)
-        assert process.wait(30) == 0
-        assert process.stderr.read() == ""
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+def test_it_serves_says_where_and_ends_cleanly(pages: Any, end: signal.Signals) -> None:
+    assert pages.ready.startswith("dashboards: http://127.0.0.1:")
+    with urllib.request.urlopen(f"{pages.url}/health", timeout=30) as answer:
+        assert answer.status == 200
+    strange = urllib.request.Request(pages.url, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(strange, timeout=30)
+    refused.value.close()
+    assert refused.value.code == 400
+    pages.process.send_signal(end)
+    assert pages.process.wait(30) == 0
+    assert pages.process.stderr.read() == ""
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(token_file: Path, collector: Any) -> None:
     taken = collector.url.removeprefix("http://")
-    with pytest.raises(UsageError, match="choose another port"):
+    with pytest.raises(UsageError, match="choose another address or port"):
         run("--listen", taken, "--token-file", str(token_file))

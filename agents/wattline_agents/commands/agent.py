@@ -181,15 +181,16 @@ def _once(settings: Settings) -> int:
     from wattline_agents.agent import say
     from wattline_agents.assemble import open_sources
     from wattline_agents.clock import SystemClock
-    from wattline_agents.once import read_once, text
+    from wattline_agents.once import read_once, text, why_not
 
     sources = open_sources(settings, say)
     readings, failed = read_once(sources, SystemClock())
+    reasons = why_not(sources)
     for source in sources:
         source.close()
     for message in failed:
         say(message)
-    print(text(readings))
+    print(text(readings, reasons))
     return 0
 
 

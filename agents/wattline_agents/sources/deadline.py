@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from wattline_agents.errors import ReadFailed, SourceUnavailable
-from wattline_agents.sources.source import Readings, Source
+from wattline_agents.sources.source import Readings, SaysWhyNot, Source
 
 
 class WithDeadline:
@@ -52,6 +52,12 @@ class WithDeadline:
             return self._ask(lambda: self.inner.describe(now_ms))
         except ReadFailed:
             return {}
+
+    def why_not(self) -> Mapping[str, Mapping[str, str]]:
+        """What the source inside says; nothing while it is stuck."""
+        if self._is_stuck or not isinstance(self.inner, SaysWhyNot):
+            return {}
+        return self.inner.why_not()
 
     def close(self) -> None:
         """Close the source inside, unless it is stuck."""

@@ -125,6 +125,15 @@ class ReadsAtOwnPace(Protocol):
 
 
 @runtime_checkable
+class SaysWhyNot(Protocol):
+    """A source that knows why a device's column is null."""
+
+    def why_not(self) -> Mapping[str, Mapping[str, str]]:
+        """Device -> column -> the reason, for people, as of the last reading."""
+        ...
+
+
+@runtime_checkable
 class FollowsAssignments(Protocol):
     """A source that wants to know which devices are held, and by which job."""
 

@@ -19,7 +19,8 @@ from wattline_agents.wire import Row, Value
 _SLOW_MS = 5_000
 _STATIC_MS = 60_000
 _REFUSED_MS = 300_000
-"""Permissions change when an administrator acts: ask again after minutes, not every tick."""
+"""Permissions change when an administrator acts: ask again after minutes, not every tick. So too
+what answered once: it is there, whatever the driver says of it now."""
 _LONGEST_TICK_MS = 15_000
 """Over a longer pause the bits read at both ends say nothing about the time between."""
 
@@ -150,7 +151,7 @@ class Device:
         return {"time_unix_ms": now_ms, "device": self.uuid, "up": 0}
 
     def _ask(self, capability: str, now_ms: int, question: Callable[[], Any]) -> Any:
-        """The answer, or None; what is not supported is never asked again.
+        """The answer, or None; what was never supported is never asked again.
 
         Raises:
             NvmlFailed: The device or the driver is gone.
@@ -174,7 +175,7 @@ class Device:
         if off is Off.FAILED:
             self.errors += 1
             self._ask_again_ms[capability] = now_ms
-        elif off is Off.NO_PERMISSION:
+        elif off is Off.NO_PERMISSION or capability in self._known:
             self._ask_again_ms[capability] = now_ms + _REFUSED_MS
 
     # Every tick: energy, power and throttling in one call, utilisation, GPM.
@@ -234,14 +235,17 @@ class Device:
             self.errors += 1
         elif key in self._power_fields:
             self._power_fields.remove(key)
-        else:
-            self._set_off(self._counter_fields.pop(key), off, now_ms)
+        elif self._counter_fields.pop(key) != "energy":  # which has a call of its own besides
+            self._set_off(_COUNTER_FIELDS[key], off, now_ms)
 
     def _settle_power(self, found: dict[_FieldKey, float]) -> None:
-        """Ask from now on only for the most preferred power that answered."""
-        settled = next((key for key in self._power_fields if key in found), None)
-        if settled is not None:
-            self._power_fields = [settled]
+        """Ask from now on only for the most preferred power that answered.
+
+        Those refused were dropped, so the first is the most preferred there is; where only this
+        reading of it failed, it is too early to settle for another.
+        """
+        if self._power_fields and self._power_fields[0] in found:
+            del self._power_fields[1:]
             self._known.add("power")
 
     def _read_throttling(

@@ -47,17 +47,18 @@ class Gpm:
         """Ratios since the call before; nothing at the first call.
 
         Raises:
-            NvmlFailed: The sample could not be taken; the next call begins anew.
+            NvmlFailed: A sample or the figures could not be had; the next call begins anew.
         """
         had, self._has_old = self._has_old, False
         self._library.call("nvmlGpmSampleGet", self._handle, self._new)
         self._new, self._old = self._old, self._new
-        self._has_old = True
         if not had:
+            self._has_old = True
             return {}
         # After the swap the newest sample is `_old` and the one before it is `_new`.
         self._request.sample1, self._request.sample2 = self._new, self._old
         self._library.call("nvmlGpmMetricsGet", self._request)
+        self._has_old = True
         ratios = {}
         for slot, column in enumerate(COLUMNS.values()):
             metric = self._request.metrics[slot]
