@@ -96,6 +96,12 @@ def store_types(table: str) -> list[pl.DataType]:
     return [pl.String(), pl.String(), pl.Int64(), *(type() for type in types)]
 
 
+def test_operations_of_a_large_training_run_are_no_mistake(intake: Intake, new_sender: Any) -> None:
+    row = {"time_unix_ms": NOW_MS, "job": "42", "flops_total": 3.8e25}
+    batch = new_sender().batch("job", [row])
+    assert intake.accept(batch.table, batch.header, batch.body) is True
+
+
 def test_nan_is_taken_as_not_known(taken: Any) -> None:
     rows = taken(
         GOOD
@@ -142,6 +148,10 @@ def test_a_stream_may_hold_several_record_batches(intake: Intake, store: Store) 
         ({"sm_active_ratio": pa.array([0.5, 93.0])}, "sm_active_ratio, row 1: not a ratio, which"),
         ({"busy_ratio": pa.array([-0.1, 0.5])}, "device.busy_ratio, row 0: not a ratio"),
         ({"energy_joules_total": pa.array([5.0, -5.0])}, "energy_joules_total, row 1: negative"),
+        (
+            {"energy_joules_total": pa.array([5.0, 2e30])},
+            "energy_joules_total, row 1: negative, or",
+        ),
         ({"read_errors_total": pa.array([-1, 0])}, "device.read_errors_total, row 0: negative"),
         ({"up": pa.array([1, 2])}, "device.up, row 1: neither 0 nor 1"),
         ({"time_unix_ms": pa.array([NOW_MS, 946_684_799_999])}, "time_unix_ms, row 1: not a time"),

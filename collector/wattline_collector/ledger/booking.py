@@ -9,6 +9,7 @@ known when a silent device speaks again. Its silent hours are then booked again,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,8 +17,8 @@ import polars as pl
 from wattline_agents.clock import SystemClock
 from wattline_collector.ledger import inventory
 from wattline_collector.ledger.books import Books, Hour, hourly, hours_between
-from wattline_collector.ledger.compute import compute
-from wattline_collector.ledger.evidence import LOOK_MS, Inputs, Telemetry, gather
+from wattline_collector.ledger.compute import Booked, compute
+from wattline_collector.ledger.evidence import LOOK_MS, Inputs, Rows, Telemetry, fetch, gather
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.schema import HOUR_MS, TIME
 
@@ -71,13 +72,14 @@ def book(
         if not due:
             break
         total = done + len(due)
-        again: set[Hour] = set()
-        for chunk in _chunks(due):
-            again |= _book_chunk(store, books, chunk, now_ms)
-            done += len(chunk.hours)
+
+        def booked(hours: int, total: int = total) -> None:
+            nonlocal done
+            done += hours
             if progress is not None:
                 progress(done, total)
-        due = again
+
+        due = _book_round(store, books, due, now_ms, booked)
     if hours is None:
         store.confirm_booked()
     return done
@@ -240,24 +242,69 @@ def _chunks(hours: set[Hour]) -> list[Chunk]:
     return [Chunk(chunk[0].system, tuple(chunk)) for chunk in sorted(chunks)]
 
 
-def _book_chunk(store: Telemetry, books: Books, chunk: Chunk, now_ms: int) -> set[Hour]:
-    """Book a chunk; returns hours that must be booked again now that more is known."""
-    window = chunk.window(now_ms)
-    inputs = gather(store, books, chunk.system, window)
-    booked = compute(window, chunk.system, inputs)
+def _book_round(
+    store: Telemetry,
+    books: Books,
+    due: set[Hour],
+    now_ms: int,
+    progress: Callable[[int], None],
+) -> set[Hour]:
+    """Book hours chunk by chunk; returns those to book again now that more is known.
+
+    While one chunk is computed, the next one's telemetry is read and the last one's entries are
+    written: booking a chunk needs of the chunk before only its last control, which is at hand.
+    """
+    again: set[Hour] = set()
+    chunks = _chunks(due)
+    last: dict[Hour, pl.DataFrame] = {}
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        writing: Future[None] | None = None
+        rows = _fetch_ahead(reader, store, chunks[0], now_ms)
+        for place, chunk in enumerate(chunks):
+            fetched = rows.result()
+            if place + 1 < len(chunks):
+                rows = _fetch_ahead(reader, store, chunks[place + 1], now_ms)
+            window = chunk.window(now_ms)
+            earlier = Hour(chunk.system, window.start_ms - HOUR_MS)
+            before = last.get(earlier)
+            if before is None:
+                before = books.control(earlier)
+            inputs = gather(store, books, chunk.system, window, fetched, before)
+            booked = compute(window, chunk.system, inputs)
+            final = pl.lit(chunk.hours[-1].time).cast(TIME)
+            last = {chunk.hours[-1]: booked.control.filter(pl.col("hour") == final)}
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(_write, books, chunk, booked)
+            again |= _reopened(books, chunk, inputs)
+            progress(len(chunk.hours))
+        if writing is not None:
+            writing.result()
+    return again
+
+
+def _fetch_ahead(
+    reader: ThreadPoolExecutor, store: Telemetry, chunk: Chunk, now_ms: int
+) -> Future[Rows]:
+    return reader.submit(fetch, store, chunk.system, chunk.window(now_ms))
+
+
+def _write(books: Books, chunk: Chunk, booked: Booked) -> None:
+    of_hour = pl.col("minute").dt.truncate("1h").alias("hour")
+    parts = {
+        table: entries.with_columns(of_hour).partition_by("hour", as_dict=True, include_key=False)
+        for table, entries in booked.entries.items()
+    }
+    controls = booked.control.partition_by("hour", as_dict=True)
+    for hour in chunk.hours:
+        key = (hour.time,)
+        of_tables = {
+            table: hours.get(key, booked.entries[table].clear()) for table, hours in parts.items()
+        }
+        books.put_hour(hour, of_tables, controls.get(key, booked.control.clear()))
+    # Figures are read from these sums; they follow the hours they are the sums of.
     for table, entries in booked.entries.items():
         books.put_day(table, chunk.system, chunk.hours[0].day, hourly(table, entries))
-    for hour in chunk.hours:
-        at = pl.lit(hour.time).cast(TIME)
-        books.put_hour(
-            hour,
-            {
-                table: entries.filter(pl.col("minute").dt.truncate("1h") == at)
-                for table, entries in booked.entries.items()
-            },
-            booked.control.filter(pl.col("hour") == at),
-        )
-    return _reopened(books, chunk, inputs)
 
 
 def _reopened(books: Books, chunk: Chunk, inputs: Inputs) -> set[Hour]:

@@ -146,29 +146,27 @@ def checksums(entries: pl.DataFrame) -> pl.Series:
     Sums of them are compared, so rows may be in any order. Integers wrap on purpose.
     """
     total = pl.lit(_SEED, dtype=pl.UInt64)
-    texts: dict[str, pl.Series] = {}
+    made: dict[str, pl.Series] = {}
     for column, type in entries.schema.items():
-        if type in (pl.String, pl.Enum) or isinstance(type, pl.Enum):
-            value = pl.col(f"_{column}")
-            texts[f"_{column}"] = _numbers(entries[column].cast(pl.String))
+        value = pl.col(f"_{column}")
+        if type == pl.String or isinstance(type, pl.Enum):
+            made[f"_{column}"] = _numbers(entries[column].cast(pl.String))
         elif type.is_float():
-            value = (pl.col(column) * 1000).round().cast(pl.Int64).reinterpret(signed=False)
+            # The bits of the float: any change of it shows, and any size fits.
+            value = pl.col(column).reinterpret(dtype=pl.UInt64)
         else:
             value = pl.col(column).to_physical().cast(pl.Int64).reinterpret(signed=False)
         total = (total ^ value.fill_null(_PRIME)) * pl.lit(_PRIME, dtype=pl.UInt64)
     # The high half, folded onto the low one: a product's low bits spread least.
     mixed = total ^ (total // pl.lit(1 << 32, dtype=pl.UInt64))
-    return entries.with_columns(**texts).select(mixed.alias("checksum"))["checksum"]
+    return entries.with_columns(**made).select(mixed.alias("checksum"))["checksum"]
 
 
 def _numbers(column: pl.Series) -> pl.Series:
-    unique = column.drop_nulls().unique()
-    return column.replace_strict(
-        unique,
-        pl.Series([_number(text) for text in unique], dtype=pl.UInt64),
-        default=None,
-        return_dtype=pl.UInt64,
-    )
+    # Names repeat: each is turned into a number once, and looked up by its place among them.
+    names = column.drop_nulls().unique()
+    numbers = pl.Series([_number(name) for name in names], dtype=pl.UInt64)
+    return numbers.gather(column.cast(pl.Enum(names)).to_physical())
 
 
 def _number(text: str) -> int:

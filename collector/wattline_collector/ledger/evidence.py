@@ -5,6 +5,7 @@ Here is the reading; what is made of it is `compute`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ from typing import Protocol
 import polars as pl
 
 from wattline_collector.ledger import device, inventory, job
-from wattline_collector.ledger.books import HOLES, Books, Hour
+from wattline_collector.ledger.books import HOLES, Books
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.schema import CONTROL, HOUR_MS
 
@@ -32,6 +33,12 @@ class Telemetry(Protocol):
 
     def read(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
         """Rows of a table over a stretch of time."""
+        ...
+
+    def rows(
+        self, table: str, start_ms: int, end_ms: int, columns: Collection[str]
+    ) -> pl.DataFrame:
+        """Some columns of them in the order they came; what was sent twice stands there twice."""
         ...
 
     def take_dirty(self) -> set[tuple[str, int]]:
@@ -71,25 +78,61 @@ class Inputs:
     spoke: pl.DataFrame
 
 
-def gather(store: Telemetry, books: Books, system: str, window: Window) -> Inputs:
-    """Read everything that bears on a window of one system's time.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A system's telemetry in what a window looks at, as it came."""
+
+    device: pl.DataFrame
+    node: pl.DataFrame
+    job: pl.DataFrame
+
+
+def fetch(store: Telemetry, system: str, window: Window) -> Rows:
+    """Read a window's telemetry; nothing else is looked at, so it can be done ahead of time."""
+    sender = ("system", "node", "period_ms", "time_unix_ms")
+    mine = pl.col("system") == system
+    low, high = window.low, window.high + 1
+    return Rows(
+        device=store.rows("device", low, high, (*sender, "device", *METRICS["device"])).filter(
+            mine
+        ),
+        node=store.rows("node", low, high, (*sender, *METRICS["node"])).filter(mine),
+        job=store.read("job", low, high).filter(mine),
+    )
+
+
+def gather(
+    store: Telemetry,
+    books: Books,
+    system: str,
+    window: Window,
+    rows: Rows,
+    before: pl.DataFrame | None,
+) -> Inputs:
+    """Put together everything that bears on a window of one system's time.
 
     What readings tell of devices and nodes that nobody had announced goes into the inventory.
+
+    Args:
+        store: For the few readings that lie far outside the window.
+        books: What is known from earlier booking.
+        system: Whose time.
+        window: Which.
+        rows: What `fetch` returned.
+        before: The control of the hour before the window, where that hour is booked.
     """
     mine = pl.col("system") == system
-    device_rows = store.read("device", window.low, window.high + 1).filter(mine)
-    node_rows = store.read("node", window.low, window.high + 1).filter(mine)
     known = books.inventory
-    merged = inventory.merge_sightings(known, "device", device_rows)
-    merged = inventory.merge_sightings(merged, "node", node_rows)
+    merged = inventory.merge_sightings(known, "device", rows.device)
+    merged = inventory.merge_sightings(merged, "node", rows.node)
     if not merged.equals(known):
         books.put("inventory", merged)
     merged = merged.filter(mine)
     devices, nodes = (_bounds(merged, kind, window) for kind in ("device", "node"))
-    carried = _carried(books, system, window)
+    carried = _carried(before)
     holes = books.holes.filter(mine)
-    device_samples, device_spoke = _samples(devices, "device", device_rows, holes, carried, window)
-    node_samples, node_spoke = _samples(nodes, "node", node_rows, holes, carried, window)
+    device_samples, device_spoke = _samples(devices, "device", rows.device, holes, carried, window)
+    node_samples, node_spoke = _samples(nodes, "node", rows.node, holes, carried, window)
     held = inventory.held_intervals(
         books.frame("assignments", inventory.ASSIGNMENTS), system, window.low, window.high
     )
@@ -101,7 +144,7 @@ def gather(store: Telemetry, books: Books, system: str, window: Window) -> Input
         device_samples=device_samples,
         node_samples=node_samples,
         held=held.select("subject", "job", "start", "end"),
-        grown=_job_increments(store, system, jobs, window),
+        grown=_job_increments(store, system, rows.job, jobs, window),
         running=inventory.running_intervals(jobs, system, window.now_ms),
         carried=carried,
         spoke=pl.concat([device_spoke, node_spoke]),
@@ -130,9 +173,8 @@ def _bounds(known: pl.DataFrame, kind: str, window: Window) -> pl.DataFrame:
     )
 
 
-def _carried(books: Books, system: str, window: Window) -> pl.DataFrame:
+def _carried(before: pl.DataFrame | None) -> pl.DataFrame:
     """Each subject's newest reading before the window, from the control of the hour before."""
-    before = books.control(Hour(system, window.start_ms - HOUR_MS))
     frame = CONTROL.to_frame() if before is None else before
     return frame.filter(pl.col("last_ms").is_not_null()).select(
         pl.col("kind").cast(pl.String), "key", "last_ms", "last_joules_total", "last_watts"
@@ -164,8 +206,12 @@ def _samples(
             *METRICS[kind],
         )
         .filter(pl.col("subject").is_not_null())
-        .sort("subject", "time")
+        .sort("subject", "time", maintain_order=True)
     )
+    again = (pl.col("subject") == pl.col("subject").shift(1)) & (
+        pl.col("time") == pl.col("time").shift(1)
+    )
+    near = near.filter(~again.fill_null(False))
     before = numbers.join(
         carried.filter((pl.col("kind") == kind) & (pl.col("last_ms") < window.low)), on="key"
     ).select(
@@ -201,10 +247,8 @@ def _samples(
 
 
 def _job_increments(
-    store: Telemetry, system: str, jobs: pl.DataFrame, window: Window
+    store: Telemetry, system: str, rows: pl.DataFrame, jobs: pl.DataFrame, window: Window
 ) -> pl.DataFrame:
-    mine = pl.col("system") == system
-    rows = store.read("job", window.low, window.high + 1).filter(mine)
     starts = jobs.select("job", pl.col("start_ms").alias("start"))
     counting = jobs.filter(pl.col("counted_from_ms").is_not_null())
     time = pl.col("time_unix_ms")

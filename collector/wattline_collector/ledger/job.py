@@ -114,9 +114,8 @@ def _by_minute(window: Window, grown: pl.DataFrame) -> pl.DataFrame:
     parts = _minutes(window, spread)
     length = pl.col("end") - pl.col("start")
     low = (pl.max_horizontal("minute", "start") - pl.col("start")) / length
-    high = (
-        pl.min_horizontal(pl.col("minute") + MINUTE_MS, pl.col("end")) - pl.col("start")
-    ) / length
+    until = pl.min_horizontal(pl.col("minute") + MINUTE_MS, pl.col("end"), pl.lit(window.end_ms))
+    high = (until - pl.col("start")) / length
     pieces = parts.select(
         "job",
         "minute",

@@ -26,7 +26,9 @@ LATEST_MS = 4_102_444_800_000
 AHEAD_MS = 86_400_000
 """A clock may be wrong by a time zone, not by more."""
 MOST = 10**18
-"""Above it, sums of a few values leave 64 bits."""
+"""Whole numbers above it: sums of a few leave 64 bits."""
+MOST_AMOUNT = 10**30
+"""Operations of a model in its lifetime are counted to 1e27; a million times that is nonsense."""
 MOST_RATIO = 2
 """A ratio is 0-1; a little over is jitter, and 2 and more is percent."""
 
@@ -62,6 +64,7 @@ _SHARE = (0, MOST_RATIO, "not a share, which is 0-1")
 _RATIO = (0, MOST_RATIO, "not a ratio, which is 0-1")
 _SWITCH = (0, 1, "neither 0 nor 1")
 _COUNT = (0, MOST, "negative, or beyond 1e18")
+_AMOUNT = (0, MOST_AMOUNT, "negative, or beyond 1e30")
 _INTEGER = (-MOST, MOST, "beyond 1e18")
 _NUMBER = (None, None, "infinite")
 
@@ -83,7 +86,7 @@ def _of_metric(metric: Metric) -> tuple[int, int, str] | None:
     if metric.column == "up":
         return _SWITCH
     if metric.kind is Kind.COUNTER or metric.column.endswith("_bytes"):
-        return _COUNT
+        return _COUNT if metric.type is Type.INT else _AMOUNT
     return None
 
 
@@ -170,8 +173,9 @@ def _check_numbers(
     for place in bound.places:
         column = rows.column(place)
         kind = column.type
-        under = pc.less(column, pa.scalar(least, pa.int64()).cast(kind, safe=False))
-        over = pc.greater(column, pa.scalar(most, pa.int64()).cast(kind, safe=False))
+        number = float if pa.types.is_floating(kind) else int
+        under = pc.less(column, pa.scalar(number(least), kind))
+        over = pc.greater(column, pa.scalar(number(most), kind))
         wrong = pc.or_(under, over)
         _refuse(table, rows, place, wrong, bound.say)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -58,12 +59,13 @@ def order(table: Table) -> list[str]:
     return ["system", "node", *table.key, "time_unix_ms"]
 
 
-def whole(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with exactly the table's columns; what is absent is null."""
+def whole(table: Table, rows: pl.DataFrame, columns: Collection[str] | None = None) -> pl.DataFrame:
+    """Rows with exactly the table's columns, or those wanted; what is absent is null."""
     present = rows.columns
     return rows.select(
         (pl.col(name) if name in present else pl.lit(None)).cast(type).alias(name)
         for name, type in schema(table).items()
+        if columns is None or name in columns
     )
 
 
@@ -190,7 +192,12 @@ def mergeable(many: Sequence[Segment]) -> list[list[Segment]]:
 
 
 def read(
-    store: Path, table: Table, segments: Sequence[Segment], start_ms: int, end_ms: int
+    store: Path,
+    table: Table,
+    segments: Sequence[Segment],
+    start_ms: int,
+    end_ms: int,
+    columns: Collection[str] | None = None,
 ) -> list[pl.DataFrame]:
     """Rows of a time out of each segment, in the segments' order.
 
@@ -198,18 +205,25 @@ def read(
         FileNotFoundError: A segment was merged into another since the list was made.
         InputError: A segment is damaged.
     """
-    return [_read(store, table, segment, start_ms, end_ms) for segment in segments]
+    return [_read(store, table, segment, start_ms, end_ms, columns) for segment in segments]
 
 
-def _read(store: Path, table: Table, segment: Segment, start_ms: int, end_ms: int) -> pl.DataFrame:
+def _read(
+    store: Path,
+    table: Table,
+    segment: Segment,
+    start_ms: int,
+    end_ms: int,
+    columns: Collection[str] | None,
+) -> pl.DataFrame:
     time = pl.col("time_unix_ms")
     path = store / segment.file
     try:
-        rows = (
-            pl.scan_parquet(path, glob=False)
-            .filter(time.is_between(start_ms, end_ms, closed="left"))
-            .collect()
-        )
+        scan = pl.scan_parquet(path, glob=False)
+        rows = scan.filter(time.is_between(start_ms, end_ms, closed="left"))
+        if columns is not None:
+            rows = rows.select(cs.by_name(*columns, require_all=False))
+        found = rows.collect()
     except pl.exceptions.PolarsError as error:
         raise InputError("damaged segment; restore it from a copy", path=path) from error
-    return whole(table, rows)
+    return whole(table, found, columns)

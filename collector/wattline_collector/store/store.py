@@ -28,7 +28,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -507,10 +507,39 @@ class Store:
             table's key and time; one row for each of these, the first that came.
         """
         declared = table_named(table)
+        frames = self._parts(declared, start_ms, end_ms, None)
+        if not frames:
+            return pl.DataFrame(schema=segments.schema(declared))
+        return segments.in_order(declared, pl.concat(frames))
+
+    def rows(
+        self, table: str, start_ms: int, end_ms: int, columns: Collection[str]
+    ) -> pl.DataFrame:
+        """Some columns of a table's rows in a time, in the order they came.
+
+        For who sorts by other means than the names of things, which takes most of the time that
+        `read` does. A row that was sent twice stands there twice, the first one first.
+
+        Args:
+            table: Its name.
+            start_ms: First time included.
+            end_ms: First time after.
+            columns: Which.
+        """
+        declared = table_named(table)
+        frames = self._parts(declared, start_ms, end_ms, columns)
+        if not frames:
+            return segments.whole(declared, pl.DataFrame(schema=segments.schema(declared)), columns)
+        return pl.concat(frames)
+
+    def _parts(
+        self, declared: Table, start_ms: int, end_ms: int, columns: Collection[str] | None
+    ) -> list[pl.DataFrame]:
+        table = declared.name
         for attempt in range(3):
             listed, waiting = self._listed(table, start_ms, end_ms)
             try:
-                frames = segments.read(self.path, declared, listed, start_ms, end_ms)
+                frames = segments.read(self.path, declared, listed, start_ms, end_ms, columns)
                 break
             except FileNotFoundError as error:
                 # A merge took the file away after it was listed.
@@ -520,16 +549,11 @@ class Store:
                         path=self._manifest,
                     ) from error
                 self._list_again()
-        sealed = len(frames)
         time = pl.col("time_unix_ms")
         for part in (frame for parts in waiting for frame in _frames(*parts)):
             part = part.filter(time.is_between(start_ms, end_ms, closed="left"))
-            frames.append(segments.whole(declared, part))
-        if not frames:
-            return pl.DataFrame(schema=segments.schema(declared))
-        if sealed == len(frames) == 1:
-            return frames[0]  # sorted when it was sealed
-        return segments.in_order(declared, pl.concat(frames))
+            frames.append(segments.whole(declared, part, columns))
+        return frames
 
     def _listed(
         self, table: str, start_ms: int, end_ms: int

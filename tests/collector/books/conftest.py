@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Telemetry:
     """Rows in memory, read the way booking reads a store."""
 
     path: Path
-    rows: dict[str, list[Row]] = field(default_factory=dict)
+    sent: dict[str, list[Row]] = field(default_factory=dict)
     system: str = "test"
 
     def add(
@@ -32,21 +32,26 @@ class Telemetry:
         labelled = [
             {"system": self.system, "node": node, "period_ms": period_ms, **row} for row in rows
         ]
-        self.rows.setdefault(table, []).extend(labelled)
+        self.sent.setdefault(table, []).extend(labelled)
 
     def read(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
         schema: dict[str, pl.DataType] = {
             "system": pl.String(), "node": pl.String(), "period_ms": pl.Int64(),
         }  # fmt: skip
         schema |= {name: _TYPES[type] for name, type in TABLES[table].columns.items()}
-        frame = pl.DataFrame(self.rows.get(table, []), schema=schema, orient="row")
+        frame = pl.DataFrame(self.sent.get(table, []), schema=schema, orient="row")
         inside = frame.filter(pl.col("time_unix_ms").is_between(start_ms, end_ms, closed="left"))
         return inside.sort("system", "node", *TABLES[table].key, "time_unix_ms")
+
+    def rows(
+        self, table: str, start_ms: int, end_ms: int, columns: Collection[str]
+    ) -> pl.DataFrame:
+        return self.read(table, start_ms, end_ms).select(columns)
 
     def take_dirty(self) -> set[tuple[str, int]]:
         return {
             (str(row["system"]), int(str(row["time_unix_ms"])) // HOUR_MS * HOUR_MS)
-            for rows in self.rows.values()
+            for rows in self.sent.values()
             for row in rows
         }
 

@@ -102,6 +102,7 @@ def training(
                 "tokens_trained_total": tokens,
                 "steps_total": tokens / batch,
                 "samples_total": tokens / SEQUENCE_TOKENS,
+                "flops_total": flops,
             }
         stages.append(
             Stage(

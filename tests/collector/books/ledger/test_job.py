@@ -5,6 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from wattline_collector.ledger.audit import audit
+
 HOUR = 3600
 DAY = 24 * HOUR
 
@@ -128,3 +130,11 @@ def test_a_running_job_ran_until_now(telemetry: Any, start_ms: int, until_s: int
     _count(telemetry, start_ms, {float(s): s for s in range(0, until_s + 1, 10)})
     booked = _booked(telemetry.book(until_s), start_ms)
     assert booked["running_ms"].sum() == until_s * 1000
+
+
+def test_operations_beyond_whole_numbers_are_booked(telemetry: Any, start_ms: int) -> None:
+    _job(telemetry, start_ms, 0, 600)
+    telemetry.add("job", [{"time_unix_ms": start_ms + 600_000, "job": "j", "flops_total": 3.8e25}])
+    books = telemetry.book(HOUR)
+    assert _booked(books, start_ms)["flops"].sum() == pytest.approx(3.8e25)
+    assert audit(books.root.parent) == []
