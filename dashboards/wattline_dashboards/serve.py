@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
-import sys
+import socket
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
@@ -90,31 +90,31 @@ def run(app: Dash, host: str, port: int, ready: Callable[[str], None]) -> None:
     Raises:
         UsageError: The address cannot be listened on.
     """
-    try:
-        server: Any = create_server(app.server, host=host, port=port, threads=THREADS, ident=None)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UsageError(f"--listen {host}:{port}: {reason}; choose another port") from error
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)  # waitress catches it and lets its threads finish
 
-    before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
+    with _listening(host, port) as listening:
+        server: Any = create_server(app.server, sockets=[listening], threads=THREADS, ident=None)
+        before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            ready(f"http://{_bracketed(host)}:{listening.getsockname()[1]}")
+            server.run()
+        finally:
+            server.close()
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+
+def _listening(host: str, port: int) -> socket.socket:
     try:
-        ready(f"http://{_bracketed(host)}:{_port(server, port)}")
-        server.run()
-    finally:
-        server.close()
-        for name, handler in before.items():
-            signal.signal(name, handler)
-        sys.stderr.flush()
-
-
-def _port(server: Any, asked: int) -> int:
-    if hasattr(server, "effective_port"):
-        return int(server.effective_port)
-    # A name with several addresses has a socket for each.
-    return int(server.effective_listen[0][1]) if asked == 0 else asked
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(
+            f"--listen {_bracketed(host)}:{port}: {reason}; choose another address or port"
+        ) from error
 
 
 def _bracketed(host: str) -> str:

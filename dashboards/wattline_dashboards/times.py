@@ -27,12 +27,13 @@ class Bounds:
 def bounds(period: str, now: datetime, first: str | None = None, last: str | None = None) -> Bounds:
     """What a choice means now; dates of a custom period are whole days, the last one included.
 
-    Minutes are whole, so that pages opened at the same time ask the same question.
+    A preset is open to the present: what was booked a second ago is in it. Its start is a whole
+    minute, so that pages opened at the same time ask the same question.
     """
     minute = now.replace(second=0, microsecond=0)
     for id, _, length in PRESETS:
         if id == period:
-            return Bounds(minute - length, minute)
+            return Bounds(minute - length, None)
     if period == CUSTOM:
         start, end = _midnight(first), _midnight(last)
         return Bounds(start, None if end is None else end + timedelta(days=1))

@@ -690,6 +690,24 @@ def test_hours_that_were_not_booked_are_dirty_after_a_restart(
     assert open_store().take_dirty() == set()
 
 
+def test_hours_sealed_while_they_are_booked_are_not_booked_again(
+    open_store: Opened, sender: Any
+) -> None:
+    store = open_store()
+    first, second = NOW_MS, NOW_MS - 5 * HOUR_MS
+    for time_ms in (first, second):
+        batch = sender.devices(time_ms)
+        Intake(store).accept(batch.table, batch.header, batch.body)
+    store.take_dirty()
+    store.seal()
+    batch = sender.devices(second + 1)  # and this comes while the hours taken are being booked
+    Intake(store).accept(batch.table, batch.header, batch.body)
+    store.confirm_booked()
+    store.commit()
+    store.close()
+    assert open_store().take_dirty() == {("sys", second - second % HOUR_MS)}
+
+
 def test_hours_whose_booking_failed_are_dirty_again(open_store: Opened, sender: Any) -> None:
     store = open_store()
     batch = sender.devices(NOW_MS)

@@ -7,10 +7,10 @@ from wattline_dashboards.times import Bounds, bounds, long_time, parsed, short_t
 NOW = datetime(2026, 11, 21, 14, 5, 33, 123, tzinfo=UTC)
 
 
-def test_a_preset_ends_at_the_last_whole_minute() -> None:
-    end = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
-    assert bounds("24h", NOW) == Bounds(end - timedelta(hours=24), end)
-    assert bounds("7d", NOW) == Bounds(end - timedelta(days=7), end)
+def test_a_preset_starts_on_a_minute_and_is_open_to_the_present() -> None:
+    minute = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+    assert bounds("24h", NOW) == Bounds(minute - timedelta(hours=24), None)
+    assert bounds("7d", NOW) == Bounds(minute - timedelta(days=7), None)
 
 
 def test_custom_dates_are_whole_days_the_last_one_included() -> None:

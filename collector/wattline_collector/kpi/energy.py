@@ -69,12 +69,13 @@ def _total(value: pl.Expr) -> pl.Expr:
 
 def _method() -> pl.Expr:
     known = pl.col("joules").is_not_null()
-    return pl.concat_str(
+    said = pl.concat_str(
         pl.col("method").filter(known).drop_nulls().unique().sort().str.join(" + "),
         pl.lit(", "),
         pl.col("boundary").filter(known).unique().sort().str.join(" + "),
         pl.lit(" boundary"),
     )
+    return pl.when(known.any()).then(said)
 
 
 def closure(view: View, by: list[str]) -> pl.DataFrame:

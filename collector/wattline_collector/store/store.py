@@ -77,7 +77,6 @@ class Store:
         self._windows: list[Window] = []
         self._dirty: set[tuple[str, int]] = set()
         self._taken: set[tuple[str, int]] = set()
-        self._sealed_since_taken: set[tuple[str, int]] = set()
         self._contents = manifest.Contents()
         self._seen = self._contents.seen
         """Of all batches, sealed or not; each window knows its own for its line in the manifest."""
@@ -453,7 +452,6 @@ class Store:
             self._contents.segments += made
             self._contents.sealed.add(window.log)
             self._contents.unbooked = unbooked
-            self._sealed_since_taken |= window.hours
             self._windows.remove(window)
             self._unsealed_bytes -= window.bytes
         (self.path / filenames.LOG_DIR / filenames.log_name(window.log)).unlink()
@@ -600,7 +598,6 @@ class Store:
         with self._state:
             taken, self._dirty = self._dirty, set()
             self._taken |= taken
-            self._sealed_since_taken.clear()
             return taken
 
     def give_back_dirty(self) -> None:
@@ -614,7 +611,8 @@ class Store:
         with self._sealing:
             with self._state:
                 done, self._taken = self._taken, set()
-                left = self._contents.unbooked - (done - self._sealed_since_taken)
+                # An hour touched again since it was taken still waits, sealed or not.
+                left = self._contents.unbooked - (done - self._dirty)
                 if not self.writable or left == self._contents.unbooked:
                     return
             manifest.append(self._manifest, manifest.booked_line(left))

@@ -26,7 +26,7 @@ from wattline_dashboards.figures.floor import natural
 from wattline_dashboards.picture import Picture
 
 CARDS_UP_TO = 2
-MOST = 24
+MOST = 40
 """Rows on the page: hosts that are silent come first, and the filter finds any other."""
 
 COLUMNS = (

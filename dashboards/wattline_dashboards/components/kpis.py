@@ -10,7 +10,7 @@ from dash import html
 from wattline_collector.palette import format_number, format_percent, format_value
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.effectiveness import sums
-from wattline_dashboards.components.parts import marks, nothing
+from wattline_dashboards.components.parts import marks, nothing, sentence
 from wattline_dashboards.trust import COMFORT
 
 STATUS = {
@@ -89,7 +89,7 @@ def _row(figure: Mapping[str, Any]) -> html.Tr:
             "name",
             html.Details(
                 html.Summary(
-                    [html.Span(id, className="kpi-id"), _sentence(text(figure.get("name")) or "")],
+                    [html.Span(id, className="kpi-id"), sentence(text(figure.get("name")) or "")],
                 )
             ),
             False,
@@ -157,7 +157,3 @@ def _words(key: str, value: object) -> str:
     if key == "audience":
         return ", ".join(_AUDIENCE.get(letter, letter) for letter in words.split(", "))
     return words
-
-
-def _sentence(name: str) -> str:
-    return name[:1].upper() + name[1:]

@@ -102,7 +102,7 @@ class Row:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-LONG = 24
+LONG = 40
 """Rows a page shows whole; a longer table scrolls in itself, so that what follows is found."""
 
 
@@ -154,3 +154,8 @@ def table(
 def nothing(text: str) -> html.P:
     """What stands where there would be a table."""
     return html.P(text, className="nothing")
+
+
+def sentence(words: str) -> str:
+    """Words with a capital first letter."""
+    return words[:1].upper() + words[1:]

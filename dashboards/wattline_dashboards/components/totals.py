@@ -36,20 +36,20 @@ def totals(picture: Picture) -> list[html.P | html.Dl]:
     if picture.devices.rows:
         return [html.Dl([*made, *_states(picture), _freshness(picture)], className="totals")]
     # Without accelerators most of this is not unknown but absent, so it is said, not dashed.
+    names = ("power_watts", "tokens_per_second", "tokens_per_joule")
     known = [
-        part
-        for part, name in zip(made, ("power_watts", "tokens_per_second", None), strict=True)
-        if name and number(sums.get(name)) is not None
+        part for part, name in zip(made, names, strict=True) if number(sums.get(name)) is not None
     ]
     hosts = picture.nodes.rows
-    return [
-        html.P(
-            f"{_count(hosts)} {'host reports' if hosts == 1 else 'hosts report'}, and no "
-            "accelerators. Tokens appear as soon as a job counts them.",
-            className="lead",
-        ),
-        html.Dl([*known, *([_freshness(picture)] if hosts > 1 else [])], className="totals"),
-    ]
+    said = (
+        f"{_count(hosts)} {'host reports' if hosts == 1 else 'hosts report'}, and no accelerators."
+    )
+    if number(sums.get("tokens_per_second")) is None:
+        said += " Tokens appear as soon as a job counts them."
+    if hosts > 1:
+        known.append(_freshness(picture))
+    lead = html.P(said, className="lead")
+    return [lead, html.Dl(known, className="totals")] if known else [lead]
 
 
 def _power(sums: Mapping[str, Any]) -> html.Div:

@@ -15,7 +15,7 @@ from wattline_dashboards.components import books, findings, notice
 from wattline_dashboards.components.effectiveness import equation
 from wattline_dashboards.components.jobs import jobs
 from wattline_dashboards.components.kpis import kpis
-from wattline_dashboards.components.parts import marks, swatch
+from wattline_dashboards.components.parts import marks, sentence, swatch
 from wattline_dashboards.figures import coverage, days, energy, waterfall
 
 PATH = "/production"
@@ -154,7 +154,7 @@ def render(answer: Answer, explain: Explain, mode: Mode) -> dict[str, Any]:
     # A collector that is away would be waited for once per KPI.
     asked = figures if answer.error is None else ()
     entries = {id: entry for id in asked if (entry := explain(id)) is not None}
-    devices, counted = bool(overview.get("devices")), bool(days.counted(per_day))
+    devices, counted = bool(overview.get("devices")), bool(days.total(per_day))
     parts |= {
         "production-answer": findings.answer(overview, figures),
         "production-scope": findings.scope(overview, figures),
@@ -170,7 +170,10 @@ def render(answer: Answer, explain: Explain, mode: Mode) -> dict[str, Any]:
         "production-completeness": books.completeness(nodes),
         "production-audit": [
             books.audit(overview.get("audit") or {}),
-            *(html.P(str(note), className="muted") for note in overview.get("notes") or ()),
+            *(
+                html.P(f"{sentence(str(note))}.", className="muted")
+                for note in overview.get("notes") or ()
+            ),
         ],
     }
     return changes | {

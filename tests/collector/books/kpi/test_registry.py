@@ -183,6 +183,15 @@ def test_the_node_meter_is_preferred_and_named(telemetry: Any, start_ms: int) ->
     assert _one(telemetry.path, "S14").value == pytest.approx(100)
 
 
+def test_energy_nobody_metered_has_no_value_and_no_method(telemetry: Any) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=HOUR, watts=None, sm_active_ratio=0.5)
+    telemetry.assign("j", 0, HOUR)
+    telemetry.book(HOUR)
+    energy = _one(telemetry.path, "S12")
+    assert (energy.value, energy.method, energy.status) == (None, "", Status.UNKNOWN)
+
+
 def test_throughput_is_over_the_time_in_which_jobs_ran(telemetry: Any, start_ms: int) -> None:
     telemetry.device()
     telemetry.samples(last_s=10 * HOUR)
