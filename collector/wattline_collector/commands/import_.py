@@ -80,6 +80,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Read, store, book and say what was found."""
+    from wattline_collector.memory import keep_pages
+
+    keep_pages()
     from wattline_collector.imports.recording import write
     from wattline_collector.imports.registry import FORMATS
     from wattline_collector.imports.summary import booked

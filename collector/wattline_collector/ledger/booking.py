@@ -8,6 +8,8 @@ known when a silent device speaks again. Its silent hours are then booked again,
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,9 +20,21 @@ from wattline_agents.clock import SystemClock
 from wattline_collector.ledger import inventory
 from wattline_collector.ledger.books import Books, Hour, hourly, hours_between
 from wattline_collector.ledger.compute import Booked, compute
-from wattline_collector.ledger.evidence import LOOK_MS, Inputs, Rows, Telemetry, fetch, gather
+from wattline_collector.ledger.evidence import (
+    LOOK_MS,
+    Inputs,
+    Rows,
+    Telemetry,
+    carried_from,
+    carried_on,
+    fetch,
+    gather,
+)
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.schema import HOUR_MS, TIME
+
+MOST_WORKERS = 4
+"""Chunks computed at once: each holds a day of telemetry in memory."""
 
 Progress = Callable[[int, int], None]
 """Called with hours done and hours there are."""
@@ -251,14 +265,30 @@ def _book_round(
 ) -> set[Hour]:
     """Book hours chunk by chunk; returns those to book again now that more is known.
 
-    While one chunk is computed, the next one's telemetry is read and the last one's entries are
-    written: booking a chunk needs of the chunk before only its last control, which is at hand.
+    While chunks are computed, the next one's telemetry is read and the last one's entries are
+    written: a chunk needs of the one before only its newest readings, and they are at hand as soon
+    as its evidence is.
     """
     again: set[Hour] = set()
     chunks = _chunks(due)
-    last: dict[Hour, pl.DataFrame] = {}
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    workers = min(MOST_WORKERS, os.cpu_count() or 1)
+    carried: dict[Hour, pl.DataFrame] = {}
+    computing: deque[tuple[Chunk, Future[Booked]]] = deque()
+    with (
+        ThreadPoolExecutor(1) as reader,
+        ThreadPoolExecutor(workers) as computer,
+        ThreadPoolExecutor(1) as writer,
+    ):
         writing: Future[None] | None = None
+
+        def finish() -> None:
+            nonlocal writing
+            chunk, booked = computing.popleft()
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(_write, books, chunk, booked.result())
+            progress(len(chunk.hours))
+
         rows = _fetch_ahead(reader, store, chunks[0], now_ms)
         for place, chunk in enumerate(chunks):
             fetched = rows.result()
@@ -266,18 +296,17 @@ def _book_round(
                 rows = _fetch_ahead(reader, store, chunks[place + 1], now_ms)
             window = chunk.window(now_ms)
             earlier = Hour(chunk.system, window.start_ms - HOUR_MS)
-            before = last.get(earlier)
+            before = carried.get(earlier)
             if before is None:
-                before = books.control(earlier)
+                before = carried_from(books.control(earlier))
             inputs = gather(store, books, chunk.system, window, fetched, before)
-            booked = compute(window, chunk.system, inputs)
-            final = pl.lit(chunk.hours[-1].time).cast(TIME)
-            last = {chunk.hours[-1]: booked.control.filter(pl.col("hour") == final)}
-            if writing is not None:
-                writing.result()
-            writing = writer.submit(_write, books, chunk, booked)
+            carried = {chunk.hours[-1]: carried_on(window, inputs)}
+            computing.append((chunk, computer.submit(compute, window, chunk.system, inputs)))
             again |= _reopened(books, chunk, inputs)
-            progress(len(chunk.hours))
+            if len(computing) > workers:
+                finish()
+        while computing:
+            finish()
         if writing is not None:
             writing.result()
     return again

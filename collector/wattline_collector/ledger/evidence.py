@@ -19,6 +19,15 @@ from wattline_collector.ledger.schema import CONTROL, HOUR_MS
 
 LOOK_MS = device.LOOK_MS
 
+CARRIED = [
+    pl.col("kind").cast(pl.String),
+    pl.col("key"),
+    pl.col("last_ms"),
+    pl.col("last_joules_total"),
+    pl.col("last_watts"),
+]
+"""What of a subject's newest reading is carried from hour to hour."""
+
 METRICS = {
     "device": device.METRICS,
     "node": ("energy_joules_total", "power_watts"),
@@ -107,7 +116,7 @@ def gather(
     system: str,
     window: Window,
     rows: Rows,
-    before: pl.DataFrame | None,
+    carried: pl.DataFrame,
 ) -> Inputs:
     """Put together everything that bears on a window of one system's time.
 
@@ -119,7 +128,7 @@ def gather(
         system: Whose time.
         window: Which.
         rows: What `fetch` returned.
-        before: The control of the hour before the window, where that hour is booked.
+        carried: Newest readings before the window, as `Inputs.carried`.
     """
     mine = pl.col("system") == system
     known = books.inventory
@@ -129,7 +138,6 @@ def gather(
         books.put("inventory", merged)
     merged = merged.filter(mine)
     devices, nodes = (_bounds(merged, kind, window) for kind in ("device", "node"))
-    carried = _carried(before)
     holes = books.holes.filter(mine)
     device_samples, device_spoke = _samples(devices, "device", rows.device, holes, carried, window)
     node_samples, node_spoke = _samples(nodes, "node", rows.node, holes, carried, window)
@@ -173,12 +181,33 @@ def _bounds(known: pl.DataFrame, kind: str, window: Window) -> pl.DataFrame:
     )
 
 
-def _carried(before: pl.DataFrame | None) -> pl.DataFrame:
-    """Each subject's newest reading before the window, from the control of the hour before."""
-    frame = CONTROL.to_frame() if before is None else before
-    return frame.filter(pl.col("last_ms").is_not_null()).select(
-        pl.col("kind").cast(pl.String), "key", "last_ms", "last_joules_total", "last_watts"
-    )
+def carried_from(control: pl.DataFrame | None) -> pl.DataFrame:
+    """Each subject's newest reading up to the end of an hour, from that hour's control."""
+    frame = CONTROL.to_frame() if control is None else control
+    return frame.filter(pl.col("last_ms").is_not_null()).select(CARRIED)
+
+
+def carried_on(window: Window, inputs: Inputs) -> pl.DataFrame:
+    """Each subject's newest reading up to a window's end: what its control will say."""
+    parts = []
+    for kind, subjects, samples in (
+        ("device", inputs.devices.rename({"device": "key"}), inputs.device_samples),
+        ("node", inputs.nodes.with_columns(pl.col("node").alias("key")), inputs.node_samples),
+    ):
+        newest = (
+            samples.filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
+            .group_by("subject")
+            .agg(
+                pl.col("time").last().alias("last_ms"),
+                pl.col("energy_joules_total").last().alias("last_joules_total"),
+                pl.col("power_watts").last().alias("last_watts"),
+            )
+            .join(subjects.select("subject", "key"), on="subject")
+        )
+        parts.append(newest.select(pl.lit(kind).alias("kind"), *CARRIED[1:]))
+    spoke = pl.concat(parts)
+    silent = inputs.carried.join(spoke, on=["kind", "key"], how="anti")
+    return pl.concat([spoke, silent])
 
 
 def _samples(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -60,6 +61,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the past, start the present, say where to click, and wait."""
+    from wattline_collector.memory import keep_pages
+
+    keep_pages()
     from wattline_agents.sources.simulated.schedule import plan
     from wattline_agents.sources.simulated.shape import DAY_MS, Shape
     from wattline_dashboards.launch import Family, interruptible
@@ -174,6 +178,8 @@ def said(schedule: Schedule, store: Path, page: str, now_ms: int) -> str:
     shape = schedule.shape
     devices = shape.nodes * shape.devices
     days = round((shape.present_ms - shape.start_ms) / 86_400_000)
+    # `./run` puts its programs on the path of what it starts, not of the person who started it.
+    command = os.environ.get("WATTLINE_COMMAND", "wattline")
     return "\n".join(
         [
             "",
@@ -189,9 +195,9 @@ def said(schedule: Schedule, store: Path, page: str, now_ms: int) -> str:
             *(f"  {line}" for line in sights(schedule, now_ms)),
             "",
             "Ask on the terminal",
-            f"  wattline kpi P01 P02 S10 --store {store}",
-            f"  wattline report --store {store}",
-            f"  wattline audit --store {store}",
+            f"  {command} kpi P01 P02 S10 --store {store}",
+            f"  {command} report review --store {store}",
+            f"  {command} audit --store {store}",
             "",
             "Ctrl-C ends it.",
         ]
