@@ -6,9 +6,7 @@ import polars as pl
 
 from wattline_collector.kpi.sums import grouped, ratio, shaped
 from wattline_collector.kpi.view import MS_PER_HOUR, View, account_ms
-from wattline_collector.ledger.accounts import WORKING, Account
-
-FAILED = "failed"
+from wattline_collector.ledger.accounts import Account
 
 
 def activity(view: View, by: list[str]) -> pl.DataFrame:
@@ -34,22 +32,13 @@ def activity(view: View, by: list[str]) -> pl.DataFrame:
     )
 
 
-def with_outcome(view: View, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add each entry's job's state, null where it is not known."""
-    return frame.join(view.jobs.select("system", "job", "state"), on=["system", "job"], how="left")
-
-
 def wasted(view: View, by: list[str]) -> pl.DataFrame:
     """E06: time held without work, and working time of jobs that failed."""
-    assigned = with_outcome(view, view.assigned)
-    working = pl.col("account").is_in([account.value for account in WORKING])
-    lost = (pl.col("account") == Account.LOST) | (
-        working & (pl.col("state") == FAILED).fill_null(False)
-    )
+    lost = pl.col("account") == Account.LOST
     held = pl.col("account") == Account.HELD
     duration = pl.col("duration_ms")
     found = grouped(
-        assigned,
+        view.assigned,
         by,
         held=duration.filter(held).sum() / MS_PER_HOUR,
         lost=duration.filter(lost).sum() / MS_PER_HOUR,

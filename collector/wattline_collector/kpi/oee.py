@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from wattline_collector.kpi.efficiency import FAILED, activity, with_outcome
+from wattline_collector.kpi.efficiency import activity
 from wattline_collector.kpi.sums import grouped, ratio, shaped
 from wattline_collector.kpi.utilisation import observed_share
 from wattline_collector.kpi.view import MS_PER_HOUR, View, account_ms
@@ -32,9 +32,9 @@ def performance(view: View, by: list[str]) -> pl.DataFrame:
 
 def quality(view: View, by: list[str]) -> pl.DataFrame:
     """Kept over made working time, of jobs whose state is known."""
-    working = with_outcome(
-        view,
-        view.device.filter(pl.col("account").is_in([account.value for account in WORKING])),
+    made_in = [account.value for account in (*WORKING, Account.LOST)]
+    working = view.device.filter(pl.col("account").is_in(made_in)).join(
+        view.jobs.select("system", "job", "state"), on=["system", "job"], how="left"
     )
     known = pl.col("state").is_not_null()
     duration = pl.col("duration_ms")
@@ -43,7 +43,7 @@ def quality(view: View, by: list[str]) -> pl.DataFrame:
         working,
         by,
         numerator=pl.when(made > 0).then(
-            duration.filter(known & (pl.col("state") != FAILED)).sum() / MS_PER_HOUR
+            duration.filter(known & (pl.col("account") != Account.LOST)).sum() / MS_PER_HOUR
         ),
         denominator=pl.when(made > 0).then(made / MS_PER_HOUR),
         n=pl.struct("system", "job").filter(known).n_unique(),

@@ -11,13 +11,16 @@ import polars as pl
 
 from wattline_agents.errors import UsageError
 from wattline_collector.kpi.figure import Period
-from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, Account
+from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, WORKING, Account
 from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.inventory import running_intervals
-from wattline_collector.ledger.schema import MINUTE_MS
+from wattline_collector.ledger.schema import ACCOUNT, MINUTE_MS
 
 MS_PER_HOUR = 3_600_000
 JOULES_PER_KWH = 3_600_000
+
+FAILED = "failed"
+"""The state of a job whose work counts as lost."""
 
 DIMENSIONS = ("system", "node", "job", "day")
 """What figures can be split by."""
@@ -144,6 +147,7 @@ def load(store: Path, period: Period | None) -> View:
     end_ms = -(-end_ms // MINUTE_MS) * MINUTE_MS
     day = pl.col("minute").dt.strftime("%Y-%m-%d").alias("day")
     jobs = books.jobs
+    failed = jobs.filter(pl.col("state") == FAILED).select("system", "job")
     running = pl.concat(
         [
             pl.DataFrame(
@@ -161,8 +165,8 @@ def load(store: Path, period: Period | None) -> View:
     )
     return View(
         period=Period(utc(start_ms), utc(end_ms)),
-        device=books.read("device", start_ms, end_ms).with_columns(day),
-        node=books.read("node", start_ms, end_ms).with_columns(day),
+        device=with_lost(books.read("device", start_ms, end_ms).with_columns(day), failed),
+        node=with_lost(books.read("node", start_ms, end_ms).with_columns(day), failed),
         job=books.read("job", start_ms, end_ms)
         .with_columns(day)
         .join(jobs.select("system", "job", "kind"), on=["system", "job"], how="left"),
@@ -176,6 +180,33 @@ def load(store: Path, period: Period | None) -> View:
 def utc(ms: int) -> datetime:
     """The moment that many milliseconds after 1970."""
     return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def with_lost(entries: pl.DataFrame, failed: pl.DataFrame) -> pl.DataFrame:
+    """Post the work of jobs that failed to `lost`.
+
+    That a job failed is known when it ends, long after its minutes were booked. The minutes stay as
+    they are; the adjustment is made where figures are read, so history is never rewritten.
+
+    Args:
+        entries: `schema.DEVICE` or `schema.NODE`.
+        failed: `system`, `job` of those that failed.
+    """
+    if failed.is_empty():
+        return entries
+    working = pl.col("account").is_in([account.value for account in WORKING])
+    marked = entries.join(
+        failed.with_columns(pl.lit(True).alias("failed")),
+        on=["system", "job"],
+        how="left",
+        maintain_order="left",
+    )
+    return marked.with_columns(
+        pl.when(working & pl.col("failed"))
+        .then(pl.lit(Account.LOST, dtype=ACCOUNT))
+        .otherwise("account")
+        .alias("account")
+    ).drop("failed")
 
 
 def running_seconds(running: pl.DataFrame, by: list[str]) -> pl.DataFrame:

@@ -66,3 +66,33 @@ def test_a_job_is_listed_with_what_is_known_of_it_and_null_for_the_rest(seen: An
 def test_it_says_whether_the_books_balance_and_is_plain_json(seen: Any) -> None:
     assert seen["audit"] == {"balanced": True, "findings": 0, "checked_hours": 30}
     assert json.loads(json.dumps(seen, allow_nan=False)) == seen
+
+
+def test_the_work_of_a_job_that_failed_is_lost_in_every_table(
+    telemetry: Any, start_ms: int
+) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=2 * HOUR, sm_active_ratio=0.6, counter=lambda s: 400 * s)
+    telemetry.assign("j", 0, HOUR)
+    telemetry.add(
+        "job_info",
+        [
+            {
+                "time_unix_ms": start_ms + HOUR * 1000,
+                "job": "j",
+                "state": "failed",
+                "start_unix_ms": start_ms,
+                "end_unix_ms": start_ms + HOUR * 1000,
+            }
+        ],
+        period_ms=0,
+    )
+    books = telemetry.book(2 * HOUR)
+    seen: Any = overview(telemetry.path).to_json()
+    hours = {row["account"]: row["device_hours"] for row in seen["accounts"]}
+    assert (hours["lost"], hours["busy"], hours["free"]) == pytest.approx((1.0, 0.0, 1.0))
+    assert seen["waterfall"][-1] == {"step": "kept", "device_hours": pytest.approx(0)}
+    assert seen["energy"][0] == {
+        "boundary": "gpu", "account": "lost", "energy_joules": pytest.approx(400 * HOUR),
+    }  # fmt: skip
+    assert books.read("device", start_ms, start_ms + HOUR * 1000)["account"].to_list() == ["busy"]
