@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from wattline_agents.command import Command
+from wattline_collector.default_store import HELP, default_store
 
 _DESCRIPTION = """\
 Proves that every device-second and every joule is in the books exactly once, and that nothing
@@ -19,7 +20,7 @@ example:
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("--store", type=Path, metavar="DIR", required=True)
+    parser.add_argument("--store", type=Path, metavar="DIR", help=HELP)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument(
         "--most", type=int, default=50, metavar="N", help="findings listed; default 50"
@@ -35,8 +36,9 @@ def _run(arguments: Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\rhour {done} of {total}", end="" if done < total else "\n", file=sys.stderr)
 
-    findings = audit(arguments.store, progress)
-    books = Books(arguments.store)
+    store: Path = arguments.store or default_store()
+    findings = audit(store, progress)
+    books = Books(store)
     hours = books.hours()
     if arguments.format == "json":
         print(

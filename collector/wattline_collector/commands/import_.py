@@ -9,6 +9,7 @@ from typing import TextIO
 
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.command import Command
+from wattline_collector.default_store import HELP, default_store
 
 DESCRIPTION = """\
 Brings recorded data into a store, the way live data goes: checked, kept, booked, computed.
@@ -73,8 +74,8 @@ def configure(parser: ArgumentParser) -> None:
         )
         kind.configure(one)
         one.add_argument(
-            "--store", type=Path, default=Path("store"), metavar="DIR",
-            help="store to import into; made if there is none (default: store)",
+            "--store", type=Path, default=default_store(), metavar="DIR",
+            help=f"{HELP}; made if there is none",
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
+from wattline_collector.default_store import HELP, default_store
 
 if TYPE_CHECKING:
     from wattline_collector.kpi.figure import Figure, Period
@@ -30,7 +31,7 @@ examples:
 
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("ids", nargs="*", metavar="ID", help="KPI ids, e.g. P01 S10; all if none")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="the store's directory")
+    parser.add_argument("--store", type=Path, metavar="DIR", help=HELP)
     parser.add_argument("--from", dest="start", metavar="TIME", help="start of the period (UTC)")
     parser.add_argument("--to", dest="end", metavar="TIME", help="end of the period (UTC)")
     parser.add_argument("--by", metavar="DIMENSION", help="split by system, node, job or day")
@@ -61,12 +62,11 @@ def _run(arguments: Namespace) -> int:
     kpis = [registry.find(id) for id in ids]
     if arguments.explain and not kpis:
         raise UsageError("--explain needs the id of a KPI; `wattline kpi --list` lists them")
-    if arguments.store is None:
-        if not arguments.explain:
-            raise UsageError("--store DIR is missing: whose books shall be read?")
+    if arguments.store is None and arguments.explain:
         for kpi in kpis:
             print(_explained(registry.explain(kpi.id)))
         return 0
+    arguments.store = arguments.store or default_store()
     found = figures(arguments.store, ids, _period(arguments), arguments.by)
     if arguments.format == "json":
         print(json.dumps([figure.to_json() for figure in found], indent=1, allow_nan=False))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
 from wattline_agents.command import Command
+from wattline_collector.default_store import default_store
 
 DESCRIPTION = """\
 Measures this machine: starts an agent with its real sensors, a collector and the dashboards, and
@@ -21,12 +21,6 @@ examples:
 
 COLLECTOR_PORT = 8600
 DASHBOARDS_PORT = 8050
-
-
-def default_store() -> Path:
-    """Where this user's data goes."""
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "wattline"
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
+from wattline_collector.default_store import HELP, default_store
 
 KINDS = ("review",)
 FORMATS = ("html", "pdf", "json")
@@ -47,7 +48,7 @@ def _configure(parser: ArgumentParser) -> None:
         metavar="PERIOD",
         help="YYYY, YYYY-Qn, YYYY-MM, YYYY-MM-DD or FROM..TO; default: all that the store holds",
     )
-    parser.add_argument("--store", type=Path, metavar="DIR", help="the store's directory")
+    parser.add_argument("--store", type=Path, metavar="DIR", help=HELP)
     parser.add_argument(
         "--out", type=Path, default=Path("out"), metavar="DIR", help="where to write; default: out"
     )
@@ -64,9 +65,7 @@ def _run(arguments: Namespace) -> int:
         asked = "which report?" if arguments.kind is None else f"no report {arguments.kind[:40]!r};"
         raise UsageError(f"{asked} there is {', '.join(KINDS)}: `wattline report review --help`")
     formats = _formats(arguments.format)
-    store: Path | None = arguments.store
-    if store is None:
-        raise UsageError("--store DIR is missing: whose books shall be reported?")
+    store: Path = arguments.store or default_store()
     if not store.is_dir():
         raise UsageError(
             f"{store} is not a directory, so it holds no store: `wattline import` or `wattline up` "

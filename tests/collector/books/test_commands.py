@@ -65,7 +65,6 @@ def test_a_kpi_can_be_explained_without_a_store(capsys: Any) -> None:
     ("words", "message"),
     [
         (["kpi", "X1", "--store", "S"], "no KPI 'X1'; there are OEE,"),
-        (["kpi", "P01"], "--store DIR is missing"),
         (["kpi", "--explain"], "--explain needs the id of a KPI"),
         (["kpi", "P01", "--store", "/no/such/place"], "holds no booked hours"),
         (
@@ -88,6 +87,19 @@ def test_a_mistake_is_one_line_and_exit_code_two(
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("wattline: ") and message in captured.err
+
+
+def test_without_a_store_the_users_own_is_read(
+    store: str, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATTLINE_STORE", store)
+    assert cli.main(["kpi", "S12", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["value"] == pytest.approx(0.5)
+    assert cli.main(["audit"]) == 0
+    monkeypatch.delenv("WATTLINE_STORE")
+    monkeypatch.setenv("XDG_DATA_HOME", "/no/such/place")
+    assert cli.main(["audit"]) == 2
+    assert "/no/such/place/wattline holds no booked hours" in capsys.readouterr().err
 
 
 def test_audit_says_what_balances(store: str, capsys: Any) -> None:
