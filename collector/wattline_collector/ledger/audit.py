@@ -151,7 +151,7 @@ def _missing(books: Books, hours: list[Hour]) -> list[Finding]:
     """Hours of installed devices that have no control."""
     there = set(hours)
     findings = []
-    newest = {hour.system: hour.start_ms + HOUR_MS for hour in hours}
+    newest = {hour.system: hour.start_ms + HOUR_MS for hour in books.traces()}
     inventory = books.inventory
     for system, end_ms in newest.items():
         mine = inventory.filter(pl.col("system") == system)
@@ -270,7 +270,12 @@ def _sums(books: Books, hours: list[Hour]) -> list[Finding]:
                     frames.append(entries)
             kept, problem = _readable(books.day_path(table, system, day))
             if kept is None:
-                findings.append(Finding(f"{day} ({system})", f"every {table}", f"sums: {problem}"))
+                keys = books.controls(mine[0].start_ms, mine[-1].start_ms + HOUR_MS).filter(
+                    (pl.col("system") == system) & (pl.col("kind").cast(pl.String) == table)
+                )["key"]
+                when = f"{mine[0].time:%Y-%m-%dT%HZ} to {mine[-1].time:%Y-%m-%dT%HZ} ({system})"
+                who = _named(table, keys.unique().to_list())
+                findings.append(Finding(when, who, f"hourly sums: {problem}"))
                 continue
             if not frames:
                 continue

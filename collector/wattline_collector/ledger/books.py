@@ -137,10 +137,21 @@ class Books:
 
     def hours(self) -> list[Hour]:
         """Every booked hour, in order."""
-        found = (self.root / "control").glob("*/*/*.parquet")
-        return sorted(
-            Hour(path.parent.parent.name, _hour_ms(path.parent.name, path.stem)) for path in found
-        )
+        return _hours((self.root / "control").glob("*/*/*.parquet"))
+
+    def traces(self) -> list[Hour]:
+        """Every hour that left any file or any sum, in order: what should have a control."""
+        hours = {*self.hours(), *_hours((self.root / "minutes").glob("*/*/*/*.parquet"))}
+        for path in (self.root / "hours").glob("*/*/*.parquet"):
+            try:
+                starts = pl.scan_parquet(path).select(pl.col("minute").unique()).collect()
+            except pl.exceptions.PolarsError:
+                continue  # the audit names a file that cannot be read
+            hours.update(
+                Hour(path.parent.name, round(start.timestamp() * 1000))
+                for start in starts["minute"]
+            )
+        return sorted(hours)
 
     def read(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
         """Entries that begin in the period, from the coarsest grain that answers.
@@ -292,6 +303,13 @@ def hours_between(system: str, start_ms: int, end_ms: int) -> Iterable[Hour]:
     """Every hour that the period touches."""
     first = start_ms // HOUR_MS * HOUR_MS
     return (Hour(system, start) for start in range(first, end_ms, HOUR_MS))
+
+
+def _hours(paths: Iterable[Path]) -> list[Hour]:
+    """Hours by the names of their files, `SYSTEM/DAY/HOUR.parquet`."""
+    return sorted(
+        Hour(path.parent.parent.name, _hour_ms(path.parent.name, path.stem)) for path in paths
+    )
 
 
 def _between(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:

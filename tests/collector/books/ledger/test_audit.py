@@ -107,6 +107,17 @@ def test_an_hour_that_is_gone_altogether_is_named_with_its_devices(books: Books)
     assert found[0].subject == "devices gpu0, gpu1"
 
 
+@pytest.mark.parametrize("removed", [["control"], ["control", "device", "node", "job"]])
+def test_the_last_hour_is_missed_too(books: Books, removed: list[str]) -> None:
+    hour = books.hours()[-1]
+    for table in removed:
+        books.path(table, hour).unlink()
+    found = audit(books.root.parent)
+    assert ("2026-11-01T02Z (test)", "devices gpu0, gpu1") in {
+        (finding.hour, finding.subject) for finding in found
+    }
+
+
 def test_a_segment_that_is_no_parquet_is_named_without_a_traceback(books: Books) -> None:
     _path(books, "device", 0).write_bytes(b"PAR1 nothing of the kind")
     found = audit(books.root.parent)
@@ -126,6 +137,13 @@ def test_sums_that_were_altered_are_named(books: Books) -> None:
     found = audit(books.root.parent)
     assert [finding.subject for finding in found] == ["device gpu0"]
     assert "sum of its minutes" in found[0].problem
+
+
+def test_sums_that_are_gone_are_named_with_their_hours_and_devices(books: Books) -> None:
+    books.day_path("device", "test", "2026-11-01").unlink()
+    (found,) = audit(books.root.parent)
+    assert found.hour == "2026-11-01T00Z to 2026-11-01T02Z (test)"
+    assert found.subject == "devices gpu0, gpu1"
 
 
 def test_forged_control_and_entries_are_still_found_by_the_invariants(books: Books) -> None:
