@@ -14,7 +14,7 @@ from wattline_agents.catalogue import THROTTLE_REASONS
 from wattline_collector.ledger import intervals
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.ledger.intervals import Window
-from wattline_collector.ledger.schema import ACCOUNT, DEVICE, METHOD, MINUTE_MS
+from wattline_collector.ledger.schema import ACCOUNT, DEVICE, MINUTE_MS
 
 IDLE_LIMIT = 0.05
 GRACE_MS = 600_000
@@ -197,7 +197,7 @@ def entries(
         pl.col("account"),
         "duration_ms",
         pl.when(known).then(pl.col("joules").round(6)).alias("energy_joules"),
-        _method(known),
+        intervals.energy_method(known),
         "energy_ms",
         "measured_ms",
         pl.when(pl.col("measured_ms") > 0).then("sm_active_ms").alias("sm_active_ms"),
@@ -268,18 +268,4 @@ def _summed(parts: pl.DataFrame) -> pl.DataFrame:
         .cast(pl.Int64)
         .alias("samples"),
         pl.col(_MAXIMA).max(),
-    )
-
-
-def _method(known: pl.Expr) -> pl.Expr:
-    return (
-        pl.when(~known)
-        .then(None)
-        .when(pl.col("integrated_ms") == 0)
-        .then(pl.lit("counter"))
-        .when(pl.col("integrated_ms") >= pl.col("energy_ms"))
-        .then(pl.lit("integrated"))
-        .otherwise(pl.lit("mixed"))
-        .cast(METHOD)
-        .alias("energy_method")
     )

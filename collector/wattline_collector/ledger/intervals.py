@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wattline_collector.ledger.schema import MINUTE_MS
+from wattline_collector.ledger.schema import METHOD, MINUTE_MS
 
 GAP_PERIODS = 3
 """An interval longer than this many sampling periods is a gap: two lost samples are bad luck,
@@ -265,3 +265,18 @@ def settle(pieces: pl.DataFrame) -> pl.Series:
         .otherwise(None)
         .alias("joules")
     )["joules"]
+
+
+def energy_method(known: pl.Expr) -> pl.Expr:
+    """How an entry's joules were found; needs columns `energy_ms` and `integrated_ms`."""
+    return (
+        pl.when(~known)
+        .then(None)
+        .when(pl.col("integrated_ms") == 0)
+        .then(pl.lit("counter"))
+        .when(pl.col("integrated_ms") >= pl.col("energy_ms"))
+        .then(pl.lit("integrated"))
+        .otherwise(pl.lit("mixed"))
+        .cast(METHOD)
+        .alias("energy_method")
+    )

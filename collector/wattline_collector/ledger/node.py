@@ -15,7 +15,7 @@ import polars as pl
 from wattline_collector.ledger import intervals
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.ledger.intervals import Window
-from wattline_collector.ledger.schema import ACCOUNT, METHOD, MINUTE_MS, NODE
+from wattline_collector.ledger.schema import ACCOUNT, MINUTE_MS, NODE
 
 
 def pieces(
@@ -92,53 +92,11 @@ def entries(
     Returns:
         A frame of `schema.NODE`.
     """
-    held = shares.filter(pl.col("job").is_not_null()).select("piece").unique()
-    numbered = whole.with_row_index("piece").with_columns(
-        pl.col("piece").is_in(held["piece"].implode()).alias("assigned")
-    )
-    inside = (
-        numbered.with_columns(intervals.settle(numbered))
-        .join(shares, on="piece", how="left")
-        .filter((pl.col("start") >= window.start_ms) & (pl.col("end") <= window.end_ms))
-        .with_columns(
-            (pl.col("start") // MINUTE_MS * MINUTE_MS).alias("minute"),
-            pl.col("part").fill_null(1.0),
-        )
-    )
-    part = pl.col("part")
-    known = pl.col("joules").is_not_null()
-    by_job = inside.group_by("minute", "subject", "job").agg(
-        (pl.col("duration_ms") * part).sum().alias("duration_ms"),
-        (pl.col("joules") * part).sum().alias("joules"),
-        (pl.when(known).then(pl.col("duration_ms") * part).otherwise(0)).sum().alias("energy_ms"),
-        (pl.when(pl.col("integrated")).then(pl.col("duration_ms") * part).otherwise(0))
-        .sum()
-        .alias("integrated_ms"),
-    )
-    accounts = (
-        device_entries.group_by("minute", "node", "job", "account")
-        .agg(
-            pl.col("duration_ms").sum().alias("device_ms"),
-            pl.when(pl.col("energy_joules").is_not_null().any())
-            .then(pl.col("energy_joules").sum())
-            .alias("device_energy_joules"),
-        )
-        .with_columns(
-            (pl.col("device_ms") / pl.col("device_ms").sum().over("minute", "node", "job")).alias(
-                "account_part"
-            ),
-            pl.col("minute").dt.epoch("ms"),
-        )
-    )
-    seen = (
-        samples.filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
-        .group_by(((pl.col("time") - 1) // MINUTE_MS * MINUTE_MS).alias("minute"), "subject")
-        .agg(pl.len().alias("seen"))
-    )
     of_account = pl.col("account_part").fill_null(1.0)
     minute = ["minute", "subject"]
     booked = (
-        by_job.join(seen, on=minute, how="left")
+        _by_job(window, whole, shares)
+        .join(_seen(window, samples), on=minute, how="left")
         .with_columns(
             (
                 pl.col("seen").fill_null(0)
@@ -151,7 +109,7 @@ def entries(
             .alias("covered"),
         )
         .join(nodes, on="subject", how="left")
-        .join(accounts, on=["minute", "node", "job"], how="left", nulls_equal=True)
+        .join(_accounts(device_entries), on=["minute", "node", "job"], how="left", nulls_equal=True)
         .with_columns(
             pl.col("device_energy_joules").sum().over(minute).alias("devices_joules"),
             pl.col("device_energy_joules").is_not_null().any().over(minute).alias("some_known"),
@@ -160,16 +118,6 @@ def entries(
         .with_columns(_shared(of_account).alias("shared_joules"))
     )
     metered = pl.col("energy_ms") > 0
-    method = (
-        pl.when(~metered)
-        .then(None)
-        .when(pl.col("integrated_ms") == 0)
-        .then(pl.lit("counter"))
-        .when(pl.col("integrated_ms") >= pl.col("energy_ms"))
-        .then(pl.lit("integrated"))
-        .otherwise(pl.lit("mixed"))
-        .cast(METHOD)
-    )
     return (
         booked.select(
             "system",
@@ -179,7 +127,7 @@ def entries(
             pl.col("account").fill_null(pl.lit(Account.FREE, dtype=ACCOUNT)),
             (pl.col("duration_ms") * of_account).alias("duration_ms"),
             pl.when(metered).then(pl.col("shared_joules").round(6)).alias("energy_joules"),
-            method.alias("energy_method"),
+            intervals.energy_method(metered),
             (pl.col("energy_ms") * of_account).alias("energy_ms"),
             "device_energy_joules",
             (pl.col("samples") * of_account).alias("samples"),
@@ -189,6 +137,53 @@ def entries(
         )
         .sort("node", "minute", "job", "account", nulls_last=True)
         .cast(NODE)
+    )
+
+
+def _by_job(window: Window, whole: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
+    """A node's time and joules per minute and job, each piece by the parts jobs have in it."""
+    held = shares.filter(pl.col("job").is_not_null()).select("piece").unique()
+    numbered = whole.with_row_index("piece").with_columns(
+        pl.col("piece").is_in(held["piece"].implode()).alias("assigned")
+    )
+    part = pl.col("part").fill_null(1.0)
+    time = pl.col("duration_ms") * part
+    inside = (
+        numbered.with_columns(intervals.settle(numbered))
+        .join(shares, on="piece", how="left")
+        .filter((pl.col("start") >= window.start_ms) & (pl.col("end") <= window.end_ms))
+        .with_columns((pl.col("start") // MINUTE_MS * MINUTE_MS).alias("minute"))
+    )
+    return inside.group_by("minute", "subject", "job").agg(
+        time.sum().alias("duration_ms"),
+        (pl.col("joules") * part).sum().alias("joules"),
+        pl.when(pl.col("joules").is_not_null()).then(time).otherwise(0).sum().alias("energy_ms"),
+        pl.when(pl.col("integrated")).then(time).otherwise(0).sum().alias("integrated_ms"),
+    )
+
+
+def _accounts(device_entries: pl.DataFrame) -> pl.DataFrame:
+    """Which accounts a job's device-time on a node went to, and what its devices metered."""
+    known = pl.col("energy_joules")
+    whole = pl.col("device_ms").sum().over("minute", "node", "job")
+    return (
+        device_entries.group_by("minute", "node", "job", "account")
+        .agg(
+            pl.col("duration_ms").sum().alias("device_ms"),
+            pl.when(known.is_not_null().any()).then(known.sum()).alias("device_energy_joules"),
+        )
+        .with_columns(
+            (pl.col("device_ms") / whole).alias("account_part"), pl.col("minute").dt.epoch("ms")
+        )
+    )
+
+
+def _seen(window: Window, samples: pl.DataFrame) -> pl.DataFrame:
+    """Samples per minute and node; one on the minute belongs to the minute before."""
+    return (
+        samples.filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
+        .group_by(((pl.col("time") - 1) // MINUTE_MS * MINUTE_MS).alias("minute"), "subject")
+        .agg(pl.len().alias("seen"))
     )
 
 
