@@ -22,7 +22,7 @@ import polars as pl
 from wattline_agents.errors import UsageError
 from wattline_collector.ledger import control as evidence
 from wattline_collector.ledger.books import Books, Hour, hourly, hours_between, sha256
-from wattline_collector.ledger.schema import ENTRIES, HOUR_MS
+from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS
 from wattline_collector.store import filenames, manifest
 
 JOULES = 1.0
@@ -62,13 +62,13 @@ def audit(store: Path, progress: Callable[[int, int], None] | None = None) -> li
         UsageError: The directory holds no books.
     """
     books = Books(store)
-    if books.span() is None:
+    hours = books.hours()
+    if not hours and not books.traces():
         raise UsageError(
             f"{store} holds no booked hours: `wattline import` brings in a recording, "
             "`wattline up` measures this machine"
         )
-    hours = books.hours()
-    findings = _telemetry(store, books) + _missing(books, hours)
+    findings = _telemetry(store, books) + _inventory(books, hours) + _missing(books, hours)
     for done, hour in enumerate(hours, 1):
         findings += _hour(books, hour)
         if progress is not None:
@@ -147,6 +147,20 @@ def _telemetry(store: Path, books: Books) -> list[Finding]:
     return findings
 
 
+def _inventory(books: Books, hours: list[Hour]) -> list[Finding]:
+    """Systems with booked hours that the inventory knows nothing of."""
+    known = set(books.inventory["system"])
+    findings = []
+    for system in sorted({hour.system for hour in hours} - known):
+        mine = [hour for hour in hours if hour.system == system]
+        control = books.control(mine[0])
+        control = CONTROL.to_frame() if control is None else control
+        keys = control.filter(pl.col("kind").cast(pl.String) == "device")["key"]
+        when = f"{mine[0].time:%Y-%m-%dT%HZ} to {mine[-1].time:%Y-%m-%dT%HZ} ({system})"
+        findings.append(Finding(when, _named("device", keys.to_list()), "not in the inventory"))
+    return findings
+
+
 def _missing(books: Books, hours: list[Hour]) -> list[Finding]:
     """Hours of installed devices that have no control."""
     there = set(hours)
@@ -155,6 +169,8 @@ def _missing(books: Books, hours: list[Hour]) -> list[Finding]:
     inventory = books.inventory
     for system, end_ms in newest.items():
         mine = inventory.filter(pl.col("system") == system)
+        if mine.is_empty():
+            continue
         first = mine["from_ms"].min()
         for hour in hours_between(system, int(first), end_ms):  # type: ignore[arg-type]
             if hour in there:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import polars as pl
 
+from wattline_agents.errors import InputError
 from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS, TIME
 
 INVENTORY = pl.Schema(
@@ -118,7 +119,7 @@ class Books:
     def frame(self, name: str, schema: pl.Schema) -> pl.DataFrame:
         """A whole file at the root (`inventory`, `jobs`, `holes`), empty where there is none."""
         path = self.root / f"{name}.parquet"
-        return pl.read_parquet(path) if path.exists() else schema.to_frame()
+        return _load(path) if path.exists() else schema.to_frame()
 
     @property
     def inventory(self) -> pl.DataFrame:
@@ -181,23 +182,23 @@ class Books:
         for hour in self.hours():
             path = self.path(table, hour)
             if hour.start_ms < end_ms and hour.start_ms + HOUR_MS > start_ms and path.exists():
-                yield _between(pl.read_parquet(path), start_ms, end_ms)
+                yield _between(_load(path), start_ms, end_ms)
 
     def _hourly(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
         days = {_day(start_ms), _day(end_ms - 1)}
         for path in sorted((self.root / "hours" / table).glob("*/*.parquet")):
             if min(days) <= path.stem <= max(days):
-                yield _between(pl.read_parquet(path), start_ms, end_ms)
+                yield _between(_load(path), start_ms, end_ms)
 
     def minutes(self, table: str, hour: Hour) -> pl.DataFrame | None:
         """An hour's entries per minute; None where the file is not there."""
         path = self.path(table, hour)
-        return pl.read_parquet(path) if path.exists() else None
+        return _load(path) if path.exists() else None
 
     def control(self, hour: Hour) -> pl.DataFrame | None:
         """An hour's control; None where it is not booked."""
         path = self.path("control", hour)
-        return pl.read_parquet(path) if path.exists() else None
+        return _load(path) if path.exists() else None
 
     def controls(self, start_ms: int, end_ms: int) -> pl.DataFrame:
         """The control of every booked hour in the period."""
@@ -243,7 +244,7 @@ class Books:
         path = self.day_path(table, system, day)
         kept = [hourly]
         if path.exists():
-            old = pl.read_parquet(path)
+            old = _load(path)
             kept.insert(0, old.join(hourly.select("minute").unique(), on="minute", how="anti"))
         write_parquet(path, pl.concat(kept).sort("minute", maintain_order=True))
 
@@ -303,6 +304,21 @@ def hours_between(system: str, start_ms: int, end_ms: int) -> Iterable[Hour]:
     """Every hour that the period touches."""
     first = start_ms // HOUR_MS * HOUR_MS
     return (Hour(system, start) for start in range(first, end_ms, HOUR_MS))
+
+
+def _load(path: Path) -> pl.DataFrame:
+    """A file of the ledger.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise InputError(
+            f"cannot be read ({reason}); `wattline audit` says what else is damaged", path=path
+        ) from error
 
 
 def _hours(paths: Iterable[Path]) -> list[Hour]:

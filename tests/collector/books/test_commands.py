@@ -110,6 +110,14 @@ def test_audit_says_what_balances(store: str, capsys: Any) -> None:
     )
 
 
+def test_a_damaged_ledger_file_is_one_line_and_no_traceback(store: str, capsys: Any) -> None:
+    sums = Books(Path(store)).day_path("device", "test", "2026-11-01")
+    sums.write_bytes(b"PAR1 not any more")
+    assert cli.main(["kpi", "U01", "--store", store]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"wattline: {sums}: cannot be read") and err.count("\n") == 1
+
+
 def test_audit_names_what_does_not_and_exits_with_one(store: str, capsys: Any) -> None:
     books = Books(Path(store))
     path = books.path("device", books.hours()[1])

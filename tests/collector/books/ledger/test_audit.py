@@ -162,6 +162,13 @@ def test_forged_control_and_entries_are_still_found_by_the_invariants(books: Boo
     assert "J metered" in found[0].problem
 
 
+def test_an_inventory_that_is_gone_is_named(books: Books) -> None:
+    (books.root / "inventory.parquet").unlink()
+    (found,) = audit(books.root.parent)
+    assert found.subject == "devices gpu0, gpu1"
+    assert found.problem == "not in the inventory"
+
+
 def test_a_directory_without_books_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no booked hours"):
         audit(tmp_path)
