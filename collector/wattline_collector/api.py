@@ -216,7 +216,7 @@ class _Remembered:
         if mine is not None:
             try:
                 mine.set_result(compute())
-            except BaseException as error:
+            except BaseException as error:  # it is raised again for everyone who waits
                 with self._lock:
                     self._answers.pop(question, None)
                 mine.set_exception(error)

@@ -314,6 +314,11 @@ def _coverage(view: View) -> list[Row]:
 
 def _notes(view: View, jobs: int) -> list[str]:
     notes = []
+    if view.device.filter(pl.col("account") == Account.MAINTENANCE).is_empty():
+        notes.append(
+            "no outage log is read yet: scheduled outages are not known, and none is taken off "
+            "what was planned"
+        )
     if jobs > MOST_JOBS:
         half = MOST_JOBS // 2
         notes.append(

@@ -98,6 +98,7 @@ _ALL = (
         "OEE",
         oee.availability,
         by=("system", "node", "day"),
+        note="Until an outage log is read, nothing is known to be maintenance.",
     ),
     Kpi(
         "OEE_P",

@@ -109,7 +109,7 @@ class Store:
             store._take_lock()
         try:
             store._recover()
-        except BaseException:
+        except BaseException:  # however opening ended, the lock must not outlive it
             store._release_lock()
             raise
         return store

@@ -63,6 +63,10 @@ def test_a_job_is_listed_with_what_is_known_of_it_and_null_for_the_rest(seen: An
     assert job["tokens"] is None and job["tokens_per_joule"] is None and job["name"] is None
 
 
+def test_outages_nobody_logged_are_said_to_be_unknown(seen: Any) -> None:
+    assert any("no outage log is read" in note for note in seen["notes"])
+
+
 def test_it_says_whether_the_books_balance_and_is_plain_json(seen: Any) -> None:
     assert seen["audit"] == {"balanced": True, "findings": 0, "checked_hours": 30}
     assert json.loads(json.dumps(seen, allow_nan=False)) == seen
