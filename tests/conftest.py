@@ -49,13 +49,22 @@ def _missing(marker: str) -> str | None:
             return _program("pdftoppm", "poppler-utils")
         case "systemd":
             return _program("systemd-analyze", "systemd")
+        case "openssl":
+            return _program("openssl", "openssl")
+        case "prometheus":
+            return _program("prometheus", "prometheus") or _program("promtool", "prometheus")
+        case "victoriametrics":
+            return _program("victoria-metrics", "victoria-metrics")
         case "gpu":
             return _program("nvidia-smi", "nvidia-driver, on a machine with a GPU")
     return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    markers = ("recordings", "browser", "pdftools", "systemd", "gpu")
+    markers = (
+        "recordings", "browser", "pdftools", "systemd", "openssl", "prometheus",
+        "victoriametrics", "gpu",
+    )  # fmt: skip
     reasons = {marker: _missing(marker) for marker in markers}
     for item in items:
         for marker, reason in reasons.items():
@@ -140,8 +149,10 @@ def nvml_stand_in_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no C compiler: apt install gcc libc6-dev")
     library = tmp_path_factory.mktemp("nvml")
     subprocess.run(
-        ["cc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-         "-o", str(library / "libnvidia-ml.so.1"), str(ROOT / "tests/nvml_stand_in/nvml.c"), "-lm"],
+        ["cc", "-std=gnu11", "-O1", "-fvisibility=hidden", "-shared", "-fPIC",
+         "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror",
+         "-o", str(library / "libnvidia-ml.so.1"),
+         *map(str, sorted((ROOT / "tests/nvml_stand_in").glob("*.c"))), "-lm"],
         check=True,
     )  # fmt: skip
     return library

@@ -4,317 +4,103 @@
  * It answers what a telemetry agent asks. Names, numbers and layouts are those that the public
  * Python binding (nvidia-ml-py) declares; a function that is not here is one that the binding
  * finds missing, as in an old driver. Every reading is a closed-form function of time and device,
- * so energy is the exact integral of power, and all processes see the same power.
+ * so energy is the exact integral of power, and all processes see the same.
  *
- *   cc -shared -fPIC -o libnvidia-ml.so.1 nvml.c -lm
+ *   cc -fvisibility=hidden -shared -fPIC -o libnvidia-ml.so.1 *.c -lm
  *
  * Environment:
- *   NVML_STAND_IN_DEVICES   how many GPUs there are (2)
- *   NVML_STAND_IN_MODEL     h100 | a100 | gh200 (h100)
- *   NVML_STAND_IN_CONTROL   a file looked at by every call; replace it by renaming. Its lines:
- *     now SECONDS      the time stands still at this many seconds since 1970
- *     lost N           device N has fallen off the bus
- *     hang N           a call on device N returns only once this line is gone
- *     slow MS          every call takes this long
- *     fail WHAT CODE   a function, or a field by its number, returns this code
- *     unloaded         the driver is gone; when it is back, it must be opened again
- *     reset N          device N's counters begin again, once
- *     uninitialized    the library forgets that it was opened, once
+ *   NVML_STAND_IN_DEVICES   how many GPUs there are, at most 16 (2)
+ *   NVML_STAND_IN_MODEL     h100 | h200 | a100 | gh200 | b200 (h100)
+ *   NVML_STAND_IN_CONTROL   a file looked at by every call; replace it by renaming. What a driver
+ *                           keeps is beside it in `.state`, shared by all processes, so that a
+ *                           process started later sees the same counters.
+ *   NVML_STAND_IN_COUNTERS  a file of calls counted, %p in it is the process: records of 56 bytes
+ *                           of name and 8 of count, up to the first without a name. `fields` counts
+ *                           the fields that nvmlDeviceGetFieldValues was asked for.
+ *
+ * Lines of the control file; what is not in it any more is over, except where it says once. What
+ * begins with a line begins when some process looks, that is, makes a call.
+ *   now SECONDS      the time stands still at this many seconds since 1970
+ *   slow MS          every call takes this long
+ *   cost US          every call burns this much of the processor
+ *   fail WHAT CODE [N]   returns this code, on device N only if given. WHAT is a function; a field
+ *                    by its number (186) or number and scope (186/0); a metric of GPM (gpm5)
+ *   unloaded         the driver is gone; when it is back, it must be opened again, counters at 0
+ *   mismatch         the driver was changed: every call returns 18 for good, in processes that had
+ *                    loaded the library before this line came; others see nothing of it
+ *   hang_init        opening the library does not return while this line is there
+ *   uninitialized    the library forgets that it was opened, once
+ *   gpu_scope        a module's GPU answers for power of its own scope too
+ *   wrap             the PCIe byte counters (fields 197, 198) are kept in 32 bits
+ *   lost N           device N has fallen off the bus: its calls return 15
+ *   hang N           a call on device N returns only once this line is gone
+ *   unplug N         device N is gone: not counted, later ones move up in index; on old handles 15
+ *   reset N          device N's counters begin again, once
+ *   frozen N         power, in all its readings, stands still; energy goes on
+ *   load N LEVEL     device N works at this level (0-1) from now on instead of in waves; if the
+ *                    line is there when the first process begins, it always did
+ *   throttle N REASON    power_cap, sync_boost, sw_thermal, hw_thermal or power_brake: its bit is
+ *                    set and its time counter runs
+ *   mig N [PROFILE,...]  MIG is on, with these instances, such as 3g.40gb,2g.20gb
+ *   processes N PID:MIB[:INSTANCE],...   compute processes, on the instance counted from 0 if given
+ *   ecc N corrected|uncorrected volatile|aggregate COUNT
+ *   remap N CORRECTED UNCORRECTED PENDING FAILED
+ *   recovery N ACTION    what field 230 says (0)
+ *   gpm_deny N       GPM samples of device N are refused (4)
+ *   xid N CODE [SECONDS [INSTANCE]]   an XID at this time, or now; once per line, and a line that
+ *                    was there before is the same XID. Who waits wakes when the file is replaced.
+ *
+ * Values. t is the time; d the device's index when nothing is unplugged; T0 when its counters
+ * began: an hour before the first process, or the last reset.
+ *   load L(t)        0.55 + 0.35 sin(2 pi t / 60 + d); of instance k, d + 0.1 (k + 1) for d
+ *   W                its integral from T0 to now, in load seconds
+ *   power            idle + (peak - idle) L; average: its mean over the last second. Idle, peak,
+ *                    limit and least limit: see MODELS. Of a module (gh200) it is the whole
+ *                    module's; with `gpu_scope` the GPU's is 0.8 of that. Memory (field 185, scope
+ *                    2, Hopper and newer): 0.15 of the average
+ *   energy           the integral of power since T0 (mJ)
+ *   power rings      the power at each multiple of 20 ms, the last 120; others alike
+ *   utilisation      100 L and 40 L, rounded
+ *   temperature      30 + floor(40 L); memory 8 more; margin 87 less it (Hopper and newer)
+ *   thresholds       T.Limit fields 193-196: -8, -2, 0, 0 (Hopper and newer); else 92, 89, 95, 85
+ *   memory           10 + d GiB used, 0.5 reserved; instance k: 1 + k used, its size by the profile
+ *   clocks           graphics and SM, memory, of the model, at most the same; performance state 0
+ *   throttling       power cap: the first of every 20 seconds, in bits and in time; others by line
+ *   PCIe             sent 2 GiB per load second, received 4; 2 + d replays; Gen5 (A100: 4) x16
+ *   NVLink           sent 64 GiB per load second, received 60, shared evenly by the links;
+ *                    10 + d replays, 20 + d recoveries, 30 + d flits and 40 + d data with bad CRC
+ *   C2C (gh200)      data sent 32 GiB per load second, received 48; in total 9/8 of it; evenly
+ *   GPM              graphics 1.0 L, SM 1.0, occupancy 0.5, integer 0.2, tensor 0.6 (of it DFMA 0,
+ *                    HMMA 0.55, DMMA 0.02, IMMA 0.03), DRAM 0.4, FP64 0.05, FP32 0.3, FP16 0.25:
+ *                    mean of L between the samples; rates in MiB/s; cycles: SM clock times seconds
+ *                    since T0, or times load seconds and the same shares
+ *   processes        each uses an equal part of utilisation, in samples at each full second
  */
-#define _GNU_SOURCE
-#include <math.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "stand_in.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-
-enum {
-    SUCCESS = 0,
-    UNINITIALIZED = 1,
-    INVALID_ARGUMENT = 2,
-    NOT_SUPPORTED = 3,
-    NO_PERMISSION = 4,
-    NOT_FOUND = 6,
-    INSUFFICIENT_SIZE = 7,
-    DRIVER_NOT_LOADED = 9,
-    FUNCTION_NOT_FOUND = 13,
-    GPU_IS_LOST = 15,
-    ARGUMENT_VERSION_MISMATCH = 25,
-};
-
-enum { MOST_DEVICES = 16, MOST_FAILURES = 16 };
-enum { TYPE_UINT = 1, TYPE_ULONG_LONG = 3 };
-enum { SCOPE_GPU = 0, SCOPE_MODULE = 1 };
-enum { CLOCK_SM = 1, CLOCK_MEMORY = 2 };
-
-#define MEMORY_V2 0x02000028u
-#define TEMPERATURE_V1 0x0100000Cu
-#define GIB (1024ull * 1024 * 1024)
-
-typedef struct {
-    const char *word, *name;
-    unsigned architecture;
-    bool has_gpm, has_average_power, is_module;
-    double idle_watts, peak_watts;
-    unsigned limit_watts, sm_mhz, memory_mhz;
-    unsigned long long memory_bytes;
-} Model;
 
 static const Model MODELS[] = {
-    {"h100", "NVIDIA H100 80GB HBM3", 9, true, true, false, 70, 680, 700, 1980, 2619, 80 * GIB},
+    {"h100", "NVIDIA H100 80GB HBM3", ARCHITECTURE_HOPPER, true, false, 70, 680, 700, 200, 1980,
+     2619, 132, 18, 0, 80 * GIB},
+    {"h200", "NVIDIA H200", ARCHITECTURE_HOPPER, true, false, 75, 690, 700, 200, 1980, 3201, 132,
+     18, 0, 141 * GIB},
     /* GA100 has no averaged power, and nothing before Hopper has GPM. */
-    {"a100", "NVIDIA A100-SXM4-80GB", 7, false, false, false, 60, 390, 400, 1410, 1593, 80 * GIB},
+    {"a100", "NVIDIA A100-SXM4-80GB", ARCHITECTURE_AMPERE, false, false, 60, 390, 400, 100, 1410,
+     1593, 108, 12, 0, 80 * GIB},
     /* Its power and energy are those of the whole module: GPU, processor and memory. */
-    {"gh200", "NVIDIA GH200 480GB", 9, true, true, true, 160, 870, 900, 1980, 2619, 96 * GIB},
+    {"gh200", "NVIDIA GH200 480GB", ARCHITECTURE_HOPPER, true, true, 160, 870, 900, 200, 1980, 2619,
+     132, 18, 10, 96 * GIB},
+    {"b200", "NVIDIA B200", ARCHITECTURE_BLACKWELL, true, false, 140, 980, 1000, 400, 1965, 3996,
+     148, 18, 0, 180 * GIB},
 };
 
-typedef struct Device {
-    int index;
-    double counting_since;
-} Device;
+const Model *model = &MODELS[0];
+unsigned device_count = 2;
+static Device devices[MOST_DEVICES], instances[MOST_DEVICES][MOST_INSTANCES];
 
-typedef struct {
-    double now;
-    int slow_ms;
-    uint32_t lost, hanging;
-    bool unloaded;
-    int failures;
-    struct {
-        char what[48];
-        int code;
-    } fail[MOST_FAILURES];
-} Control;
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static const Model *model = &MODELS[0];
-static Device devices[MOST_DEVICES];
-static unsigned device_count = 2;
-static int openings;
-static Control control = {.now = NAN};
-
-/* Time, and what follows from it. */
-
-static double now_seconds(void)
-{
-    if (!isnan(control.now))
-        return control.now;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static const double TURN_SECONDS = 60, MEAN_LOAD = 0.55, LOAD_SWING = 0.35;
-
-static double load_at(const Device *device, double t)
-{
-    return MEAN_LOAD + LOAD_SWING * sin(2 * M_PI * t / TURN_SECONDS + device->index);
-}
-
-/* The integral of load_at from a to b. */
-static double load_seconds(const Device *device, double a, double b)
-{
-    double turn = 2 * M_PI / TURN_SECONDS;
-    double swing = cos(turn * a + device->index) - cos(turn * b + device->index);
-    return MEAN_LOAD * (b - a) + LOAD_SWING / turn * swing;
-}
-
-static double watts_at(double load)
-{
-    return model->idle_watts + (model->peak_watts - model->idle_watts) * load;
-}
-
-static double joules(const Device *device, double a, double b)
-{
-    double dynamic = model->peak_watts - model->idle_watts;
-    return model->idle_watts * (b - a) + dynamic * load_seconds(device, a, b);
-}
-
-static unsigned instant_milliwatts(const Device *device)
-{
-    return (unsigned)lround(1e3 * watts_at(load_at(device, now_seconds())));
-}
-
-static unsigned average_milliwatts(const Device *device)
-{
-    double now = now_seconds();
-    return (unsigned)lround(1e3 * joules(device, now - 1, now));
-}
-
-static unsigned long long millijoules(const Device *device)
-{
-    return (unsigned long long)llround(1e3 * joules(device, device->counting_since, now_seconds()));
-}
-
-static int celsius(const Device *device)
-{
-    return 30 + (int)(40 * load_at(device, now_seconds()));
-}
-
-/* The power cap holds the clock back in the first of every twenty seconds. */
-static const double CAP_EVERY_SECONDS = 20;
-
-static bool is_capped(void)
-{
-    return fmod(now_seconds(), CAP_EVERY_SECONDS) < 1;
-}
-
-static double capped_seconds_until(double t)
-{
-    return floor(t / CAP_EVERY_SECONDS) + fmin(1, fmod(t, CAP_EVERY_SECONDS));
-}
-
-static unsigned long long capped_nanoseconds(const Device *device)
-{
-    double since = capped_seconds_until(device->counting_since);
-    return (unsigned long long)llround(1e9 * (capped_seconds_until(now_seconds()) - since));
-}
-
-/* Faults. */
-
-static void restart_counters(Device *device)
-{
-    device->counting_since = now_seconds();
-}
-
-static void control_line(const char *line, uint32_t *reset)
-{
-    char word[24] = "", what[48] = "";
-    double number = 0;
-    int code = 0;
-    sscanf(line, "%23s %47s %d", word, what, &code);
-    number = atof(what);
-    uint32_t device = number >= 0 && number < MOST_DEVICES ? 1u << (int)number : 0;
-    if (strcmp(word, "now") == 0)
-        control.now = number;
-    else if (strcmp(word, "lost") == 0)
-        control.lost |= device;
-    else if (strcmp(word, "hang") == 0)
-        control.hanging |= device;
-    else if (strcmp(word, "slow") == 0)
-        control.slow_ms = (int)number;
-    else if (strcmp(word, "unloaded") == 0)
-        control.unloaded = true;
-    else if (strcmp(word, "reset") == 0)
-        *reset |= device;
-    else if (strcmp(word, "uninitialized") == 0)
-        openings = 0;
-    else if (strcmp(word, "fail") == 0 && control.failures < MOST_FAILURES) {
-        snprintf(control.fail[control.failures].what, sizeof what, "%s", what);
-        control.fail[control.failures++].code = code;
-    } else if (word[0] != '\0') {
-        fprintf(stderr, "nvml stand-in: what does this mean: %s", line);
-        abort(); /* a test that plants a fault nobody understands would prove nothing */
-    }
-}
-
-static void read_control(void)
-{
-    static struct stat seen;
-    const char *path = getenv("NVML_STAND_IN_CONTROL");
-    struct stat found;
-    if (path == NULL || stat(path, &found) != 0)
-        return;
-    if (found.st_ino == seen.st_ino && found.st_size == seen.st_size &&
-        found.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
-        found.st_mtim.tv_nsec == seen.st_mtim.tv_nsec)
-        return;
-    seen = found;
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return;
-    bool was_unloaded = control.unloaded;
-    uint32_t reset = 0;
-    char line[128];
-    control = (Control){.now = NAN};
-    while (fgets(line, sizeof line, file) != NULL)
-        control_line(line, &reset);
-    fclose(file);
-    if (control.unloaded)
-        openings = 0;
-    for (unsigned i = 0; i < device_count; i++)
-        if ((reset >> i & 1) || (was_unloaded && !control.unloaded))
-            restart_counters(&devices[i]);
-}
-
-static int planted(const char *what)
-{
-    for (int i = 0; i < control.failures; i++)
-        if (strcmp(control.fail[i].what, what) == 0)
-            return control.fail[i].code;
-    return SUCCESS;
-}
-
-static void pause_ms(int ms)
-{
-    struct timespec left = {ms / 1000, ms % 1000 * 1000000L};
-    nanosleep(&left, NULL);
-}
-
-static void count_opening(int change)
-{
-    pthread_mutex_lock(&lock);
-    openings += change;
-    pthread_mutex_unlock(&lock);
-}
-
-/* Every call begins here: what it returns before it has looked at anything. */
-static int begin(const char *function, const Device *device, bool needs_open)
-{
-    for (bool waited = false;;) {
-        pthread_mutex_lock(&lock);
-        read_control();
-        uint32_t mask = device == NULL ? 0 : 1u << device->index;
-        int slow_ms = waited ? 0 : control.slow_ms;
-        bool hangs = control.hanging & mask;
-        int code = planted(function);
-        if (control.unloaded)
-            code = DRIVER_NOT_LOADED;
-        else if (needs_open && openings == 0)
-            code = UNINITIALIZED;
-        else if (control.lost & mask)
-            code = GPU_IS_LOST;
-        pthread_mutex_unlock(&lock);
-        if (!hangs && slow_ms == 0)
-            return code;
-        waited = true;
-        pause_ms(hangs ? 10 : slow_ms);
-    }
-}
-
-static bool is_device(const Device *device)
-{
-    return device >= devices && device < devices + device_count;
-}
-
-#define RETURN_IF(code_)                                                                           \
-    do {                                                                                           \
-        int returned = (code_);                                                                    \
-        if (returned != SUCCESS)                                                                   \
-            return returned;                                                                       \
-    } while (0)
-#define BEGIN() RETURN_IF(begin(__func__, NULL, true))
-#define BEGIN_ON(device)                                                                           \
-    do {                                                                                           \
-        if (!is_device(device))                                                                    \
-            return INVALID_ARGUMENT;                                                               \
-        RETURN_IF(begin(__func__, device, true));                                                  \
-    } while (0)
-
-static int text(char *to, unsigned size, const char *value)
-{
-    if (strlen(value) >= size)
-        return INSUFFICIENT_SIZE;
-    strcpy(to, value);
-    return SUCCESS;
-}
-
-/* The library itself. */
-
-static void configure(void)
+__attribute__((constructor)) static void choose_model(void)
 {
     const char *count = getenv("NVML_STAND_IN_DEVICES"), *word = getenv("NVML_STAND_IN_MODEL");
     if (count != NULL)
@@ -324,34 +110,73 @@ static void configure(void)
     for (size_t i = 0; word != NULL && i < sizeof MODELS / sizeof *MODELS; i++)
         if (strcmp(word, MODELS[i].word) == 0)
             model = &MODELS[i];
-    for (unsigned i = 0; i < device_count; i++)
-        /* The machine has been up for an hour. */
-        devices[i] = (Device){(int)i, now_seconds() - 3600};
+    for (unsigned i = 0; i < MOST_DEVICES; i++)
+        devices[i] = (Device){.index = i, .instance = -1};
 }
 
-int nvmlInitWithFlags(unsigned flags)
+/* An instance's handle dies with the instance. */
+bool is_gpu(const Device *device)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (device >= devices && device < devices + device_count)
+        return true;
+    if (device < &instances[0][0] || device >= &instances[0][0] + MOST_DEVICES * MOST_INSTANCES ||
+        device->slices == 0)
+        return false;
+    const Faults *faults = faults_of(device);
+    unsigned instance = (unsigned)device->instance;
+    return instance < faults->instances && faults->instance[instance].slices == device->slices &&
+           faults->instance[instance].gib == device->gib;
+}
+
+const Device *gpu_at(unsigned index)
+{
+    return &devices[index];
+}
+
+/* The handle of an instance as it is now; NULL if there is none. */
+Device *instance_of(unsigned index, unsigned instance)
+{
+    const Faults *faults = &control.device[index];
+    if (instance >= faults->instances)
+        return NULL;
+    Device *device = &instances[index][instance];
+    *device = (Device){index, (int)instance, faults->instance[instance].slices,
+                       faults->instance[instance].gib};
+    return device;
+}
+
+int copy_text(char *to, unsigned size, const char *text)
+{
+    if (strlen(text) >= size)
+        return INSUFFICIENT_SIZE;
+    strcpy(to, text);
+    return SUCCESS;
+}
+
+/* The library itself. */
+
+NVML int nvmlInitWithFlags(unsigned flags)
+{
     (void)flags;
-    RETURN_IF(begin("nvmlInitWithFlags", NULL, false));
-    pthread_once(&once, configure);
+    COUNT();
+    RETURN_IF(begin(__func__, NULL, false));
     count_opening(1);
     return SUCCESS;
 }
 
-int nvmlInit_v2(void)
+NVML int nvmlInit_v2(void)
 {
     return nvmlInitWithFlags(0);
 }
 
-int nvmlShutdown(void)
+NVML int nvmlShutdown(void)
 {
     BEGIN();
     count_opening(-1);
     return SUCCESS;
 }
 
-const char *nvmlErrorString(int code)
+NVML const char *nvmlErrorString(int code)
 {
     switch (code) {
     case SUCCESS: return "The operation was successful";
@@ -362,91 +187,85 @@ const char *nvmlErrorString(int code)
     case NOT_FOUND: return "Not Found";
     case INSUFFICIENT_SIZE: return "Insufficient Size";
     case DRIVER_NOT_LOADED: return "Driver Not Loaded";
+    case TIMEOUT: return "Timeout";
     case FUNCTION_NOT_FOUND: return "Function Not Found";
     case GPU_IS_LOST: return "GPU is lost";
+    case RESET_REQUIRED: return "GPU requires reset";
+    case LIB_RM_VERSION_MISMATCH: return "Driver/library version mismatch";
     case ARGUMENT_VERSION_MISMATCH: return "Argument Version Mismatch";
+    case GPU_NOT_FOUND: return "No GPUs were found";
     default: return "Unknown Error";
     }
 }
 
-int nvmlSystemGetDriverVersion(char *version, unsigned size)
+NVML int nvmlSystemGetDriverVersion(char *version, unsigned size)
 {
     BEGIN();
-    return text(version, size, "580.65.06");
+    return copy_text(version, size, "580.65.06");
+}
+
+NVML int nvmlSystemGetNVMLVersion(char *version, unsigned size)
+{
+    BEGIN();
+    return copy_text(version, size, "13.580.65.06");
+}
+
+NVML int nvmlSystemGetCudaDriverVersion(int *version)
+{
+    BEGIN();
+    *version = 13000;
+    return SUCCESS;
+}
+
+NVML int nvmlSystemGetCudaDriverVersion_v2(int *version)
+{
+    return nvmlSystemGetCudaDriverVersion(version);
 }
 
 /* Which devices there are. */
 
-int nvmlDeviceGetCount_v2(unsigned *count)
+static Device *present(unsigned index)
+{
+    for (unsigned i = 0; i < device_count; i++)
+        if (!control.device[i].unplugged && index-- == 0)
+            return &devices[i];
+    return NULL;
+}
+
+static unsigned index_now(const Device *device)
+{
+    unsigned index = device->index;
+    for (unsigned i = 0; i < device->index; i++)
+        index -= control.device[i].unplugged;
+    return index;
+}
+
+/* Hand out the device if it answers. */
+static int give(const char *function, Device *found, int otherwise, Device **device)
+{
+    RETURN_IF(begin(function, found, true));
+    if (found == NULL)
+        return otherwise;
+    *device = found;
+    return SUCCESS;
+}
+
+NVML int nvmlDeviceGetCount_v2(unsigned *count)
 {
     BEGIN();
-    *count = device_count;
+    for (*count = 0; present(*count) != NULL;)
+        ++*count;
     return SUCCESS;
 }
 
-int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device **device)
+NVML int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device **device)
 {
-    BEGIN();
-    if (index >= device_count)
-        return INVALID_ARGUMENT;
-    BEGIN_ON(&devices[index]);
-    *device = &devices[index];
-    return SUCCESS;
-}
-
-static void write_uuid(const Device *device, char *uuid)
-{
-    snprintf(uuid, 48, "GPU-57a4d14e-0000-4000-8000-%012d", device->index);
-}
-
-int nvmlDeviceGetHandleByUUID(const char *uuid, Device **device)
-{
-    char known[48];
-    BEGIN();
-    for (unsigned i = 0; i < device_count; i++) {
-        write_uuid(&devices[i], known);
-        if (strcmp(uuid, known) == 0) {
-            BEGIN_ON(&devices[i]);
-            *device = &devices[i];
-            return SUCCESS;
-        }
-    }
-    return NOT_FOUND;
-}
-
-int nvmlDeviceGetUUID(const Device *device, char *uuid, unsigned size)
-{
-    char known[48];
-    BEGIN_ON(device);
-    write_uuid(device, known);
-    return text(uuid, size, known);
-}
-
-int nvmlDeviceGetIndex(const Device *device, unsigned *index)
-{
-    BEGIN_ON(device);
-    *index = (unsigned)device->index;
-    return SUCCESS;
-}
-
-int nvmlDeviceGetMinorNumber(const Device *device, unsigned *minor)
-{
-    BEGIN_ON(device);
-    *minor = (unsigned)device->index;
-    return SUCCESS;
-}
-
-int nvmlDeviceGetName(const Device *device, char *name, unsigned size)
-{
-    BEGIN_ON(device);
-    return text(name, size, model->name);
-}
-
-int nvmlDeviceGetArchitecture(const Device *device, unsigned *architecture)
-{
-    BEGIN_ON(device);
-    *architecture = model->architecture;
-    return SUCCESS;
+    COUNT();
+    lock();
+    look();
+    Device *found = present(index);
+    unlock();
+    return give(__func__, found, INVALID_ARGUMENT, device);
 }
 
 typedef struct {
@@ -455,273 +274,188 @@ typedef struct {
     char busId[32];
 } PciInfo;
 
-int nvmlDeviceGetPciInfo_v3(const Device *device, PciInfo *info)
+static PciInfo pci_of(const Device *device)
 {
-    BEGIN_ON(device);
-    *info = (PciInfo){.bus = 0x1B + (unsigned)device->index * 0x10};
-    snprintf(info->busIdLegacy, sizeof info->busIdLegacy, "0000:%02X:00.0", info->bus);
-    snprintf(info->busId, sizeof info->busId, "00000000:%02X:00.0", info->bus);
-    return SUCCESS;
+    PciInfo info = {.domain = device->index / 8, .bus = 0x1B + device->index % 8 * 0x10,
+                    .pciDeviceId = 0x233010DE, .pciSubSystemId = 0x16C110DE};
+    snprintf(info.busIdLegacy, sizeof info.busIdLegacy, "%04X:%02X:00.0", info.domain & 0xFFFF,
+             info.bus & 0xFF);
+    snprintf(info.busId, sizeof info.busId, "%08X:%02X:00.0", info.domain, info.bus & 0xFF);
+    return info;
 }
 
-/* Power, energy, and the other fields that are asked for together. */
-
-int nvmlDeviceGetPowerUsage(const Device *device, unsigned *milliwatts)
+static void write_uuid(const Device *device, char *uuid)
 {
-    BEGIN_ON(device);
-    *milliwatts =
-        model->has_average_power ? average_milliwatts(device) : instant_milliwatts(device);
-    return SUCCESS;
+    if (device->instance < 0)
+        snprintf(uuid, 48, "GPU-57a4d14e-0000-4000-8000-%012u", device->index);
+    else
+        snprintf(uuid, 48, "MIG-57a4d14e-%04x-4000-%04x-%012u",
+                 (device->slices << 8 | device->gib) & 0xFFFF, (unsigned)device->instance & 0xFFFF,
+                 device->index);
 }
 
-int nvmlDeviceGetTotalEnergyConsumption(const Device *device, unsigned long long *energy)
+static void write_bus_id(const Device *device, char *text)
 {
-    BEGIN_ON(device);
-    *energy = millijoules(device);
-    return SUCCESS;
+    snprintf(text, 48, "%s", pci_of(device).busId);
 }
 
-int nvmlDeviceGetEnforcedPowerLimit(const Device *device, unsigned *milliwatts)
+static void write_short_bus_id(const Device *device, char *text)
 {
-    BEGIN_ON(device);
-    *milliwatts = model->limit_watts * 1000;
-    return SUCCESS;
+    snprintf(text, 48, "%s", pci_of(device).busIdLegacy);
 }
 
-typedef struct {
-    unsigned fieldId, scopeId;
-    long long timestamp, latencyUsec;
-    unsigned valueType;
-    int nvmlReturn;
-    union {
-        unsigned uiVal;
-        unsigned long long ullVal;
-    } value;
-} FieldValue;
-
-static void answer_uint(FieldValue *field, unsigned value)
+static void write_serial(const Device *device, char *text)
 {
-    field->valueType = TYPE_UINT;
-    field->value.uiVal = value;
+    snprintf(text, 48, "16%011u", device->index);
 }
 
-static void answer_ulong_long(FieldValue *field, unsigned long long value)
+/* The device of which `write` writes the text wanted. */
+static Device *find(const char *wanted, void (*write)(const Device *, char *))
 {
-    field->valueType = TYPE_ULONG_LONG;
-    field->value.ullVal = value;
-}
-
-static int answer_field(const Device *device, FieldValue *field)
-{
-    char number[16];
-    snprintf(number, sizeof number, "%u", field->fieldId);
-    RETURN_IF(planted(number));
-    unsigned scope = model->is_module ? SCOPE_MODULE : SCOPE_GPU;
-    switch (field->fieldId) {
-    case 74: /* nanoseconds held back by the power cap */
-        answer_ulong_long(field, capped_nanoseconds(device));
-        return SUCCESS;
-    case 82: /* memory temperature */
-        answer_uint(field, (unsigned)celsius(device) + 8);
-        return SUCCESS;
-    case 83: /* energy */
-        answer_ulong_long(field, millijoules(device));
-        return SUCCESS;
-    case 185: /* power, average of one second */
-        if (!model->has_average_power || field->scopeId != scope)
-            return NOT_SUPPORTED;
-        answer_uint(field, average_milliwatts(device));
-        return SUCCESS;
-    case 186: /* power, this instant */
-        if (field->scopeId != scope)
-            return NOT_SUPPORTED;
-        answer_uint(field, instant_milliwatts(device));
-        return SUCCESS;
-    case 269: /* nanoseconds held back by heat, as the driver and as the board see it */
-    case 270:
-    case 271: /* and by the power brake */
-        answer_ulong_long(field, 0);
-        return SUCCESS;
-    default:
-        return NOT_SUPPORTED;
+    char known[48];
+    for (unsigned i = 0; i < device_count; i++) {
+        if (control.device[i].unplugged)
+            continue;
+        write(&devices[i], known);
+        if (strcmp(wanted, known) == 0)
+            return &devices[i];
+        for (unsigned k = 0; k < control.device[i].instances; k++) {
+            Device *instance = instance_of(i, k);
+            write(instance, known);
+            if (strcmp(wanted, known) == 0)
+                return instance;
+        }
     }
+    return NULL;
 }
 
-int nvmlDeviceGetFieldValues(const Device *device, int count, FieldValue *fields)
+NVML int nvmlDeviceGetHandleByUUID(const char *uuid, Device **device)
+{
+    COUNT();
+    lock();
+    look();
+    Device *found = find(uuid, write_uuid);
+    unlock();
+    return give(__func__, found, NOT_FOUND, device);
+}
+
+NVML int nvmlDeviceGetHandleByPciBusId_v2(const char *bus_id, Device **device)
+{
+    COUNT();
+    lock();
+    look();
+    Device *found = find(bus_id, write_bus_id);
+    found = found != NULL ? found : find(bus_id, write_short_bus_id);
+    unlock();
+    return give(__func__, found, NOT_FOUND, device);
+}
+
+NVML int nvmlDeviceGetHandleBySerial(const char *serial, Device **device)
+{
+    COUNT();
+    lock();
+    look();
+    Device *found = find(serial, write_serial);
+    unlock();
+    return give(__func__, found, NOT_FOUND, device);
+}
+
+/* Who they are. */
+
+NVML int nvmlDeviceGetUUID(const Device *device, char *uuid, unsigned size)
+{
+    char known[48];
+    BEGIN_ON(device);
+    write_uuid(device, known);
+    return copy_text(uuid, size, known);
+}
+
+NVML int nvmlDeviceGetIndex(const Device *device, unsigned *index)
 {
     BEGIN_ON(device);
-    for (int i = 0; i < count; i++) {
-        fields[i].timestamp = llround(now_seconds() * 1e6);
-        fields[i].latencyUsec = 1;
-        fields[i].nvmlReturn = answer_field(device, &fields[i]);
-    }
+    *index = device->instance < 0 ? index_now(device) : (unsigned)device->instance;
     return SUCCESS;
 }
 
-int nvmlDeviceGetCurrentClocksEventReasons(const Device *device, unsigned long long *reasons)
+NVML int nvmlDeviceGetMinorNumber(const Device *device, unsigned *minor)
+{
+    BEGIN_ON_GPU(device);
+    *minor = device->index;
+    return SUCCESS;
+}
+
+NVML int nvmlDeviceGetModuleId(const Device *device, unsigned *id)
+{
+    BEGIN_ON_GPU(device);
+    *id = device->index + 1;
+    return SUCCESS;
+}
+
+NVML int nvmlDeviceGetName(const Device *device, char *name, unsigned size)
+{
+    char full[96];
+    BEGIN_ON(device);
+    if (device->instance < 0)
+        return copy_text(name, size, model->name);
+    snprintf(full, sizeof full, "%s MIG %ug.%ugb", model->name, device->slices, device->gib);
+    return copy_text(name, size, full);
+}
+
+NVML int nvmlDeviceGetSerial(const Device *device, char *serial, unsigned size)
+{
+    char known[48];
+    BEGIN_ON_GPU(device);
+    write_serial(device, known);
+    return copy_text(serial, size, known);
+}
+
+NVML int nvmlDeviceGetVbiosVersion(const Device *device, char *version, unsigned size)
+{
+    char known[32];
+    BEGIN_ON_GPU(device);
+    snprintf(known, sizeof known, "96.00.61.00.%02X", device->index + 1);
+    return copy_text(version, size, known);
+}
+
+NVML int nvmlDeviceGetBrand(const Device *device, unsigned *brand)
 {
     BEGIN_ON(device);
-    *reasons = is_capped() ? 0x4 : 0;
+    *brand = 14; /* NVIDIA */
     return SUCCESS;
 }
 
-/* Work, memory, heat, clocks. */
-
-typedef struct {
-    unsigned gpu, memory;
-} Utilization;
-
-int nvmlDeviceGetUtilizationRates(const Device *device, Utilization *percent)
+NVML int nvmlDeviceGetArchitecture(const Device *device, unsigned *architecture)
 {
     BEGIN_ON(device);
-    double load = load_at(device, now_seconds());
-    *percent = (Utilization){(unsigned)lround(100 * load), (unsigned)lround(40 * load)};
+    *architecture = model->architecture;
     return SUCCESS;
 }
 
-typedef struct {
-    unsigned long long total, free, used;
-} Memory;
-
-typedef struct {
-    unsigned version;
-    unsigned long long total, reserved, free, used;
-} MemoryV2;
-
-static const unsigned long long RESERVED_BYTES = GIB / 2;
-
-static unsigned long long used_bytes(const Device *device)
-{
-    return (10 + (unsigned long long)device->index) * GIB;
-}
-
-int nvmlDeviceGetMemoryInfo(const Device *device, Memory *memory)
+NVML int nvmlDeviceGetCudaComputeCapability(const Device *device, int *major, int *minor)
 {
     BEGIN_ON(device);
-    memory->total = model->memory_bytes;
-    memory->used = used_bytes(device) + RESERVED_BYTES;
-    memory->free = memory->total - memory->used;
+    *major = model->architecture == ARCHITECTURE_AMPERE ? 8 : (int)model->architecture;
+    *minor = 0;
     return SUCCESS;
 }
 
-int nvmlDeviceGetMemoryInfo_v2(const Device *device, MemoryV2 *memory)
+NVML int nvmlDeviceGetPersistenceMode(const Device *device, unsigned *mode)
+{
+    BEGIN_ON_GPU(device);
+    *mode = 1;
+    return SUCCESS;
+}
+
+NVML int nvmlDeviceGetComputeMode(const Device *device, unsigned *mode)
+{
+    BEGIN_ON_GPU(device);
+    *mode = 0;
+    return SUCCESS;
+}
+
+NVML int nvmlDeviceGetPciInfo_v3(const Device *device, PciInfo *info)
 {
     BEGIN_ON(device);
-    if (memory->version != MEMORY_V2)
-        return ARGUMENT_VERSION_MISMATCH;
-    memory->total = model->memory_bytes;
-    memory->reserved = RESERVED_BYTES;
-    memory->used = used_bytes(device);
-    memory->free = memory->total - memory->used - memory->reserved;
-    return SUCCESS;
-}
-
-typedef struct {
-    unsigned version, sensorType;
-    int temperature;
-} Temperature;
-
-int nvmlDeviceGetTemperatureV(const Device *device, Temperature *temperature)
-{
-    BEGIN_ON(device);
-    if (temperature->version != TEMPERATURE_V1)
-        return ARGUMENT_VERSION_MISMATCH;
-    if (temperature->sensorType != 0)
-        return INVALID_ARGUMENT;
-    temperature->temperature = celsius(device);
-    return SUCCESS;
-}
-
-int nvmlDeviceGetTemperature(const Device *device, unsigned sensor, unsigned *temperature)
-{
-    BEGIN_ON(device);
-    if (sensor != 0)
-        return INVALID_ARGUMENT;
-    *temperature = (unsigned)celsius(device);
-    return SUCCESS;
-}
-
-int nvmlDeviceGetClockInfo(const Device *device, unsigned clock, unsigned *mhz)
-{
-    BEGIN_ON(device);
-    if (clock != CLOCK_SM && clock != CLOCK_MEMORY)
-        return NOT_SUPPORTED;
-    *mhz = clock == CLOCK_SM ? model->sm_mhz : model->memory_mhz;
-    return SUCCESS;
-}
-
-/* GPM: the share of time that parts of the chip worked, between two samples. */
-
-typedef struct {
-    const Device *device;
-    double taken;
-} Sample;
-
-typedef struct {
-    unsigned version, isSupportedDevice;
-} GpmSupport;
-
-typedef struct {
-    unsigned metricId;
-    int nvmlReturn;
-    double value;
-    const char *shortName, *longName, *unit;
-} GpmMetric;
-
-typedef struct {
-    unsigned version, numMetrics;
-    Sample *sample1, *sample2;
-    GpmMetric metrics[];
-} GpmMetrics;
-
-int nvmlGpmQueryDeviceSupport(const Device *device, GpmSupport *support)
-{
-    BEGIN_ON(device);
-    support->isSupportedDevice = model->has_gpm;
-    return SUCCESS;
-}
-
-int nvmlGpmSampleAlloc(Sample **sample)
-{
-    BEGIN();
-    *sample = calloc(1, sizeof **sample);
-    return SUCCESS;
-}
-
-int nvmlGpmSampleFree(Sample *sample)
-{
-    BEGIN();
-    free(sample);
-    return SUCCESS;
-}
-
-int nvmlGpmSampleGet(const Device *device, Sample *sample)
-{
-    BEGIN_ON(device);
-    if (!model->has_gpm)
-        return NOT_SUPPORTED;
-    *sample = (Sample){device, now_seconds()};
-    return SUCCESS;
-}
-
-int nvmlGpmMetricsGet(GpmMetrics *wanted)
-{
-    BEGIN();
-    const Sample *from = wanted->sample1, *to = wanted->sample2;
-    if (wanted->version != 1)
-        return ARGUMENT_VERSION_MISMATCH;
-    if (from->device == NULL || from->device != to->device || from->taken >= to->taken)
-        return INVALID_ARGUMENT;
-    double worked = load_seconds(from->device, from->taken, to->taken) / (to->taken - from->taken);
-    for (unsigned i = 0; i < wanted->numMetrics; i++) {
-        GpmMetric *metric = &wanted->metrics[i];
-        /* SM, any tensor core, memory bandwidth. */
-        double share = metric->metricId == 2    ? 1.0
-                       : metric->metricId == 5  ? 0.6
-                       : metric->metricId == 10 ? 0.4
-                                                : NAN;
-        metric->nvmlReturn = isnan(share) ? NOT_SUPPORTED : SUCCESS;
-        metric->value = isnan(share) ? 0 : 100 * share * worked;
-    }
+    *info = pci_of(device);
     return SUCCESS;
 }
