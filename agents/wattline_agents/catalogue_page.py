@@ -27,8 +27,8 @@ def _metrics(table: Table) -> str:
         "",
         table.help,
         "",
-        "| Prometheus | column | kind | unit | what it is | OpenTelemetry | DCGM |",
-        "|---|---|---|---|---|---|---|",
+        "| Prometheus | column | kind | unit | what it is | OpenTelemetry |",
+        "|---|---|---|---|---|---|",
         *(_metric(metric) for metric in table.metrics),
         "",
     ]
@@ -45,7 +45,6 @@ def _metric(metric: Metric) -> str:
         metric.unit,
         metric.help,
         f"`{metric.otel}`" if metric.otel else "",
-        ", ".join(f"`{alias}`" for alias in metric.dcgm),
     )
     return f"| {' | '.join(cells)} |"
 

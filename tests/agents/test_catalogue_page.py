@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from wattline_agents.catalogue import TABLES
 from wattline_agents.catalogue_page import markdown
 
@@ -32,3 +34,8 @@ def test_no_name_of_prometheus_has_two_kinds_or_label_names() -> None:
             labels = tuple(name for name, _ in metric.labels)
             meanings.setdefault(metric.name, set()).add((table.name, metric.kind, labels))
     assert [name for name, found in meanings.items() if len(found) > 1] == []
+
+
+def test_the_page_of_documentation_is_the_catalogue() -> None:
+    page = Path(__file__).parents[2] / "docs/metrics.md"
+    assert page.read_text() == markdown(), "run: wattline agent --metrics > docs/metrics.md"

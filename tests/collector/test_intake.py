@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from wattline_agents.catalogue import TABLES
+from wattline_agents.catalogue import TABLES, Type
 from wattline_agents.errors import WireError
 from wattline_agents.wire import MAX_BODY_BYTES, MAX_ROWS, Header
 from wattline_collector.receive.intake import Batch, Intake
@@ -154,6 +154,11 @@ def test_a_stream_may_hold_several_record_batches(intake: Intake, store: Store) 
         ),
         ({"read_errors_total": pa.array([-1, 0])}, "device.read_errors_total, row 0: negative"),
         ({"up": pa.array([1, 2])}, "device.up, row 1: neither 0 nor 1"),
+        ({"power_stale": pa.array([0, 3])}, "device.power_stale, row 1: neither 0 nor 1"),
+        (
+            {"throttle_thermal_active": pa.array([2, 0])},
+            "device.throttle_thermal_active, row 0: neither 0 nor 1",
+        ),
         ({"time_unix_ms": pa.array([NOW_MS, 946_684_799_999])}, "time_unix_ms, row 1: not a time"),
         ({"time_unix_ms": pa.array([NOW_MS + 86_400_001, 0])}, "time_unix_ms, row 0: not a time"),
         ({"time_unix_ms": pa.array([NOW_MS, NOW_MS // 1000])}, "time_unix_ms, row 1: not a time"),
@@ -290,7 +295,8 @@ def test_every_table_of_the_catalogue_is_taken_in(
     values = {"int64": NOW_MS, "float64": 0.5, "string": "text"}
     for table in TABLES.values():
         row = {column: values[str(type)] for column, type in table.columns.items()}
-        batch = sender.batch(table.name, [row | ({"up": 1} if "up" in row else {})])
+        row |= {metric.column: 1 for metric in table.metrics if metric.type is Type.INT}
+        batch = sender.batch(table.name, [row])
         assert intake.accept(batch.table, batch.header, batch.body) is True
     store.seal()
     for table in TABLES.values():

@@ -14,7 +14,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wattline_agents.catalogue import TABLES, Kind, Metric, Table, Type
+from wattline_agents.catalogue import DEVICE, TABLES, Kind, Metric, Table, Type
 from wattline_agents.errors import WireError
 from wattline_agents.wire import MAX_TEXT_BYTES
 from wattline_collector.receive.decode import without_nan
@@ -69,6 +69,11 @@ _INTEGER = (-MOST, MOST, "beyond 1e18")
 _NUMBER = (None, None, "infinite")
 
 
+_SWITCHES = frozenset({"up", "power_stale", "row_remap_pending", "row_remap_failed"}) | {
+    metric.column for metric in DEVICE.metrics if metric.family == "gpu_throttle_active"
+}
+
+
 def _may_be(table: Table, column: str) -> tuple[int | None, int | None, str]:
     if column.endswith("_unix_ms"):
         return _PLAN if column.startswith("installed_") else _TIME
@@ -83,7 +88,7 @@ def _may_be(table: Table, column: str) -> tuple[int | None, int | None, str]:
 def _of_metric(metric: Metric) -> tuple[int, int, str] | None:
     if metric.column.endswith("_ratio"):
         return _RATIO
-    if metric.column == "up":
+    if metric.type is Type.INT and metric.column in _SWITCHES:
         return _SWITCH
     if metric.kind is Kind.COUNTER or metric.column.endswith("_bytes"):
         return _COUNT if metric.type is Type.INT else _AMOUNT
