@@ -1,5 +1,4 @@
-"""What an agent reads: one file (or package) each."""
+"""What an agent reads: one file (or package) each.
 
-from wattline_agents.sources.source import Readings, Source, SourceConfig
-
-__all__ = ["Readings", "Source", "SourceConfig"]
+Nothing is imported here: the processes that read a driver load one source, and no more than that.
+"""

@@ -18,7 +18,8 @@ from typing import Self
 from wattline_agents.catalogue import TABLES
 from wattline_agents.errors import InputError, SourceUnavailable, UsageError, WireError
 from wattline_agents.rows import checked_row
-from wattline_agents.sources.source import Readings, SourceConfig
+from wattline_agents.sources.settings import SourceConfig
+from wattline_agents.sources.source import Readings
 from wattline_agents.wire import Row, Value
 
 _MAX_LINE_BYTES = 16 * 1024 * 1024

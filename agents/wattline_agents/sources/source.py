@@ -7,65 +7,14 @@ node. It needs no base class: having these methods is enough.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, Self, runtime_checkable
 
-from wattline_agents.errors import UsageError
+from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.wire import Row
 
 Readings = dict[str, list[Row]]
 """Rows by the name of their table; every row carries its own `time_unix_ms`."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceConfig:
-    """What a source may know of the agent that reads it.
-
-    Attributes:
-        system: The system the node belongs to.
-        node: The node's name.
-        rack: Where it stands, if told.
-        period_seconds: How often the agent ticks.
-        options: Settings of this source alone, as text (`--source NAME:KEY=VALUE,...`).
-    """
-
-    system: str
-    node: str
-    rack: str | None = None
-    period_seconds: float = 1.0
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    def check_options(self, source: str, known: tuple[str, ...]) -> None:
-        """Refuse options the source does not have.
-
-        Raises:
-            UsageError: Names the first unknown option and those there are.
-        """
-        for option in self.options:
-            if option not in known:
-                there = ", ".join(known) if known else "none"
-                raise UsageError(f"source {source}: no option {option!r}; there are {there}")
-
-    def number(self, source: str, option: str, default: float, least: float, most: float) -> float:
-        """The option as a number, or the default where it is not given.
-
-        Raises:
-            UsageError: It is not a number from `least` to `most`.
-        """
-        text = self.options.get(option)
-        if text is None:
-            return default
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not least <= value <= most:
-            raise UsageError(
-                f"source {source}: option {option}: not a number from {least:g} to {most:g}: "
-                f"{text[:40]!r}"
-            )
-        return value
 
 
 class Source(Protocol):
@@ -121,6 +70,40 @@ class ReadsAtOwnPace(Protocol):
     @property
     def every_seconds(self) -> float:
         """How far apart its readings should be; the agent rounds it up to whole ticks."""
+        ...
+
+
+Part = tuple[str, Callable[[], Readings]]
+"""A name for what is about to be read (a device, or a step such as opening), and what reads it."""
+
+
+@runtime_checkable
+class ReadsInParts(Protocol):
+    """A source whose driver may hang, and which is therefore read in a process of its own.
+
+    That process announces the name of each part before it reads it, so that the agent knows where
+    the driver hangs, ends the process, and starts another that leaves this part out.
+    """
+
+    def parts(self, now_ms: int) -> Iterator[Part]:
+        """What there is to read at this tick, in order; asked for one by one.
+
+        A part must stand alone: whether the one before it was read or left out makes no
+        difference. Opening the driver and looking for devices are parts, too.
+        """
+        ...
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """A source or sink that the agent's loop should wake for, between ticks."""
+
+    def descriptors(self) -> Mapping[int, int]:
+        """File descriptor -> events of `select.poll`; asked before every wait."""
+        ...
+
+    def handle(self, descriptor: int, events: int) -> Readings:
+        """Do what the descriptor is ready for, without waiting; a sink returns nothing."""
         ...
 
 

@@ -1,8 +1,9 @@
 from typing import Any
 
+from wattline_agents.agent import ReadsElsewhere
 from wattline_agents.errors import SourceUnavailable
 from wattline_agents.sources.late import RETRY_MS, LateSource
-from wattline_agents.sources.source import Source
+from wattline_agents.sources.source import Source, Waits
 
 
 def test_a_source_that_comes_later_is_found(make_source: Any, said: list[str]) -> None:
@@ -47,3 +48,40 @@ def test_a_clock_set_back_does_not_stop_the_trying(said: list[str]) -> None:
     source.read(RETRY_MS)
     assert len(tries) == 1
     source.close()
+
+
+def test_what_only_some_sources_do_it_does_once_its_source_is_there(
+    make_source: Any, said: list[str]
+) -> None:
+    told: list[Any] = []
+    real = make_source()
+    real.every_seconds, real.read_errors, real.read_timeouts = 30.0, 3, 2
+    real.on_devices, real.on_assignments = told.append, told.append
+    real.why_not = lambda: {"": {"power_watts": "no meter"}}
+    real.descriptors, real.handle = lambda: {7: 1}, lambda fd, events: {"xid": [{"fd": fd}]}
+    real.processes = lambda: [77]
+    source = LateSource("gpu", lambda: real, said.append)
+    assert isinstance(source, ReadsElsewhere)
+    assert isinstance(source, Waits)
+    assert (source.every_seconds, source.read_errors, source.read_timeouts) == (0.0, 0, 0)
+    assert (source.why_not(), source.descriptors(), source.processes()) == ({}, {}, ())
+    source.on_devices({0: "GPU-1"})
+    source.on_assignments({"GPU-1": "5"})
+    source.read(0)
+    source.read(RETRY_MS)
+    assert told == [{0: "GPU-1"}, {"GPU-1": "5"}]
+    source.on_devices({})
+    assert told[2:] == [{}]
+    assert (source.every_seconds, source.read_errors, source.read_timeouts) == (30.0, 3, 2)
+    assert source.why_not() == {"": {"power_watts": "no meter"}}
+    assert source.descriptors() == {7: 1}
+    assert source.handle(7, 1) == {"xid": [{"fd": 7}]}
+    assert source.processes() == [77]
+
+
+def test_what_its_source_does_not_do_is_nothing(make_source: Any, said: list[str]) -> None:
+    source = LateSource("gpu", make_source, said.append)
+    source.read(0)
+    source.read(RETRY_MS)
+    source.on_devices({})
+    assert (source.why_not(), source.descriptors(), source.handle(7, 1)) == ({}, {}, {})

@@ -7,7 +7,7 @@ import pytest
 from wattline_agents.errors import InputError, SourceUnavailable, UsageError
 from wattline_agents.sinks.record import RecordSink
 from wattline_agents.sources.replay import ReplaySource
-from wattline_agents.sources.source import SourceConfig
+from wattline_agents.sources.settings import SourceConfig
 
 T0 = 1_700_000_000_000
 NOW = 1_790_000_000_000

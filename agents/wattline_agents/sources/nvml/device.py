@@ -1,409 +1,348 @@
-"""One GPU: what it can be asked, and its row at one time.
+"""One GPU: what it can be asked, and its rows at one time.
 
-Calls to the driver are what sampling costs, so a tick makes two or three: one for all fields, one
-for utilisation, and GPM where there is. What moves slowly is read every five or sixty seconds, as
-the catalogue declares, and its last value stands until then.
+Calls to the driver are what sampling costs, so a tick makes five: one for all fields, one for the
+ring of power samples, one for utilisation, two for GPM where there is. What moves slowly is read
+every five, ten or sixty seconds, as the catalogue declares, and its last value stands until then;
+each device has its own seconds for that, so that no tick is heavier than the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import ctypes
+import time
+from struct import Struct
 
 from wattline_agents.sources.nvml import ids
-from wattline_agents.sources.nvml.gpm import COLUMNS as GPM_COLUMNS
-from wattline_agents.sources.nvml.gpm import Gpm
-from wattline_agents.sources.nvml.library import Capability, Library, NvmlFailed, Off, why_off
-from wattline_agents.wire import Row, Value
+from wattline_agents.sources.nvml.fields import Fields
+from wattline_agents.sources.nvml.gpm import RATES, RATIOS, Gpm, Requests, is_supported
+from wattline_agents.sources.nvml.health import Health
+from wattline_agents.sources.nvml.identity import Identity
+from wattline_agents.sources.nvml.instances import Instances
+from wattline_agents.sources.nvml.library import Library
+from wattline_agents.sources.nvml.off import Capability, Ledger, NvmlFailed, Off
+from wattline_agents.sources.nvml.power import PowerMeter
+from wattline_agents.sources.nvml.processes import Processes, Shares, process_rows
+from wattline_agents.sources.nvml.procfs import ProcFs
+from wattline_agents.sources.nvml.slow import Reasons, Slow
+from wattline_agents.sources.nvml.throttle import Throttling
 
-_SLOW_MS = 5_000
-_STATIC_MS = 60_000
-_REFUSED_MS = 300_000
-"""Permissions change when an administrator acts: ask again after minutes, not every tick. So too
-what answered once: it is there, whatever the driver says of it now."""
-_LONGEST_TICK_MS = 15_000
-"""Over a longer pause the bits read at both ends say nothing about the time between."""
+TYPE_CHECKING = False  # `typing` costs a mebibyte, and is not needed to run
+if TYPE_CHECKING:
+    from wattline_agents.sources.source import Readings
+    from wattline_agents.wire import Row, Value
 
-_POWER_FIELDS = (
-    (ids.FIELD_POWER_INSTANT_MILLIWATTS, ids.SCOPE_GPU),
-    (ids.FIELD_POWER_INSTANT_MILLIWATTS, ids.SCOPE_MODULE),
-    (ids.FIELD_POWER_AVERAGE_MILLIWATTS, ids.SCOPE_GPU),
-    (ids.FIELD_POWER_AVERAGE_MILLIWATTS, ids.SCOPE_MODULE),
-)
-"""In the order they are preferred."""
+UTILISATION = Struct("=II")
+"""c_nvmlUtilization_t: GPU and memory, in percent."""
 
-_COUNTER_FIELDS = {
-    (ids.FIELD_ENERGY_MILLIJOULES, 0): "energy",
-    (ids.FIELD_THROTTLE_POWER_CAP_NS, 0): "throttle power_cap",
-    (ids.FIELD_THROTTLE_SW_THERMAL_NS, 0): "throttle thermal (software)",
-    (ids.FIELD_THROTTLE_HW_THERMAL_NS, 0): "throttle thermal (hardware)",
-    (ids.FIELD_THROTTLE_POWER_BRAKE_NS, 0): "throttle power_brake",
-}
-
-_REASONS = {
-    "power_cap": ids.REASON_SW_POWER_CAP,
-    "thermal": ids.REASON_SW_THERMAL | ids.REASON_HW_THERMAL,
-    "power_brake": ids.REASON_HW_POWER_BRAKE,
-}
-
-_ALWAYS_INSTANT = ("A100", "A30", "A800", "GA100")
-"""GA100, the one Ampere chip whose plain power reading is no one-second average."""
-
-_FieldKey = tuple[int, int]
+_SLOW, _PROCESSES, _HEALTH = "slow", "processes", "health"
+_TIERS_MS = {_SLOW: 5_000, _PROCESSES: 10_000, _HEALTH: 60_000}
+_STEP_MS = 7_000
+"""How far apart devices next to each other are read: prime to all the periods."""
 
 
 class Device:
-    """One GPU, known by its UUID for as long as the agent runs."""
+    """One GPU, known by its UUID for as long as the agent runs.
 
-    def __init__(self, library: Library, handle: Any, uuid: str, index: int) -> None:
-        """Take a handle of an open library."""
+    Attributes:
+        uuid: Its UUID.
+        index: Its place on the node, for people.
+        handle: What the library knows it by.
+        is_lost: Whether it no longer answers.
+        is_unplugged: Whether it is not even counted any more.
+        ledger: What it is asked for.
+        identity: Who it is.
+        xids: How many XIDs it had.
+    """
+
+    def __init__(
+        self, library: Library, requests: Requests, procfs: ProcFs, handle: object, uuid: str,
+        index: int, place: int, period_seconds: float,
+    ) -> None:  # fmt: skip
+        """Take a handle of an open library.
+
+        Args:
+            library: The open library.
+            requests: Its requests for GPM.
+            procfs: Knows the node's processes.
+            handle: The device.
+            uuid: Its UUID.
+            index: Its index.
+            place: How many devices were known before it, which shifts its slow readings.
+            period_seconds: How far apart readings are to be.
+
+        Raises:
+            NvmlFailed: It does not answer.
+        """
         self.uuid = uuid
-        self.errors = 0
-        self._library = library
-        self.attach(handle, index)
-
-    def attach(self, handle: Any, index: int) -> None:
-        """Begin (again) with this handle: what was found out about the old one is forgotten."""
-        self.index = index
-        self.is_lost = False
-        self._answered = False
-        self._handle = handle
-        self._off: dict[str, Off] = {}
-        self._known: set[str] = set()
-        self._ask_again_ms: dict[str, int] = {}
-        self._power_fields = list(_POWER_FIELDS)
-        self._counter_fields = dict(_COUNTER_FIELDS)
+        self.xids = 0
+        self.is_unplugged = False
+        self._procfs, self._shift_ms = procfs, place * _STEP_MS
+        self._meter = PowerMeter(period_seconds)
+        self._throttling = Throttling()
+        self._gpm_bytes: dict[str, float] = {}
+        self._answered_ms: int | None = None
+        self.ledger = Ledger()
         self._gpm: Gpm | None = None
-        self._kept: dict[str, Value] = {}
-        self._read_ms: dict[str, int] = {}
-        self._throttled: dict[str, float] = {}
-        self._reasons: tuple[int, int] | None = None
-        self.model = self._ask("name", 0, lambda: self._library.text("nvmlDeviceGetName", handle))
-        pci = self._ask("pci", 0, lambda: self._library.call("nvmlDeviceGetPciInfo", handle))
-        self.pci = None if pci is None else _text(pci.busId)
+        self._instances: Instances | None = None
+        self.attach(library, requests, handle, index)
+
+    def attach(self, library: Library, requests: Requests, handle: object, index: int) -> None:
+        """Begin (again) with this handle: what was found out about the old one is forgotten.
+
+        Raises:
+            NvmlFailed: It does not answer.
+        """
+        self.is_lost = True
+        self.identity = identity = Identity(library, handle)
+        self.handle, self.index = handle, index
+        self.ledger = ledger = Ledger(self.ledger.errors)
+        self._library, self._requests = library, requests
+        self._reasons = Reasons(library, handle, ledger)
+        wanted = self._meter.attach(library, handle, ledger, identity.model)
+        wanted += self._throttling.attach(self._reasons, ledger)
+        self._fields = Fields(library, handle, ledger, wanted)
+        self._slow = Slow(library, handle, ledger)
+        self._health = Health(library, handle, ledger, identity)
+        self._utilisation = library.function("nvmlDeviceGetUtilizationRates")
+        self._rates = ctypes.create_string_buffer(UTILISATION.size)
+        self._busy = ledger.ask_for("utilisation", "busy_ratio", "memory_busy_ratio")
+        self._gpm_asked = ledger.ask_for("gpm", *RATIOS.values(), *RATES.values())
+        self._processes = Processes(library, handle, ledger.ask_for("processes", "processes"))
+        self._shares = Shares(library, handle, ledger)
+        self._instances = Instances(library, handle, requests, identity.model or "")
+        self._due_ms = dict.fromkeys(_TIERS_MS, 0)
+        self._read_ms = 0
+        self._resets = self._meter.resets
+        self._row: dict[str, Value] = {
+            "time_unix_ms": 0,
+            "device": self.uuid,
+            "up": 1,
+            "sample_age_seconds": 0.0,
+        }
+        self._metrics = (*RATIOS, *RATES)
+        self.is_lost = self.is_unplugged = False
 
     def detach(self) -> None:
         """Give back what it holds, while the library is still open."""
         if self._gpm is not None:
+            self._gpm_bytes = self._gpm.bytes
             self._gpm.close()
             self._gpm = None
+        if self._instances is not None:
+            self._instances.close()
 
     @property
-    def power_mode(self) -> str | None:
-        """`instant` or `average_1s`; None until power was read once."""
-        if "power" not in self._known:
-            return None
-        if self._power_fields:
-            instant = self._power_fields[0][0] == ids.FIELD_POWER_INSTANT_MILLIWATTS
-            return "instant" if instant else "average_1s"
-        return "instant" if self._plain_power_is_instant() else "average_1s"
+    def energy_scope(self) -> str | None:
+        """`gpu` or `module`; None until energy was read."""
+        return self._meter.energy_scope
 
     @property
     def power_scope(self) -> str | None:
-        """`gpu` or `module`; None until power was read once."""
-        if "power" not in self._known:
-            return None
-        module = bool(self._power_fields) and self._power_fields[0][1] == ids.SCOPE_MODULE
-        return "module" if module else "gpu"
+        """`gpu` or `module`; None until power was read."""
+        return self._meter.scope
+
+    @property
+    def power_mode(self) -> str | None:
+        """`instant` or `average_1s`; None until power was read."""
+        return self._meter.mode
 
     def capabilities(self) -> list[Capability]:
         """What can be read and what cannot, and why."""
-        return [
-            Capability(self.uuid, name, self._off.get(name))
-            for name in sorted(self._known | self._off.keys())
-        ]
+        return [Capability(self.uuid, one.name, one.off) for one in self.ledger.all()
+                if one.answered or one.off is not None]  # fmt: skip
 
-    def read(self, now_ms: int) -> Row:
-        """Its row of `device`: readings in base units, null where there is none.
+    def why_not(self) -> dict[str, str]:
+        """Columns that are null, and why."""
+        if self.is_lost:
+            return {}
+        reasons: dict[str, str] = {}
+        for one in self.ledger.all():
+            if one.off is not None:
+                for column in one.columns:
+                    if self._row.get(column) is None:
+                        reasons.setdefault(column, self._reason(one.name, one.off))
+        if self._gpm is not None:
+            for column in self._gpm.unsupported:
+                if self._row.get(column) is None:
+                    reasons.setdefault(column, Off.NOT_SUPPORTED)
+        reasons.update(
+            (column, off)
+            for column, off in self._meter.off_columns().items()
+            if self._row.get(column) is None
+        )
+        return reasons
+
+    def _reason(self, name: str, off: str) -> str:
+        is_whole = name in ("utilisation", "process utilisation", "gpm")
+        if off is Off.NOT_SUPPORTED and is_whole and self.identity.mig == "enabled":
+            return Off.MIG
+        return off
+
+    def read(self, now_ms: int) -> Readings:
+        """Its rows of `device`, `mig` and `process`: in base units, null where there is nothing.
 
         Raises:
             NvmlFailed: The driver is gone, and every device with it.
         """
         if self.is_lost:
-            return self.lost_row(now_ms)
-        readings: dict[str, Value] = {}
-        errors, self._answered = self.errors, False
+            return {"device": [self.lost_row(now_ms)]}
+        started_ns = time.perf_counter_ns()
+        answers, errors = self.ledger.answers, self.ledger.errors
+        more: Readings = {}
         try:
-            self._read_fields(readings, now_ms)
-            self._read_utilisation(readings, now_ms)
-            self._read_gpm(readings, now_ms)
-            self._read_slow(now_ms)
+            self._read(now_ms, more)
         except NvmlFailed as error:
             if error.driver_gone:
                 raise
             self.is_lost = True
-            self.errors += 1
-            return self.lost_row(now_ms)
-        readings |= self._kept
-        if not self._answered and self.errors > errors:
+            self.ledger.errors += 1
+            return {"device": [self.lost_row(now_ms)]}
+        if self.ledger.answers == answers and self.ledger.errors > errors:
             # Everything that was asked failed: a device that answers nothing is not up.
-            return self.lost_row(now_ms)
+            return {"device": [self.lost_row(now_ms)]}
+        self._answered_ms = now_ms
+        row = self._row
+        row["time_unix_ms"] = now_ms
+        row["xid_events_total"] = self.xids
+        row["read_seconds"] = (time.perf_counter_ns() - started_ns) / 1e9
+        row["read_errors_total"] = self.ledger.errors
+        more["device"] = [row.copy()]
+        return more
+
+    def lost_row(self, now_ms: int) -> Row:
+        """Its row while it does not answer: that it is down, since when, and what was counted."""
+        answered_ms = self._answered_ms
         return {
             "time_unix_ms": now_ms,
             "device": self.uuid,
-            "up": 1,
-            **readings,
-            "read_errors_total": self.errors,
+            "up": 0,
+            "energy_resets_total": self._meter.resets,
+            "xid_events_total": self.xids,
+            "sample_age_seconds": None if answered_ms is None else (now_ms - answered_ms) / 1e3,
+            "read_errors_total": self.ledger.errors,
         }
 
-    def lost_row(self, now_ms: int) -> Row:
-        """Its row while it does not answer."""
-        return {"time_unix_ms": now_ms, "device": self.uuid, "up": 0}
-
-    def _ask(self, capability: str, now_ms: int, question: Callable[[], Any]) -> Any:
-        """The answer, or None; what was never supported is never asked again.
-
-        Raises:
-            NvmlFailed: The device or the driver is gone.
-        """
-        if capability in self._off and now_ms < self._ask_again_ms.get(capability, now_ms + 1):
-            return None
-        try:
-            answer = question()
-        except NvmlFailed as error:
-            if error.device_gone or error.driver_gone:
-                raise
-            self._set_off(capability, error.off, now_ms)
-            return None
-        self._answered = True
-        self._off.pop(capability, None)
-        self._known.add(capability)
-        return answer
-
-    def _set_off(self, capability: str, off: Off, now_ms: int) -> None:
-        self._off[capability] = off
-        if off is Off.FAILED:
-            self.errors += 1
-            self._ask_again_ms[capability] = now_ms
-        elif off is Off.NO_PERMISSION or capability in self._known:
-            self._ask_again_ms[capability] = now_ms + _REFUSED_MS
-
-    # Every tick: energy, power and throttling in one call, utilisation, GPM.
-
-    def _read_fields(self, readings: dict[str, Value], now_ms: int) -> None:
-        values = self._field_values(now_ms)
-        power = next((values[key] for key in self._power_fields if key in values), None)
-        if power is None and not self._power_fields:
-            power = self._ask(
-                "power", now_ms, lambda: self._library.call("nvmlDeviceGetPowerUsage", self._handle)
-            )
-        if power is not None:
-            readings["power_watts"] = power / 1e3
-        energy = values.get((ids.FIELD_ENERGY_MILLIJOULES, 0))
-        if energy is None and (ids.FIELD_ENERGY_MILLIJOULES, 0) not in self._counter_fields:
-            energy = self._ask(
-                "energy",
-                now_ms,
-                lambda: self._library.call("nvmlDeviceGetTotalEnergyConsumption", self._handle),
-            )
-        if energy is not None:
-            readings["energy_joules_total"] = energy / 1e3
-        self._read_throttling(readings, values, now_ms)
-
-    def _field_values(self, now_ms: int) -> dict[_FieldKey, float]:
-        """The fields that answered, after dropping for good those that never will."""
-        wanted = [*self._power_fields, *self._counter_fields]
-        answers = self._ask(
-            "fields",
-            now_ms,
-            lambda: self._library.call("nvmlDeviceGetFieldValues", self._handle, wanted),
+    def _read(self, now_ms: int, more: Readings) -> None:
+        row = self._row
+        if now_ms < self._read_ms:
+            # A clock set back must not stop the slow readings until it has caught up.
+            self._due_ms = dict.fromkeys(_TIERS_MS, 0)
+        self._read_ms = now_ms
+        if self._is_due(_HEALTH, now_ms):
+            self._look_at_mig(now_ms)
+            self._health.read(row, now_ms)
+        values = self._fields.read(now_ms)
+        surplus = self._meter.surplus(values)
+        if surplus:
+            self._fields.forget(*surplus)
+        busy = self._read_utilisation(row, now_ms)
+        celsius = row.get("temperature_celsius")
+        self._meter.read(
+            row, values, now_ms, busy, float(celsius) if isinstance(celsius, int) else None
         )
-        if answers is None:
-            if self._off.get("fields") in (Off.NOT_SUPPORTED, Off.OLD_DRIVER):
-                self._power_fields, self._counter_fields = [], {}
-            return {}
-        found: dict[_FieldKey, float] = {}
-        for key, answer in zip(wanted, answers, strict=False):
-            if answer.nvmlReturn == ids.SUCCESS:
-                member = ids.VALUE_MEMBERS.get(answer.valueType)
-                if member is not None:
-                    found[key] = float(getattr(answer.value, member))
-                continue
-            failed = NvmlFailed(answer.nvmlReturn, f"field {key[0]}", "refused")
-            if failed.device_gone or failed.driver_gone:
-                raise failed
-            self._drop_field(key, why_off(answer.nvmlReturn), now_ms)
-        self._settle_power(found)
-        for key, capability in self._counter_fields.items():
-            if key in found:
-                self._off.pop(capability, None)
-                self._known.add(capability)
-        return found
+        slow = self._is_due(_SLOW, now_ms)
+        self._throttling.read(row, values, now_ms, slow)
+        if slow:
+            reset, self._resets = self._resets != self._meter.resets, self._meter.resets
+            self._slow.read(row, now_ms, reset=reset)
+            # What the device counts itself is not made of rates as well.
+            self._metrics = *RATIOS, *(m for m, c in RATES.items() if c not in self._slow.counted)
+            if self._gpm is not None:
+                self._gpm.ask_for(self._metrics)
+        self._read_gpm(row, now_ms)
+        if self.identity.mig == "enabled" and self._instances is not None:
+            self._add(more, "mig", self._instances.read(self.uuid, now_ms))
+            if self._instances.have_changed:
+                self.look_at_health_soon()
+        if self._is_due(_PROCESSES, now_ms):
+            self._add(more, "process", self._read_processes(row, now_ms))
 
-    def _drop_field(self, key: _FieldKey, off: Off, now_ms: int) -> None:
-        if off is Off.FAILED:
-            self.errors += 1
-        elif key in self._power_fields:
-            self._power_fields.remove(key)
-        elif self._counter_fields.pop(key) != "energy":  # which has a call of its own besides
-            self._set_off(_COUNTER_FIELDS[key], off, now_ms)
+    @staticmethod
+    def _add(readings: Readings, table: str, rows: list[Row]) -> None:
+        if rows:
+            readings[table] = rows
 
-    def _settle_power(self, found: dict[_FieldKey, float]) -> None:
-        """Ask from now on only for the most preferred power that answered.
+    def look_at_health_soon(self) -> None:
+        """Do not wait for the minute: something happened."""
+        self._due_ms[_HEALTH] = 0
 
-        Those refused were dropped, so the first is the most preferred there is; where only this
-        reading of it failed, it is too early to settle for another.
-        """
-        if self._power_fields and self._power_fields[0] in found:
-            del self._power_fields[1:]
-            self._known.add("power")
-
-    def _read_throttling(
-        self, readings: dict[str, Value], values: dict[_FieldKey, float], now_ms: int
-    ) -> None:
-        thermal = [
-            values[key]
-            for key in (
-                (ids.FIELD_THROTTLE_SW_THERMAL_NS, 0),
-                (ids.FIELD_THROTTLE_HW_THERMAL_NS, 0),
-            )
-            if key in values
-        ]
-        counted = {
-            "power_cap": values.get((ids.FIELD_THROTTLE_POWER_CAP_NS, 0)),
-            # The two thermal counters run at the same time, so their sum would count seconds twice.
-            "thermal": max(thermal, default=None),
-            "power_brake": values.get((ids.FIELD_THROTTLE_POWER_BRAKE_NS, 0)),
-        }
-        integrated: dict[str, float] | None = None
-        for reason, nanoseconds in counted.items():
-            seconds = None if nanoseconds is None else nanoseconds / 1e9
-            if seconds is None and not self._has_counter(reason):
-                if integrated is None:
-                    integrated = self._integrate_reasons(now_ms)
-                seconds = integrated.get(reason)
-            readings[f"throttle_{reason}_seconds_total"] = seconds
-
-    def _has_counter(self, reason: str) -> bool:
-        prefix = f"throttle {reason}"
-        return any(name.startswith(prefix) for name in self._counter_fields.values())
-
-    def _integrate_reasons(self, now_ms: int) -> dict[str, float]:
-        """Seconds per reason, from the bits at this tick and the one before.
-
-        A bit seen at one end of the time between counts half of it.
-        """
-        bits = self._ask(
-            "throttle reasons",
-            now_ms,
-            lambda: self._library.call("nvmlDeviceGetCurrentClocksEventReasons", self._handle),
-        )
-        before, self._reasons = self._reasons, None if bits is None else (now_ms, int(bits))
-        if bits is None:
-            return {}
-        for reason, mask in _REASONS.items():
-            total = self._throttled.get(reason, 0.0)
-            if before is not None and 0 < now_ms - before[0] <= _LONGEST_TICK_MS:
-                ends = bool(bits & mask) + bool(before[1] & mask)
-                total += (now_ms - before[0]) / 1e3 * ends / 2
-            self._throttled[reason] = total
-        return dict(self._throttled)
-
-    def _read_utilisation(self, readings: dict[str, Value], now_ms: int) -> None:
-        rates = self._ask(
-            "utilisation",
-            now_ms,
-            lambda: self._library.call("nvmlDeviceGetUtilizationRates", self._handle),
-        )
-        if rates is not None:
-            readings["busy_ratio"] = rates.gpu / 100
-            readings["memory_busy_ratio"] = rates.memory / 100
-
-    def _read_gpm(self, readings: dict[str, Value], now_ms: int) -> None:
-        ratios = self._ask("gpm", now_ms, self._gpm_ratios)
-        if ratios:
-            readings |= {column: ratios.get(column) for column in GPM_COLUMNS.values()}
-
-    def _gpm_ratios(self) -> dict[str, float]:
-        if self._gpm is None:
-            self._gpm = Gpm(self._library, self._handle)
-        return self._gpm.read()
-
-    # Every few seconds, or once a minute; the last value stands until then.
-
-    def _read_slow(self, now_ms: int) -> None:
-        if self._due("slow", _SLOW_MS, now_ms):
-            self._keep_memory(now_ms)
-            self._keep("temperature_celsius", now_ms, self._temperature, 1)
-            self._keep("memory_temperature_celsius", now_ms, self._memory_temperature, 1)
-            self._keep_clock("sm_clock_hertz", ids.CLOCK_SM, now_ms)
-            self._keep_clock("memory_clock_hertz", ids.CLOCK_MEMORY, now_ms)
-        if self._due("static", _STATIC_MS, now_ms):
-            self._keep(
-                "power_limit_watts",
-                now_ms,
-                lambda: self._library.call("nvmlDeviceGetEnforcedPowerLimit", self._handle),
-                1e-3,
-            )
-
-    def _due(self, tier: str, every_ms: int, now_ms: int) -> bool:
-        last = self._read_ms.get(tier)
-        # A clock set back must not stop the tier until it has caught up.
-        if last is not None and last <= now_ms < last + every_ms:
+    def _is_due(self, tier: str, now_ms: int) -> bool:
+        if now_ms < self._due_ms[tier]:
             return False
-        self._read_ms[tier] = now_ms
+        every_ms = _TIERS_MS[tier]
+        # The first reading is at once; those after it at this device's own seconds.
+        self._due_ms[tier] = now_ms + every_ms - (now_ms + self._shift_ms) % every_ms
         return True
 
-    def _keep(self, column: str, now_ms: int, question: Callable[[], Any], factor: float) -> None:
-        value = self._ask(column, now_ms, question)
-        self._kept[column] = None if value is None else value * factor
+    def _read_utilisation(self, row: dict[str, Value], now_ms: int) -> float | None:
+        busy = self._busy
+        row["busy_ratio"] = row["memory_busy_ratio"] = None
+        if not busy.wanted(now_ms) or not busy.took(
+            self._utilisation(self.handle, self._rates), now_ms
+        ):
+            return None
+        gpu, memory = UTILISATION.unpack(self._rates)
+        ratio: float | None = gpu / 100 if gpu <= 100 else None
+        row["busy_ratio"] = ratio
+        row["memory_busy_ratio"] = memory / 100 if memory <= 100 else None
+        return ratio
 
-    def _keep_clock(self, column: str, clock: int, now_ms: int) -> None:
-        self._keep(
-            column,
-            now_ms,
-            lambda: self._library.call("nvmlDeviceGetClockInfo", self._handle, clock),
-            1e6,
-        )
+    def _read_gpm(self, row: dict[str, Value], now_ms: int) -> None:
+        gpm = self._gpm
+        if gpm is None:
+            gpm = self._open_gpm(now_ms)
+            if gpm is None:
+                return
+        ratios = gpm.read(now_ms)
+        if ratios is not None:
+            row.update(ratios)
+        elif gpm.asked.off is not None:
+            row.update(dict.fromkeys(RATIOS.values()))
+        if gpm.bytes:
+            for column, moved in gpm.bytes.items():
+                if column not in self._slow.counted:
+                    row[column] = int(moved)
 
-    def _keep_memory(self, now_ms: int) -> None:
-        memory = self._ask("memory", now_ms, self._memory)
-        self._kept["memory_used_bytes"] = None if memory is None else int(memory.used)
-        self._kept["memory_size_bytes"] = None if memory is None else int(memory.total)
-
-    def _memory(self) -> Any:
-        """Version 2 leaves out what the driver keeps for itself; older drivers have only 1."""
+    def _open_gpm(self, now_ms: int) -> Gpm | None:
+        asked = self._gpm_asked
+        if not asked.wanted(now_ms):
+            return None
         try:
-            return self._library.call("nvmlDeviceGetMemoryInfo", self._handle, ids.MEMORY_INFO_V2)
+            if not is_supported(self._library, self.handle):
+                asked.refuse(ids.NOT_SUPPORTED, now_ms)
+                return None
+            self._gpm = Gpm(self._library, self._requests, self.handle, asked, self._metrics)
         except NvmlFailed as error:
-            if error.off is not Off.OLD_DRIVER:
-                raise
-            return self._library.call("nvmlDeviceGetMemoryInfo", self._handle)
+            asked.refuse(error.code, now_ms)
+            return None
+        self._gpm.bytes = self._gpm_bytes
+        return self._gpm
 
-    def _temperature(self) -> Any:
-        """The plain function is deprecated, and on older drivers the only one."""
-        try:
-            return self._library.call(
-                "nvmlDeviceGetTemperatureV", self._handle, ids.TEMPERATURE_GPU
-            )
-        except NvmlFailed as error:
-            if error.off is not Off.OLD_DRIVER:
-                raise
-            return self._library.call("nvmlDeviceGetTemperature", self._handle, ids.TEMPERATURE_GPU)
+    # MIG and processes.
 
-    def _memory_temperature(self) -> Any:
-        field = ids.FIELD_MEMORY_TEMPERATURE_CELSIUS
-        (answer,) = self._library.call("nvmlDeviceGetFieldValues", self._handle, [field])
-        if answer.nvmlReturn != ids.SUCCESS:
-            raise NvmlFailed(answer.nvmlReturn, f"field {field}", "refused")
-        # Boards without the sensor answer 0 and call it a success; no memory at work is that cold.
-        value = getattr(answer.value, ids.VALUE_MEMBERS.get(answer.valueType, "uiVal"))
-        if value == 0:
-            raise NvmlFailed(ids.NOT_SUPPORTED, f"field {field}", "no sensor")
-        return value
+    def _look_at_mig(self, now_ms: int) -> None:
+        """Find the instances there are, and begin anew with what MIG takes away or gives back."""
+        if self.identity.look_at_mig():
+            for asked in (self._busy, self._gpm_asked):
+                asked.off, asked.again_ms = None, 0
+            if self._gpm is not None:
+                self.detach()
+        if self._instances is not None:
+            if self.identity.mig == "enabled":
+                self._instances.find(self.ledger, now_ms)
+            else:
+                self._instances.close()
 
-    def _plain_power_is_instant(self) -> bool:
-        try:
-            architecture = self._library.call("nvmlDeviceGetArchitecture", self._handle)
-        except NvmlFailed:
-            return False
-        if architecture < ids.ARCHITECTURE_AMPERE:
-            return True
-        model = self.model or ""
-        return architecture == ids.ARCHITECTURE_AMPERE and any(
-            chip in model for chip in _ALWAYS_INSTANT
-        )
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    def _read_processes(self, row: dict[str, Value], now_ms: int) -> list[Row]:
+        instances = self._instances
+        found: list[tuple[int, ...]] | None = None
+        names: dict[int, str] = {}
+        if self.identity.mig == "enabled" and instances is not None:
+            found, names = instances.new_processes(), instances.uuids()
+        if found is None:
+            found = self._processes.read(now_ms)
+        row["processes"] = None if found is None else len({one[0] for one in found})
+        if not found:
+            return []
+        shares = self._shares.read(now_ms)
+        return process_rows(self.uuid, found, shares, names, self._procfs, now_ms)

@@ -1,48 +1,23 @@
-"""The one door to NVML: every call goes through here, and every error of its comes out as ours."""
+"""The one door to NVML.
+
+What is asked once goes through the functions of the binding `pynvml`. What is asked every second
+goes straight to the library's functions, which the binding has loaded, with buffers that are made
+once: the binding's own functions make new ones at each call, and cost three times as much.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable
 
-from wattline_agents.errors import ReadFailed, SourceUnavailable
 from wattline_agents.sources.nvml import ids
+from wattline_agents.sources.nvml.off import NvmlFailed
 
+TYPE_CHECKING = False  # `typing` costs a mebibyte, and is not needed to run
+if TYPE_CHECKING:
+    from typing import Any
 
-class Off(StrEnum):
-    """Why something cannot be read. Each has another cure."""
-
-    NOT_SUPPORTED = "this device has no such sensor"
-    OLD_DRIVER = "the driver is too old to know it"
-    NO_PERMISSION = "the driver refuses it to this user"
-    FAILED = "reading it failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """Whether one thing of one device can be read.
-
-    Attributes:
-        device: The device's UUID.
-        name: What it is: `power`, `energy`, `gpm`, ...
-        off: Why it cannot be read; None if it can.
-    """
-
-    device: str
-    name: str
-    off: Off | None
-
-
-_OFF = {
-    ids.NOT_SUPPORTED: Off.NOT_SUPPORTED,
-    # What an older driver answers for a field or struct version it does not know.
-    ids.INVALID_ARGUMENT: Off.OLD_DRIVER,
-    ids.ARGUMENT_VERSION_MISMATCH: Off.OLD_DRIVER,
-    ids.FUNCTION_NOT_FOUND: Off.OLD_DRIVER,
-    ids.DEPRECATED: Off.NOT_SUPPORTED,
-    ids.NO_PERMISSION: Off.NO_PERMISSION,
-}
+Function = Callable[..., int]
+"""A function of the library; returns one of the codes in `ids`."""
 
 _UNAVAILABLE = {
     ids.LIBRARY_NOT_FOUND: f"no NVIDIA driver on this node ({ids.LIBRARY} is not there)",
@@ -54,77 +29,54 @@ _UNAVAILABLE = {
 }
 
 
-class NvmlFailed(ReadFailed):
-    """One call of NVML failed; `code` is what it returned."""
-
-    def __init__(self, code: int, call: str, text: str) -> None:
-        """Name the call and what NVML said."""
-        self.code = code
-        super().__init__(f"{call}: {text} (NVML {code})")
-
-    @property
-    def off(self) -> Off:
-        """Why the thing asked for cannot be read."""
-        return why_off(self.code)
-
-    @property
-    def device_gone(self) -> bool:
-        """The device itself no longer answers."""
-        return self.code in (ids.GPU_IS_LOST, ids.RESET_REQUIRED, ids.GPU_NOT_FOUND)
-
-    @property
-    def driver_gone(self) -> bool:
-        """The whole library must be opened again."""
-        return self.code in (
-            ids.UNINITIALIZED,
-            ids.DRIVER_NOT_LOADED,
-            ids.LIB_RM_VERSION_MISMATCH,
-        )
-
-
-def why_off(code: int) -> Off:
-    """What a return code says about asking again."""
-    return _OFF.get(code, Off.FAILED)
-
-
 def unavailable(code: int, text: str = "") -> str:
     """What a failure to open NVML says to a person."""
     return _UNAVAILABLE.get(code, f"NVML: {text}")
 
 
+def _missing(*_arguments: object) -> int:
+    return ids.FUNCTION_NOT_FOUND
+
+
 class Library:
-    """NVML, behind any module shaped like `pynvml`."""
+    """NVML, behind `pynvml`."""
 
     def __init__(self, module: Any) -> None:
         """Wrap the module; `open` before calling."""
         self._module = module
-        self._is_open = False
+        self.is_open = False
 
-    def open(self) -> None:
-        """Attach to the driver.
+    def open(self, *, attach: bool = False) -> None:
+        """Begin to use the driver.
+
+        Args:
+            attach: Whether the driver should turn to every device at once, as it does if it is not
+                asked to wait: a sick one then holds up all.
 
         Raises:
-            SourceUnavailable: There is no driver, or it does not work; says which.
+            NvmlFailed: It does not work; the code says why.
         """
+        flags = 0 if attach else ids.INIT_NO_ATTACH
         try:
-            self._module.nvmlInit()
-        except self._module.NVMLError as error:
-            code = int(getattr(error, "value", ids.UNKNOWN))
-            raise SourceUnavailable(unavailable(code, str(error))) from error
-        self._is_open = True
+            self.call("nvmlInitWithFlags", flags)
+        except NvmlFailed as error:
+            if error.code not in (ids.FUNCTION_NOT_FOUND, ids.INVALID_ARGUMENT):
+                raise
+            self.call("nvmlInit")
+        self.is_open = True
 
     def close(self) -> None:
         """Detach; harmless where nothing is open any more."""
-        if not self._is_open:
+        if not self.is_open:
             return
-        self._is_open = False
+        self.is_open = False
         try:
-            self._module.nvmlShutdown()
-        except self._module.NVMLError:
+            self.call("nvmlShutdown")
+        except NvmlFailed:
             pass  # the driver went first; there is nothing left to close
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call one function of NVML.
+        """Call one function of the binding.
 
         Raises:
             NvmlFailed: It returned anything but success.
@@ -140,11 +92,18 @@ class Library:
 
     def text(self, name: str, *arguments: Any) -> str:
         """Call a function that returns text; older bindings return bytes."""
-        value = self.call(name, *arguments)
-        return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        return as_text(self.call(name, *arguments))
 
-    def struct(self, name: str) -> Any:
-        """A fresh struct of the binding, zeroed.
+    def function(self, name: str) -> Function:
+        """The library's own function; where there is none, one that says so when it is called."""
+        try:
+            found: Function = getattr(self._module.nvmlLib, name)
+        except AttributeError:
+            return _missing
+        return found
+
+    def kind(self, name: str) -> Any:
+        """A struct of the binding, as a type.
 
         Raises:
             NvmlFailed: The binding does not have it.
@@ -152,4 +111,9 @@ class Library:
         kind = getattr(self._module, name, None)
         if kind is None:
             raise NvmlFailed(ids.FUNCTION_NOT_FOUND, name, "not in this version of nvidia-ml-py")
-        return kind()
+        return kind
+
+
+def as_text(value: Any) -> str:
+    """Text of the driver, from bytes or text."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

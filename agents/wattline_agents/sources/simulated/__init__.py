@@ -1,9 +1,4 @@
-"""A factory that is not there: whole, live, with a history and a truth to check books against.
-
-A schedule of jobs and faults follows from a seed; from the schedule follow, in closed form, every
-reading of every device at any time. One schedule feeds live agents, a month of history and the
-tests.
-"""
+"""One node that is not there: what its devices do in closed form, and what they cannot tell."""
 
 from wattline_agents.sources.simulated.single import SimulatedSource
 

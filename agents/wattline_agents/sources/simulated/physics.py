@@ -16,28 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-IDLE_WATTS = 75.0
-PEAK_WATTS = 700.0
-HELD_WATTS = 122.0
-"""Contexts open and memory full, and no kernel runs."""
+from wattline_agents.sources.simulated.profile import Profile
 
-MEMORY_BYTES = 150_754_820_096
-IDLE_MEMORY_BYTES = 629_145_600.0
-IDLE_HERTZ = 345e6
-WORKING_HERTZ = 1.98e9
-
-CELSIUS_PER_WATT = 0.058
 COOLING_SECONDS = 95.0
 INLET_CELSIUS = 24.0
 
-HOST_WATTS = 760.0
 HOST_WATTS_PER_DEVICE_WATT = 0.105
 """Fans, voltage regulators and the power supplies' losses grow with what the devices draw."""
-HOST_WATTS_AT_WORK = 410.0
-"""The processors, when every device is fed."""
-
-CORES = 192
-HOST_MEMORY_BYTES = 2_199_023_255_552
 
 
 class Number(Protocol):
@@ -84,6 +69,7 @@ class Terms(Generic[N]):
         hertz: Clock of the compute units.
         rest_celsius: Temperature it settles at.
         warm_celsius: How far above that it is at the start.
+        celsius_swing: How far temperature swings around it.
         power_cap: Share of time the power cap holds it back.
         thermal: Share of time heat holds it back.
         joules: Energy used since the factory's origin, at the segment's start.
@@ -106,6 +92,7 @@ class Terms(Generic[N]):
     hertz: N
     rest_celsius: N
     warm_celsius: N
+    celsius_swing: N
     power_cap: N
     thermal: N
     joules: N
@@ -177,11 +164,7 @@ def watts(terms: Terms[N], at: Waves[N]) -> N:
 
 def celsius(terms: Terms[N], at: Waves[N]) -> N:
     """Temperature of the chip: follows power, slowly."""
-    return (
-        terms.rest_celsius
-        + terms.warm_celsius * at.cooling
-        + terms.watts_swing * at.lagged * (LAGGED_SHARE * CELSIUS_PER_WATT)
-    )
+    return terms.rest_celsius + terms.warm_celsius * at.cooling + terms.celsius_swing * at.lagged
 
 
 def device_values(terms: Terms[N], seconds: N, at: Waves[N], activity: N) -> dict[str, N]:
@@ -215,13 +198,6 @@ def device_values(terms: Terms[N], seconds: N, at: Waves[N], activity: N) -> dic
     }
 
 
-DEVICE_CONSTANTS: dict[str, float] = {
-    "power_limit_watts": PEAK_WATTS,
-    "memory_size_bytes": float(MEMORY_BYTES),
-}
-"""Readings that never change on a simulated device."""
-
-
 @dataclass(frozen=True, slots=True)
 class NodeSums(Generic[N]):
     """What a node's readings are made of.
@@ -241,36 +217,39 @@ class NodeSums(Generic[N]):
     activity: N
 
 
-def node_joules(seconds: N, joules: N, active_seconds: N, devices: int) -> N:
+def node_joules(profile: Profile, seconds: N, joules: N, active_seconds: N, devices: int) -> N:
     """Energy of a whole node from its devices' energy and active time."""
     return (
         joules * (1 + HOST_WATTS_PER_DEVICE_WATT)
-        + active_seconds * (HOST_WATTS_AT_WORK / devices)
-        + seconds * HOST_WATTS
+        + active_seconds * (profile.host_watts_at_work / devices)
+        + seconds * profile.host_watts
     )
 
 
-def node_values(sums: NodeSums[N], devices: int) -> dict[str, N]:
+def node_values(profile: Profile, sums: NodeSums[N], devices: int) -> dict[str, N]:
     """The readings of one node, by column of table `node`."""
+    cores, memory = profile.cores, profile.host_memory_bytes
     at_work = sums.activity / devices
     worked = sums.active_seconds / devices
-    user = sums.seconds * (0.015 * CORES) + worked * (0.17 * CORES)
-    system = sums.seconds * (0.006 * CORES) + worked * (0.035 * CORES)
-    iowait = sums.seconds * (0.002 * CORES)
+    user = sums.seconds * (0.015 * cores) + worked * (0.17 * cores)
+    system = sums.seconds * (0.006 * cores) + worked * (0.035 * cores)
+    iowait = sums.seconds * (0.002 * cores)
     return {
-        "energy_joules_total": node_joules(sums.seconds, sums.joules, sums.active_seconds, devices),
+        "energy_joules_total": node_joules(
+            profile, sums.seconds, sums.joules, sums.active_seconds, devices
+        ),
         # The derivative of the energy above, but for the host's part, which follows the mean.
         "power_watts": (
             sums.watts * (1 + HOST_WATTS_PER_DEVICE_WATT)
-            + at_work * HOST_WATTS_AT_WORK
-            + HOST_WATTS
+            + at_work * profile.host_watts_at_work
+            + profile.host_watts
         ),
         "cpu_user_seconds_total": user,
         "cpu_system_seconds_total": system,
-        "cpu_idle_seconds_total": sums.seconds * CORES - user - system - iowait,
+        "cpu_idle_seconds_total": sums.seconds * cores - user - system - iowait,
         "cpu_iowait_seconds_total": iowait,
         "cpu_busy_ratio": at_work * 0.205 + 0.021,
-        "memory_used_bytes": at_work * (0.42 * HOST_MEMORY_BYTES) + 0.06 * HOST_MEMORY_BYTES,
+        "memory_used_bytes": at_work * (0.42 * memory) + 0.06 * memory,
         "network_receive_bytes_total": sums.seconds * 4.0e4 + worked * 2.1e9,
         "network_transmit_bytes_total": sums.seconds * 3.5e4 + worked * 2.0e9,
         "disk_read_bytes_total": sums.seconds * 1.2e4 + worked * 3.1e8,

@@ -12,16 +12,24 @@ from dataclasses import dataclass
 from typing import Self
 
 from wattline_agents.catalogue import DEVICE, NODE
-from wattline_agents.sources.simulated import physics, statements
-from wattline_agents.sources.simulated.shape import MOST_DEVICES_A_NODE, simulated_id
+from wattline_agents.sources.settings import SourceConfig
+from wattline_agents.sources.simulated import identity, physics
+from wattline_agents.sources.simulated.ids import MOST_DEVICES_A_NODE, simulated_id
+from wattline_agents.sources.simulated.profile import (
+    H200,
+    Profile,
+    as_metered,
+    profile_named,
+)
 from wattline_agents.sources.simulated.typed import typed
-from wattline_agents.sources.source import Readings, SourceConfig
-from wattline_agents.wire import Row, Value
+from wattline_agents.sources.source import Readings
+from wattline_agents.wire import Value
 
 WORKING_ACTIVITY = 0.85
 RAMP_SECONDS = 3.0
 """How long a device takes from rest to full work, and back."""
-_WORKING_WATTS = 640.0
+_WORKING_SHARE = 0.904
+"""Of the way from the power at rest to the limit."""
 _WORKING_MEMORY = 0.62
 
 
@@ -30,15 +38,20 @@ class _Device:
     """A device, as it was when it was last looked at."""
 
     name: str
+    profile: Profile
+    celsius: float
     load: float = 0.0
     wanted: float = 0.0
     joules: float = 0.0
     active_seconds: float = 0.0
-    celsius: float = physics.INLET_CELSIUS + physics.CELSIUS_PER_WATT * physics.IDLE_WATTS
 
     @property
     def watts(self) -> float:
-        return physics.IDLE_WATTS + (_WORKING_WATTS - physics.IDLE_WATTS) * self.load
+        return self._watts(self.load)
+
+    def _watts(self, load: float) -> float:
+        idle = self.profile.idle_watts
+        return idle + (self.profile.peak_watts - idle) * _WORKING_SHARE * load
 
     def pass_time(self, seconds: float) -> None:
         """Move on: load goes in a straight line to what is wanted, then stays."""
@@ -53,10 +66,10 @@ class _Device:
 
     def _pass(self, seconds: float, load: float) -> None:
         mean = (self.load + load) / 2
-        watts = physics.IDLE_WATTS + (_WORKING_WATTS - physics.IDLE_WATTS) * mean
+        watts = self._watts(mean)
         self.joules += watts * seconds
         self.active_seconds += WORKING_ACTIVITY * mean * seconds
-        rest = physics.INLET_CELSIUS + physics.CELSIUS_PER_WATT * watts
+        rest = physics.INLET_CELSIUS + self.profile.celsius_per_watt * watts
         left = physics.FLOATS.exp(-seconds / physics.COOLING_SECONDS)
         self.celsius = rest + (self.celsius - rest) * left
         self.load = load
@@ -67,25 +80,31 @@ class SimulatedSource:
 
     name = "simulated"
 
-    def __init__(self, node: str, devices: int, rack: str | None = None) -> None:
+    def __init__(
+        self, node: str, devices: int, rack: str | None = None, profile: Profile = H200
+    ) -> None:
         """Make a node of that many devices, all at rest."""
         self._rack = rack
+        self._profile = profile
+        rest = physics.INLET_CELSIUS + profile.celsius_per_watt * profile.idle_watts
         self._devices = [
-            _Device(simulated_id(f"single/{node}/{index}")) for index in range(devices)
+            _Device(simulated_id(f"single/{node}/{index}"), profile, rest)
+            for index in range(devices)
         ]
         self._started_ms: int | None = None
         self._read_ms: int | None = None
 
     @classmethod
     def from_config(cls, config: SourceConfig) -> Self:
-        """Open it; the option `devices` says how many (4 unless given).
+        """Open it; options: `devices` says how many (4 unless given), `profile` what they are.
 
         Raises:
             UsageError: An option is not what it should be.
         """
-        config.check_options(cls.name, ("devices",))
+        config.check_options(cls.name, ("devices", "profile"))
         devices = config.number(cls.name, "devices", 4, 1, MOST_DEVICES_A_NODE)
-        return cls(config.node, int(devices), config.rack)
+        profile = profile_named(config.options.get("profile", H200.name))
+        return cls(config.node, int(devices), config.rack, profile)
 
     @property
     def device_names(self) -> tuple[str, ...]:
@@ -104,7 +123,7 @@ class SimulatedSource:
         elapsed = max(0, now_ms - (self._read_ms or now_ms)) / 1000
         # A clock set back gives no time twice.
         self._read_ms = max(now_ms, self._read_ms or now_ms)
-        rows: list[Row] = []
+        rows: list[dict[str, Value]] = []
         joules = watts = active = activity = 0.0
         for device in self._devices:
             before = device.active_seconds
@@ -121,13 +140,18 @@ class SimulatedSource:
             rows.append(_device_row(device, now_ms, mean))
         seconds = (self._read_ms - self._started_ms) / 1000
         values = physics.node_values(
-            physics.NodeSums(seconds, joules, watts, active, activity), len(self._devices)
+            self._profile,
+            physics.NodeSums(seconds, joules, watts, active, activity),
+            len(self._devices),
         )
         node: dict[str, Value] = {
             "time_unix_ms": now_ms,
-            "memory_size_bytes": physics.HOST_MEMORY_BYTES,
+            "memory_size_bytes": self._profile.host_memory_bytes,
         }
-        return {"device": rows, "node": [node | typed(NODE, values)]}
+        return {
+            "device": list(as_metered(self._profile, rows)),
+            "node": [node | typed(NODE, values)],
+        }
 
     def describe(self, now_ms: int) -> Readings:
         """Who it is, and who its devices are."""
@@ -137,23 +161,30 @@ class SimulatedSource:
                     "time_unix_ms": now_ms,
                     "rack": self._rack,
                     "os": "none (simulated)",
-                    "cores": physics.CORES,
-                    "power_source": statements.METHOD,
+                    "cores": self._profile.cores,
+                    "power_source": identity.METHOD,
                 }
             ],
             "device_info": [
-                statements.device_row(device.name, index, now_ms, None)
+                identity.device_row(self._profile, device.name, index, now_ms)
+                | {"module": self._module_of(index)}
                 for index, device in enumerate(self._devices)
             ],
         }
+
+    def _module_of(self, index: int) -> str | None:
+        dies = self._profile.dies
+        first = self._devices[index - index % dies]
+        return simulated_id(f"module/{first.name}") if dies > 1 else None
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _device_row(device: _Device, now_ms: int, activity: float) -> Row:
-    span = physics.WORKING_HERTZ - physics.IDLE_HERTZ
-    memory = physics.IDLE_MEMORY_BYTES + _WORKING_MEMORY * physics.MEMORY_BYTES * device.load
+def _device_row(device: _Device, now_ms: int, activity: float) -> dict[str, Value]:
+    profile = device.profile
+    span = profile.working_hertz - profile.idle_hertz
+    memory = profile.idle_memory_bytes + _WORKING_MEMORY * profile.memory_bytes * device.load
     values = {
         "energy_joules_total": device.joules,
         "power_watts": device.watts,
@@ -165,10 +196,10 @@ def _device_row(device: _Device, now_ms: int, activity: float) -> Row:
         "memory_used_bytes": memory,
         "temperature_celsius": device.celsius,
         "memory_temperature_celsius": device.celsius + 4.0 + activity * 4.5,
-        "sm_clock_hertz": physics.IDLE_HERTZ + span * min(1.0, device.load * 4),
+        "sm_clock_hertz": profile.idle_hertz + span * min(1.0, device.load * 4),
         "throttle_power_cap_seconds_total": 0.0,
         "throttle_thermal_seconds_total": 0.0,
-        **physics.DEVICE_CONSTANTS,
+        **profile.constants,
     }
     row: dict[str, Value] = {"time_unix_ms": now_ms, "device": device.name, "up": 1}
     return row | typed(DEVICE, values)

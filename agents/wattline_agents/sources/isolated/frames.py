@@ -1,0 +1,267 @@
+"""What travels between the agent and a process that reads for it.
+
+Both ends are this version of this package, so it need not be compatible, only small, quick and
+bounded: a frame is a kind, a length, and that many bytes. Rows are packed as C numbers. Which
+columns a row has and of what type they are (its shape) is sent once and then named by a number; a
+null is a column that the shape lacks. What arrives is checked all the same: a library that ran wild
+in the other process must not take this one along.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as StructError
+
+TYPE_CHECKING = False  # `typing` costs a mebibyte, which the reading process need not have
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    Value = int | float | str | None
+
+# To the reading process.
+OPEN, READ = 1, 2
+# From it.
+PART, SHAPE, ROW, FAILED, END = 11, 12, 13, 14, 15
+
+# Why a part failed.
+READ_FAILED, RESTART_NEEDED, UNAVAILABLE, BROKEN = 1, 2, 3, 4
+
+MOST_BYTES = 256 * 1024
+"""A row takes hundreds of bytes, a list of what to skip a few thousand."""
+MOST_SHAPES = 512
+"""Shapes kept at a time; devices of a node share a handful, and a null more or less makes one."""
+MOST_TEXT_BYTES = 256
+MOST_MESSAGE_BYTES = 1000
+
+_HEAD = Struct("<BI")
+_NUMBER = Struct("<H")
+_PART = Struct("<d")
+_READ = Struct("<q?")
+
+_CODES = {int: "q", float: "d", bool: "q", str: "H", type(None): "-"}
+"""How a value of a type is packed; of a text its length, and the text stands behind all numbers."""
+
+
+class Garbage(Exception):
+    """What arrived is no frame, or not one that can be at this place."""
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    """One frame."""
+    return _HEAD.pack(kind, len(payload)) + payload
+
+
+def read_command(now_ms: int, describe: bool, skip: Sequence[str]) -> bytes:
+    """The frame that asks for a reading; `describe` asks for the info rows as well."""
+    return frame(READ, _READ.pack(now_ms, describe) + _texts(skip))
+
+
+def read_asked(payload: bytes) -> tuple[int, bool, list[str]]:
+    """What `read_command` was given."""
+    now_ms, describe = _READ.unpack_from(payload)
+    return now_ms, describe, _split(payload[_READ.size :])
+
+
+def open_command(
+    place: str,
+    system: str,
+    node: str,
+    rack: str | None,
+    period_seconds: float,
+    options: Mapping[str, str],
+) -> bytes:
+    """The frame that says what to read: `module:class`, and what its configuration holds."""
+    pairs = [text for pair in options.items() for text in pair]
+    known = "" if rack is None else "r" + rack
+    return frame(OPEN, _texts([place, system, node, known, repr(period_seconds), *pairs]))
+
+
+def open_asked(payload: bytes) -> tuple[str, str, str, str | None, float, dict[str, str]]:
+    """What `open_command` was given."""
+    place, system, node, known, period, *rest = _split(payload)
+    options = dict(zip(rest[::2], rest[1::2], strict=True))
+    return place, system, node, known[1:] if known else None, float(period), options
+
+
+def part_frame(name: str, seconds: float) -> bytes:
+    """Says which part is about to be read, and the monotonic time at which it begins."""
+    return frame(PART, _PART.pack(seconds) + _cut(name, MOST_TEXT_BYTES))
+
+
+def part_told(payload: bytes) -> tuple[str, float]:
+    """What `part_frame` was given.
+
+    Raises:
+        Garbage: It is no such frame.
+    """
+    try:
+        return str(payload[_PART.size :], "utf-8"), _PART.unpack_from(payload)[0]
+    except (StructError, ValueError) as error:
+        raise Garbage(f"a part: {error}") from error
+
+
+def failed_frame(why: int, message: str) -> bytes:
+    """Says that the part announced last failed."""
+    return frame(FAILED, bytes((why,)) + _cut(message, MOST_MESSAGE_BYTES))
+
+
+def failed_told(payload: bytes) -> tuple[int, str]:
+    """What `failed_frame` was given.
+
+    Raises:
+        Garbage: It is no such frame.
+    """
+    if not payload:
+        raise Garbage("a failure without a reason")
+    return payload[0], str(payload[1:], "utf-8", "replace")
+
+
+class Splitter:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """The frames that are whole now: kind and payload.
+
+        Raises:
+            Garbage: A length no frame has.
+        """
+        data = self._rest + data
+        place, size = 0, len(data)
+        while size - place >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(data, place)
+            if length > MOST_BYTES:
+                raise Garbage(f"a frame of {length} bytes")
+            end = place + _HEAD.size + length
+            if end > size:
+                break
+            yield kind, data[place + _HEAD.size : end]
+            place = end
+        self._rest = data[place:]
+
+
+class Packer:
+    """Makes frames of rows."""
+
+    def __init__(self) -> None:
+        """Begin without shapes."""
+        self._shapes: dict[tuple[str, ...], tuple[bytes, Struct, bool]] = {}
+
+    def row(self, table: str, row: Mapping[str, Value]) -> bytes:
+        """One row, and before it its shape if it is new.
+
+        Raises:
+            ValueError: A value is of no type a row can hold, or a number is too large.
+        """
+        try:
+            codes = "".join([_CODES[type(value)] for value in row.values()])
+        except KeyError as error:
+            raise ValueError(f"{table}: a value of type {error.args[0].__name__}") from error
+        key = (table, codes, *row)
+        known = self._shapes.get(key)
+        new = b""
+        if known is None:
+            new, known = self._learn(key)
+        number, packed, has_text = known
+        values = [value for value in row.values() if value is not None]
+        tail = b""
+        if has_text:
+            texts = [_cut(value, MOST_TEXT_BYTES) for value in values if type(value) is str]
+            lengths = iter(texts)
+            values = [len(next(lengths)) if type(value) is str else value for value in values]
+            tail = b"".join(texts)
+        try:
+            return new + frame(ROW, number + packed.pack(*values) + tail)
+        except StructError as error:
+            raise ValueError(f"{table}: {error}") from error
+
+    def _learn(self, key: tuple[str, ...]) -> tuple[bytes, tuple[bytes, Struct, bool]]:
+        # Numbers begin again when there are too many; the other end overwrites its own likewise.
+        if len(self._shapes) >= MOST_SHAPES:
+            self._shapes.clear()
+        table, codes, *columns = key
+        number = _NUMBER.pack(len(self._shapes))
+        kept = [column for column, code in zip(columns, codes, strict=True) if code != "-"]
+        codes = codes.replace("-", "")
+        shape = number, Struct("<" + codes), "H" in codes
+        self._shapes[key] = shape
+        return frame(SHAPE, number + _texts([table, codes, *kept])), shape
+
+
+class Unpacker:
+    """Makes rows of frames again."""
+
+    def __init__(self, check: Callable[[str, Sequence[str]], bool]) -> None:
+        """Begin without shapes.
+
+        Args:
+            check: Whether there is such a table with such columns.
+        """
+        self._check = check
+        self._shapes: dict[int, tuple[str, list[str], Struct, list[int]]] = {}
+
+    def shape(self, payload: bytes) -> None:
+        """Learn a shape.
+
+        Raises:
+            Garbage: It is none, or of no table of the catalogue.
+        """
+        try:
+            number = _NUMBER.unpack_from(payload)[0]
+            table, codes, *columns = _split(payload[_NUMBER.size :])
+            if number >= MOST_SHAPES or len(codes) != len(columns) or codes.strip("qdH"):
+                raise Garbage("a shape that cannot be")
+            if not self._check(table, columns):
+                raise Garbage(f"a shape of no table: {table[:40]!r}")
+            texts = [place for place, code in enumerate(codes) if code == "H"]
+            self._shapes[number] = table, columns, Struct("<" + codes), texts
+        except (StructError, ValueError) as error:
+            raise Garbage(f"a shape: {error}") from error
+
+    def row(self, payload: bytes) -> tuple[str, dict[str, Value]]:
+        """A row, and the table it belongs to; null columns are left out.
+
+        Raises:
+            Garbage: It is none.
+        """
+        try:
+            table, columns, packed, texts = self._shapes[_NUMBER.unpack_from(payload)[0]]
+            values: Any = packed.unpack_from(payload, _NUMBER.size)
+            end = _NUMBER.size + packed.size
+            if texts:
+                values = list(values)
+                for place in texts:
+                    start, end = end, end + values[place]
+                    values[place] = str(payload[start:end], "utf-8")
+            if end != len(payload):
+                raise Garbage("a row of another length than its shape")
+            return table, dict(zip(columns, values, strict=True))
+        except (StructError, KeyError, ValueError) as error:
+            raise Garbage(f"a row: {error!r}") from error
+
+
+def _texts(texts: Sequence[str]) -> bytes:
+    parts = [text.encode("utf-8", "replace") for text in texts]
+    return b"".join([_NUMBER.pack(len(part)) + part for part in parts])
+
+
+def _split(data: bytes) -> list[str]:
+    texts, place = [], 0
+    while place < len(data):
+        (length,) = _NUMBER.unpack_from(data, place)
+        place += _NUMBER.size
+        if place + length > len(data):
+            raise ValueError("a text cut short")
+        texts.append(str(data[place : place + length], "utf-8"))
+        place += length
+    return texts
+
+
+def _cut(text: str, most: int) -> bytes:
+    data = text.encode("utf-8", "replace")
+    # Bytes of a character that was cut in half go, too.
+    return data if len(data) <= most else data[:most].decode("utf-8", "ignore").encode()

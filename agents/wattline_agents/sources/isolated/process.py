@@ -1,0 +1,157 @@
+"""Starts a process that reads, and talks with it without ever waiting for it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import wattline_agents
+from wattline_agents.sources.isolated import child
+from wattline_agents.sources.isolated.frames import Splitter
+
+_AT_ONCE = 64 * 1024
+_MOST_AT_ONCE = 16
+"""A mebibyte at one go: a process that never stops talking does not keep the loop."""
+_MOST_UNSENT = 64 * 1024
+
+_MAIN = (
+    "import sys; sys.path[:] = sys.argv[2:]; "
+    "from wattline_agents.sources.isolated.child import main; main()"
+)
+# Neither the terminal's nor the service manager's signals: it ends when the agent is done with it.
+_NOT_FOR_IT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Process:
+    """One process that reads."""
+
+    def __init__(self, name: str, python: str | None = None) -> None:
+        """Start it.
+
+        Args:
+            name: For the list of processes.
+            python: The interpreter; this one's own if not given.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        self._splitter = Splitter()
+        self._unsent = b""
+        self.is_over = False
+        ours, theirs = [], []
+        try:
+            for reads in (False, True, True):
+                end, other = (_out_of_the_way(one) for one in os.pipe())
+                ours.append(end if reads else other)
+                theirs.append(other if reads else end)
+            self._commands, self.bell, self._data = ours
+            for descriptor in ours:
+                os.set_blocking(descriptor, False)
+            self.pid = _spawn(name, sys.executable if python is None else python, theirs)
+        except BaseException:
+            for descriptor in ours:
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+
+    def send(self, data: bytes) -> None:
+        """Ask; what its pipe does not take now goes with the next call.
+
+        A process that is gone or listens to nothing shows in what it answers.
+        """
+        data = self._unsent + data
+        try:
+            data = data[os.write(self._commands, data) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            data = b""
+        self._unsent = data[:_MOST_UNSENT]
+
+    def receive(self) -> list[tuple[int, bytes]]:
+        """Frames that have come: kind and payload; sets `is_over` where no more will.
+
+        Raises:
+            Garbage: What has come is no frame.
+        """
+        found: list[tuple[int, bytes]] = []
+        try:
+            os.read(self.bell, 1024)
+        except BlockingIOError:
+            pass
+        try:
+            for _ in range(_MOST_AT_ONCE):
+                data = os.read(self._data, _AT_ONCE)
+                if not data:
+                    self.is_over = True
+                    break
+                found += self._splitter.feed(data)
+        except BlockingIOError:
+            pass
+        return found
+
+    def end(self, wait_seconds: float = 0.0) -> None:
+        """Let it end: close its pipes, give it that long, then kill it; `reap` it afterwards."""
+        os.close(self._commands)
+        os.close(self._data)
+        if wait_seconds > 0 and not self.is_over:
+            # It holds the other end of the bell for as long as it lives.
+            waiting = select.poll()
+            waiting.register(self.bell, 0)
+            waiting.poll(wait_seconds * 1000)
+        os.close(self.bell)
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def reap(pid: int) -> int | None:
+    """How a process of ours ended, as `subprocess` counts it: minus its signal; None: it lives."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 0  # someone else has asked; what matters is that it is gone
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def _spawn(name: str, python: str, theirs: Sequence[int]) -> int:
+    commands, bell, data = theirs
+    return os.posix_spawn(
+        python,
+        # No site: this process has worked out already where modules are.
+        [python, "-I", "-S", "-c", _MAIN, f"wattline-read-{name}", *_module_places()],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, commands, child.COMMANDS),
+            # What vendors' libraries print is for nobody.
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, bell, child.BELL),
+            (os.POSIX_SPAWN_DUP2, data, child.DATA),
+        ],
+        setsigmask=_NOT_FOR_IT,
+        setsigdef=[signal.SIGCHLD],
+    )
+
+
+def _module_places() -> list[str]:
+    """Where it finds modules: where we do, and ourselves even if an import hook found us."""
+    package = str(Path(wattline_agents.__file__).parents[1])
+    places = [place for place in sys.path if place.startswith("/")]
+    return places if package in places else [*places, package]
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    """The same pipe at a number that stands for nothing in the process to be started."""
+    if descriptor > child.DATA:
+        return descriptor
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, child.DATA + 1)
+    os.close(descriptor)
+    return moved
