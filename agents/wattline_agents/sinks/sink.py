@@ -17,11 +17,13 @@ class Health:
         batches_dropped: Batches that left a full spool unsent.
         batches_refused: Batches the collector refused and that were set aside.
         spool_bytes: Bytes waiting to be sent.
+        exports_failed: Exports to others than the collector that were given up, in whole or part.
     """
 
     batches_dropped: int | None = None
     batches_refused: int | None = None
     spool_bytes: int | None = None
+    exports_failed: int | None = None
 
 
 class Sink(Protocol):

@@ -24,6 +24,7 @@ from typing import IO, Protocol
 
 from wattline_agents.errors import UsageError, WireError
 from wattline_agents.sinks.batch import Batch
+from wattline_agents.sinks.journal import FileJournal, Journal, NoJournal
 
 _SUFFIX = ".batch"
 _MOST_FILES = 100_000
@@ -33,10 +34,17 @@ _MOST_REFUSED = 64
 
 
 class Spool(Protocol):
-    """Batches in order, oldest first."""
+    """Batches in order, oldest first; `dropped` and `refused` only ever grow.
+
+    Attributes:
+        dropped: Batches that are lost.
+        refused: Batches that were set aside for good.
+        journal: Where the batches that still fill up are written down.
+    """
 
     dropped: int
     refused: int
+    journal: Journal
 
     @property
     def size_bytes(self) -> int:
@@ -79,6 +87,7 @@ class MemorySpool:
         """Make it empty."""
         self.dropped = 0
         self.refused = 0
+        self.journal: Journal = NoJournal()
         self._most_bytes = most_bytes
         self._batches: deque[Batch] = deque()
         self._bytes = 0
@@ -138,20 +147,22 @@ class DirectorySpool:
         Raises:
             UsageError: It cannot be used, or another agent uses it.
         """
-        self.dropped = 0
-        self.refused = 0
+        self.journal: Journal = FileJournal(path / "journal")
         self._path, self._most_bytes = path, most_bytes
         self._refused_path = path / "refused"
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refused_path.mkdir(mode=0o700, exist_ok=True)
             self._lock = _locked(path / "lock")
+            self._counts = os.open(path / "counts", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.dropped, self.refused, was_killed = _parsed_counts(os.pread(self._counts, 200, 0))
             self._waiting = self._found()
         except OSError as error:
             raise UsageError(f"spool {path}: {error.strerror or error}") from error
         self._bytes = sum(size for _, size in self._waiting)
         last = self._waiting[-1][0] if self._waiting else (0,)
         self._next = last[0] + 1
+        self._count(dropped=int(was_killed))
 
     @property
     def size_bytes(self) -> int:
@@ -171,12 +182,13 @@ class DirectorySpool:
         while self._waiting and (
             self._bytes + len(content) > self._most_bytes or len(self._waiting) >= _MOST_FILES
         ):
+            # Counted first: killed in between, we count one too many rather than one too few.
+            self._count(dropped=1)
             self.remove_first()
-            self.dropped += 1
         number = (self._next,)
         self._next += 1
         if len(content) > self._most_bytes or not self._write(number, content):
-            self.dropped += 1
+            self._count(dropped=1)
             return
         self._waiting.append((number, len(content)))
         self._bytes += len(content)
@@ -191,8 +203,8 @@ class DirectorySpool:
                 self.refuse_first(str(error))
             except OSError:
                 # Someone took the file away; what was in it can no longer be sent.
+                self._count(dropped=1)
                 self.remove_first()
-                self.dropped += 1
         return None
 
     def remove_first(self) -> None:
@@ -210,16 +222,16 @@ class DirectorySpool:
             if self._write((*number, place), content):
                 written.append(((*number, place), len(content)))
             else:
-                self.dropped += 1
+                self._count(dropped=1)
         self.remove_first()
         self._waiting.extendleft(reversed(written))
         self._bytes += sum(size for _, size in written)
 
     def refuse_first(self, reason: str) -> None:
         """Set the oldest aside for good; only the newest few are kept to be looked at."""
+        self._count(refused=1)
         number, size = self._waiting.popleft()
         self._bytes -= size
-        self.refused += 1
         path = self._file(number)
         try:
             kept = sorted(self._refused_path.glob(f"*{_SUFFIX}"), key=lambda file: file.name)
@@ -234,7 +246,15 @@ class DirectorySpool:
 
     def close(self) -> None:
         """Leave what waits for the next run."""
+        self._count(is_open=False)
+        os.close(self._counts)
         self._lock.close()
+
+    def _count(self, dropped: int = 0, refused: int = 0, *, is_open: bool = True) -> None:
+        self.dropped += dropped
+        self.refused += refused
+        with suppress(OSError):  # a disk that is full; what is in memory still counts
+            os.pwrite(self._counts, _counts(self.dropped, self.refused, is_open), 0)
 
     def _found(self) -> deque[tuple[tuple[int, ...], int]]:
         waiting = []
@@ -260,6 +280,19 @@ class DirectorySpool:
                 temporary.unlink(missing_ok=True)
             return False
         return True
+
+
+def _counts(dropped: int, refused: int, is_open: bool) -> bytes:
+    """One line of fixed length, so that it is replaced in one write."""
+    return b"%020d dropped %020d refused %d open\n" % (dropped, refused, is_open)
+
+
+def _parsed_counts(line: bytes) -> tuple[int, int, bool]:
+    """Dropped, refused, and whether the agent that wrote it never closed its spool."""
+    words = line.split()
+    if len(words) != 6 or not (words[0].isdigit() and words[2].isdigit()):
+        return 0, 0, False
+    return int(words[0]), int(words[2]), words[4] == b"1"
 
 
 def _number(name: str) -> tuple[int, ...] | None:

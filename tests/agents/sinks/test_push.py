@@ -1,8 +1,11 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nanoarrow
 import pytest
+from nanoarrow.ipc import InputStream
 
 from wattline_agents.catalogue import TABLES
 from wattline_agents.config import AgentConfig
@@ -62,6 +65,15 @@ def make_pusher(clock: Any, transport: FakeTransport, said: list[str]) -> Callab
 
 def row(time_ms: int = 1) -> dict[str, Any]:
     return {"time_unix_ms": time_ms, "device": "GPU-1", "up": 1}
+
+
+def rows_of(batch: Batch) -> list[dict[str, Any]]:
+    with InputStream.from_readable(batch.body) as stream:
+        return list(nanoarrow.ArrayStream(stream).read_all().to_pylist())
+
+
+def times(transport: FakeTransport) -> list[int]:
+    return [row["time_unix_ms"] for batch in transport.sent for row in rows_of(batch)]
 
 
 def pump_for(pusher: Pusher, clock: Any, seconds: float) -> None:
@@ -251,6 +263,96 @@ def test_at_the_end_what_cannot_be_sent_stays_in_the_spool(
     after = DirectorySpool(tmp_path, 1_000_000)
     assert len(after) == 2
     after.close()
+
+
+# An agent that is killed.
+
+
+def killed(path: Path, into: Path) -> DirectorySpool:
+    """The spool as the next agent finds it if the one that has it open were killed now."""
+    shutil.copytree(path, into)
+    return DirectorySpool(into, 1_000_000)
+
+
+def test_while_the_collector_is_away_a_kill_costs_less_than_a_second(
+    tmp_path: Path, clock: Any, transport: FakeTransport, make_pusher: Any
+) -> None:
+    transport.answers = [NotReached("refused")] * 100
+    pusher = make_pusher(spool=DirectorySpool(tmp_path / "spool", 1_000_000), every_seconds=30)
+    for second in range(100):
+        pusher.accept("device", [row(second)], 1000)
+        pusher.accept("node", [{"time_unix_ms": second}], 1000)
+        pump_for(pusher, clock, 1)
+    found = killed(tmp_path / "spool", tmp_path / "found")
+    transport.answers = []
+    after = make_pusher(spool=found)
+    after.accept("device", [row(1000)], 1000)
+    after.finish(60)
+    pusher.finish(0)
+    sent = [r["time_unix_ms"] for b in transport.sent if b.table == "device" for r in rows_of(b)]
+    assert sent == [*range(99), 1000] or sent == [*range(100), 1000]
+    names = [(batch.header.boot, batch.header.sequence) for batch in transport.sent]
+    assert len(names) == len(set(names))
+    assert after.health().batches_dropped == 1, "what the kill cost is counted"
+
+
+def test_while_the_spool_is_emptied_new_rows_are_written_down_too(
+    tmp_path: Path, clock: Any, transport: FakeTransport, make_pusher: Any
+) -> None:
+    transport.answers = [NotReached("refused")] * 3
+    pusher = make_pusher(spool=DirectorySpool(tmp_path / "spool", 1_000_000), every_seconds=2)
+    for second in range(6):
+        pusher.accept("device", [row(second)], 1000)
+        pump_for(pusher, clock, 1)
+    while transport.tries < 4:  # the first of several that wait was delivered
+        clock.sleep(0.01)
+        pusher.pump()
+    assert len(transport.sent) == 1
+    pusher.accept("device", [row(6)], 1000)
+    clock.sleep(1)
+    pusher.pump()
+    found = killed(tmp_path / "spool", tmp_path / "found")
+    after = make_pusher(spool=found)
+    after.finish(60)
+    pusher.finish(0)
+    assert times(transport) == list(range(7))
+
+
+def test_a_batch_that_reached_the_spool_and_stands_in_the_journal_has_one_name(
+    tmp_path: Path, clock: Any, transport: FakeTransport, make_pusher: Any
+) -> None:
+    transport.answers = [NotReached("refused")] * 100
+    spool = DirectorySpool(tmp_path / "spool", 1_000_000)
+    pusher = make_pusher(spool=spool, every_seconds=5)
+    for second in range(9):
+        pusher.accept("device", [row(second)], 1000)
+        pump_for(pusher, clock, 1)
+    journal = (tmp_path / "spool/journal").read_bytes()
+    pump_for(pusher, clock, 5)
+    assert not (tmp_path / "spool/journal").exists()
+    (tmp_path / "spool/journal").write_bytes(journal)  # killed just before it was removed
+    found = killed(tmp_path / "spool", tmp_path / "found")
+    transport.answers = []
+    after = make_pusher(spool=found)
+    after.finish(60)
+    pusher.finish(0)
+    taken: dict[tuple[str, int], Batch] = {}
+    for batch in transport.sent:  # as the collector does: the first of a name counts
+        taken.setdefault((batch.header.boot, batch.header.sequence), batch)
+    assert len(taken) == len(transport.sent) - 1
+    assert [r["time_unix_ms"] for b in taken.values() for r in rows_of(b)] == list(range(9))
+
+
+def test_nothing_is_written_down_as_long_as_the_collector_answers(
+    tmp_path: Path, clock: Any, make_pusher: Any
+) -> None:
+    pusher = make_pusher(spool=DirectorySpool(tmp_path / "spool", 1_000_000))
+    before = sorted(path.name for path in (tmp_path / "spool").iterdir())
+    for second in range(30):
+        pusher.accept("device", [row(second)], 1000)
+        pump_for(pusher, clock, 1)
+        assert sorted(path.name for path in (tmp_path / "spool").iterdir()) == before
+    pusher.finish(5)
 
 
 # Against a real server over HTTP.

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -186,4 +187,40 @@ def test_a_disk_that_takes_nothing_drops_and_counts(tmp_path: Path, make_batch: 
     spool.append(make_batch(3))
     assert spool.dropped == 1
     assert drain(spool) == [1, 3]
+    spool.close()
+
+
+def test_counts_go_on_after_a_restart(tmp_path: Path, make_batch: MakeBatch) -> None:
+    first = DirectorySpool(tmp_path, 2 * make_batch(1).size)
+    for sequence in range(1, 6):
+        first.append(make_batch(sequence))
+    first.refuse_first("wrong")
+    counted = (first.dropped, first.refused)
+    first.close()
+    second = DirectorySpool(tmp_path, 1_000_000)
+    assert (second.dropped, second.refused) == counted
+    assert counted[0] >= 3
+    assert counted[1] == 1
+    second.close()
+
+
+def test_an_agent_that_was_killed_counts_as_one_batch_dropped(
+    tmp_path: Path, make_batch: MakeBatch
+) -> None:
+    killed = DirectorySpool(tmp_path / "spool", 1_000_000)
+    killed.append(make_batch(1))
+    shutil.copytree(tmp_path / "spool", tmp_path / "found")  # as a kill leaves it
+    killed.close()
+    found = DirectorySpool(tmp_path / "found", 1_000_000)
+    assert (found.dropped, len(found)) == (1, 1)
+    found.close()
+    again = DirectorySpool(tmp_path / "found", 1_000_000)
+    assert again.dropped == 1, "once, and not at every start"
+    again.close()
+
+
+def test_counts_that_cannot_be_read_begin_at_nought(tmp_path: Path) -> None:
+    (tmp_path / "counts").write_text("many dropped\n")
+    spool = DirectorySpool(tmp_path, 1_000_000)
+    assert (spool.dropped, spool.refused) == (0, 0)
     spool.close()

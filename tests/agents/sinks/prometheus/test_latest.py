@@ -1,0 +1,252 @@
+from typing import Any
+
+import pytest
+
+from wattline_agents.catalogue import TABLES
+from wattline_agents.sinks.exposition import Page
+from wattline_agents.sinks.prometheus.latest import Latest
+from wattline_agents.wire import Value
+
+
+class Shown:
+    """What a scrape would show, as name and labels -> value."""
+
+    def __init__(self, clock: Any) -> None:
+        self.latest = Latest(clock)
+        self._layout: tuple[int, Page] | None = None
+
+    def put(self, table: str, *rows: dict[str, Value], period: float = 1.0) -> None:
+        self.latest.put(TABLES[table], rows, round(period * 1000))
+
+    def __call__(self) -> dict[str, float]:
+        """The page that a sink keeps and fills again, which must be as one made anew."""
+        self.latest.refresh()
+        if self._layout is None or self._layout[0] != self.latest.version:
+            self._layout = (self.latest.version, self._page())
+        text = self._layout[1].render(self.latest.turn)
+        assert text == self._page().render()
+        lines = [line for line in text.decode().splitlines() if not line.startswith("#")]
+        found: dict[str, float] = {}
+        for line in lines:
+            series, _, number = line.rpartition(" ")
+            found[series.replace('node="n01"', "").replace("{,", "{").replace("{}", "")] = float(
+                number
+            )
+        assert len(found) == len(lines), "a series is there twice"
+        return found
+
+    def _page(self) -> Page:
+        return Page("n01", self.latest.subjects(), self.latest.statements())
+
+
+@pytest.fixture
+def shown(clock: Any) -> Shown:
+    return Shown(clock)
+
+
+def device(time: int = 1, **values: Value) -> dict[str, Value]:
+    return {"time_unix_ms": time, "device": "GPU-1", **values}
+
+
+UP = 'aif_gpu_up{device="GPU-1"}'
+POWER = 'aif_gpu_power_watts{device="GPU-1"}'
+AGE = 'aif_gpu_sample_age_seconds{device="GPU-1"}'
+TIMEOUTS = 'aif_gpu_read_timeouts_total{device="GPU-1"}'
+TEMPERATURE = 'aif_gpu_temperature_celsius{device="GPU-1",sensor="core"}'
+PENDING = 'aif_gpu_row_remap_pending{device="GPU-1"}'
+
+
+def test_at_first_there_is_nothing(shown: Shown) -> None:
+    assert shown() == {}
+
+
+def test_a_column_that_was_not_read_this_time_stays(shown: Shown) -> None:
+    shown.put("device", device(up=1, power_watts=100.0, temperature_celsius=50.0))
+    shown.put("device", device(up=1, power_watts=101.0))
+    assert shown() == {UP: 1.0, POWER: 101.0, TEMPERATURE: 50.0}
+
+
+def test_a_column_that_is_null_is_not_known_any_more(shown: Shown) -> None:
+    shown.put("device", device(up=1, power_watts=100.0))
+    assert POWER in shown()
+    shown.put("device", device(up=1, power_watts=None))
+    assert shown() == {UP: 1.0}
+
+
+def test_each_column_goes_after_three_of_its_periods_but_not_before_ten_seconds(
+    shown: Shown, clock: Any
+) -> None:
+    shown.put("device", device(up=1, power_watts=1.0, temperature_celsius=2.0, row_remap_pending=0))
+    left = {}
+    for second in range(200):
+        left[second] = set(shown())
+        clock.sleep(1)
+    gone = {name: min(s for s in left if name not in left[s]) for name in left[0]}
+    assert gone == {UP: 10, POWER: 10, TEMPERATURE: 15, PENDING: 180}
+
+
+def test_a_slow_source_is_given_three_of_its_own_periods(shown: Shown, clock: Any) -> None:
+    shown.put("node", {"time_unix_ms": 1, "power_watts": 900.0}, period=60)
+    clock.sleep(179)
+    assert shown() == {"aif_host_power_watts": 900.0}
+    clock.sleep(1)
+    assert shown() == {}
+
+
+def test_rows_of_sources_with_different_paces_make_one_node(shown: Shown, clock: Any) -> None:
+    shown.put("node", {"time_unix_ms": 1, "power_watts": 900.0}, period=60)
+    for _ in range(6):
+        shown.put("node", {"time_unix_ms": 2, "memory_used_bytes": 5}, period=5)
+        clock.sleep(5)
+    assert shown() == {"aif_host_power_watts": 900.0, "aif_host_memory_used_bytes": 5.0}
+    clock.sleep(25)
+    assert shown() == {"aif_host_power_watts": 900.0}
+
+
+def test_renewed_in_time_nothing_goes(shown: Shown, clock: Any) -> None:
+    for second in range(400):
+        row = device(up=1, power_watts=float(second))
+        if second % 60 == 0:
+            row["row_remap_pending"] = 0
+        shown.put("device", row)
+        assert shown() == {UP: 1.0, POWER: float(second), PENDING: 0.0}
+        clock.sleep(1)
+
+
+def test_a_device_that_does_not_answer_shows_its_last_sample_for_five_minutes(
+    shown: Shown, clock: Any
+) -> None:
+    shown.put("device", device(up=1, power_watts=100.0, sample_age_seconds=0.0))
+    for second in range(1, 300):
+        clock.sleep(1)
+        row = device(up=0, sample_age_seconds=float(second), read_timeouts_total=second)
+        shown.put("device", row)
+        assert shown() == {UP: 0.0, POWER: 100.0, AGE: float(second), TIMEOUTS: float(second)}
+    clock.sleep(2)
+    shown.put("device", device(up=0, sample_age_seconds=301.0, read_timeouts_total=301))
+    assert shown() == {UP: 0.0, AGE: 301.0, TIMEOUTS: 301.0}
+
+
+def test_its_age_grows_even_if_nothing_more_is_heard_of_it(shown: Shown, clock: Any) -> None:
+    shown.put("device", device(up=1, power_watts=100.0))
+    clock.sleep(1)
+    shown.put("device", device(up=0, sample_age_seconds=3.5))
+    clock.sleep(200)
+    assert shown() == {UP: 0.0, POWER: 100.0, AGE: 203.5}
+    clock.sleep(100)
+    assert shown() == {}
+
+
+def test_without_a_word_of_its_age_it_counts_from_the_last_answer(shown: Shown, clock: Any) -> None:
+    shown.put("device", device(up=1, power_watts=100.0))
+    clock.sleep(4)
+    shown.put("device", device(up=0, power_watts=None))
+    assert shown() == {UP: 0.0, POWER: 100.0, AGE: 4.0}
+    clock.sleep(2)
+    shown.put("device", device(up=0))
+    assert shown()[AGE] == 6.0
+
+
+def test_a_device_that_never_answered_has_no_age(shown: Shown, clock: Any) -> None:
+    shown.put("device", device(up=0))
+    clock.sleep(5)
+    assert shown() == {UP: 0.0}
+
+
+def test_a_device_that_answers_again_shows_what_it_says_now(shown: Shown, clock: Any) -> None:
+    shown.put("device", device(up=1, power_watts=100.0, temperature_celsius=50.0))
+    shown.put("device", device(up=0))
+    clock.sleep(100)
+    shown()
+    shown.put("device", device(up=1, power_watts=90.0, sample_age_seconds=0.0))
+    assert shown() == {UP: 1.0, POWER: 90.0, TEMPERATURE: 50.0, AGE: 0.0}
+    for _ in range(15):
+        clock.sleep(1)
+        shown.put("device", device(up=1, power_watts=90.0, sample_age_seconds=0.0))
+    assert shown() == {UP: 1.0, POWER: 90.0, AGE: 0.0}
+
+
+def test_processes_and_instances_that_a_newer_reading_does_not_list_are_gone(shown: Shown) -> None:
+    def process(time: int, pid: int, name: str = "GPU-1") -> dict[str, Value]:
+        return {"time_unix_ms": time, "device": name, "pid": pid, "memory_used_bytes": pid}
+
+    shown.put("process", process(1, 10), process(1, 11), process(1, 20, "GPU-2"))
+    shown.put("process", process(2, 11), process(2, 12))
+    assert shown() == {
+        'aif_process_gpu_memory_used_bytes{device="GPU-1",pid="11"}': 11.0,
+        'aif_process_gpu_memory_used_bytes{device="GPU-1",pid="12"}': 12.0,
+        'aif_process_gpu_memory_used_bytes{device="GPU-2",pid="20"}': 20.0,
+    }
+
+
+def test_an_assignment_that_ended_is_gone(shown: Shown) -> None:
+    row: dict[str, Value] = device(job="42", start_unix_ms=1)
+    shown.put("assignment", row, period=0)
+    assert shown() == {'aif_gpu_assignment{device="GPU-1",job="42"}': 1.0}
+    shown.put("assignment", {**row, "end_unix_ms": 5}, period=0)
+    assert shown() == {}
+
+
+def test_a_job_that_came_twice_to_a_device_is_there_once(shown: Shown) -> None:
+    shown.put("assignment", device(job="42", start_unix_ms=1), period=0)
+    shown.put("assignment", device(job="42", start_unix_ms=9), period=0)
+    assert shown() == {'aif_gpu_assignment{device="GPU-1",job="42"}': 1.0}
+
+
+def test_who_somebody_is_changes_with_what_is_said(shown: Shown, clock: Any) -> None:
+    shown.put("device_info", device(driver="570.1", index=0), period=0)
+    shown.put("device_info", device(driver="580.1", index=0), period=0)
+    assert shown() == {'aif_gpu_info{device="GPU-1",index="0",driver="580.1"}': 1.0}
+    clock.sleep(1_499)
+    assert shown()
+    clock.sleep(1)
+    assert shown() == {}
+
+
+def test_an_owner_is_named_nowhere(shown: Shown) -> None:
+    row: dict[str, Value] = {"time_unix_ms": 1, "job": "42", "user": "ada", "state": "running"}
+    shown.put("job_info", row, period=0)
+    assert shown() == {'aif_job_info{job="42",state="running"}': 1.0}
+
+
+def test_what_cannot_be_read_says_why_until_its_source_says_otherwise(shown: Shown) -> None:
+    def off(time: int, name: str | None, column: str) -> dict[str, Value]:
+        return {
+            "time_unix_ms": time, "source": "nvml", "device": name, "column": column,
+            "reason": "no permission",
+        }  # fmt: skip
+
+    shown.put("capability", off(1, "GPU-1", "power_watts"), off(1, None, "x"), period=0)
+    assert shown() == {
+        'aif_gpu_capability_off{source="nvml",device="GPU-1",column="power_watts",'
+        'reason="no permission"}': 1.0,
+        'aif_gpu_capability_off{source="nvml",column="x",reason="no permission"}': 1.0,
+    }
+    shown.put("capability", off(2, None, "x"), period=0)
+    assert list(shown()) == [
+        'aif_gpu_capability_off{source="nvml",column="x",reason="no permission"}'
+    ]
+
+
+def test_an_xid_stays_until_two_repetitions_were_missed(shown: Shown, clock: Any) -> None:
+    shown.put("xid", device(xid=79, count_total=1), period=0)
+    clock.sleep(1_499)
+    assert shown() == {'aif_gpu_xid_total{device="GPU-1",xid="79"}': 1.0}
+    clock.sleep(1)
+    assert shown() == {}
+
+
+def test_however_many_subjects_come_there_is_an_end_to_them(shown: Shown) -> None:
+    for pid in range(5_000):
+        shown.put("process", device(pid=pid, memory_used_bytes=1))
+    assert len(shown()) == 4_096
+
+
+def test_rows_with_ever_other_columns_do_not_pile_up(shown: Shown) -> None:
+    columns = [metric.column for metric in TABLES["device"].metrics if metric.column != "up"]
+    for number in range(2_000):
+        chosen = {name: 1 for at, name in enumerate(columns) if number >> at & 1}
+        shown.put("device", device(up=1, **chosen))
+    shown()
+    (subject,) = shown.latest.subjects()
+    assert len(subject.read) <= 64

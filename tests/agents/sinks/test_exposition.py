@@ -1,0 +1,198 @@
+import math
+import subprocess
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from prometheus_client import parser
+from prometheus_client.openmetrics import parser as openmetrics_1
+
+from wattline_agents.catalogue import TABLES, Kind, Metric, Table, Type
+from wattline_agents.sinks.exposition import Columns, Page, Statement, Subject
+from wattline_agents.wire import Value
+
+Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+AWKWARD: tuple[int | float, ...] = (
+    0, 1, -1, 2**53 + 1, 2**63 - 1, 0.1, 1 / 3, 5e-324, 1.7976931348623157e308, 1e16, 1e-5, -0.0,
+    412.5, 123456789.125,
+)  # fmt: skip
+
+
+def labels_of(table: Table, number: int) -> tuple[tuple[str, str], ...]:
+    return tuple((name, f"{name}-{number}") for name in table.key)
+
+
+def value_of(metric: Metric, number: int) -> int | float:
+    value = AWKWARD[number % len(AWKWARD)]
+    if metric.kind is Kind.COUNTER:
+        value = abs(value)
+    return int(value) % 2**63 if metric.type is Type.INT else value
+
+
+def everything() -> list[Subject]:
+    """Two subjects of every table (one of tables without a key), every column filled."""
+    subjects: list[Subject] = []
+    count = 0
+    for table in TABLES.values():
+        for number in range(2 if table.key else 1):
+            values: dict[str, Value] = {"time_unix_ms": 1}
+            for metric in table.metrics:
+                values[metric.column] = value_of(metric, count)
+                count += 1
+            subjects.append(Subject(table, labels_of(table, number), values))
+    return subjects
+
+
+STATEMENTS = (
+    Statement("gpu_info", "Who a device is.", (("device", "device-0"), ("model", "H200"))),
+    Statement("gpu_info", "Who a device is.", (("device", "device-1"), ("model", ""))),
+    Statement("job_info", 'What a "job" is, 100 %.', (("name", 'a\\b"c\nd{}%s %d é €'),)),
+)
+
+
+def expected(subjects: Iterable[Subject], statements: Iterable[Statement] = ()) -> Found:
+    found: Found = {}
+    for subject in subjects:
+        for metric in subject.table.metrics:
+            value = subject.values.get(metric.column)
+            if value is not None:
+                labels = frozenset((("node", "n01"), *subject.labels, *metric.labels))
+                found[metric.name, labels] = float(value)
+    for statement in statements:
+        said = [(name, value) for name, value in statement.labels if value]
+        found["aif_" + statement.family, frozenset([("node", "n01"), *said])] = 1.0
+    return found
+
+
+def parsed(page: bytes, *, openmetrics: bool = False) -> Found:
+    text = page.decode()
+    found: Found = {}
+    if openmetrics:
+        families = openmetrics_1.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    else:
+        families = parser.text_string_to_metric_families(text)
+    for family in families:
+        for sample in family.samples:
+            key = sample.name, frozenset(sample.labels.items())
+            assert key not in found, f"{key} is there twice"
+            found[key] = float(sample.value)
+    return found
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_every_column_of_every_table_reads_back_as_it_was(openmetrics: bool) -> None:
+    page = Page("n01", everything(), STATEMENTS, openmetrics=openmetrics)
+    found = parsed(page.render(), openmetrics=openmetrics)
+    assert found == expected(everything(), STATEMENTS)
+    assert len(found) > 150
+
+
+def test_openmetrics_says_kinds_and_units_as_the_catalogue_does() -> None:
+    text = Page("n01", everything(), (), openmetrics=True).render().decode()
+    all_families = openmetrics_1.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    families = {family.name: family for family in all_families}
+    for table in TABLES.values():
+        for metric in table.metrics:
+            is_counter = metric.kind is Kind.COUNTER
+            family = families[metric.name.removesuffix("_total") if is_counter else metric.name]
+            assert family.type == metric.kind.value
+            assert metric.help in family.documentation
+    assert families["aif_gpu_power_watts"].unit == "watts"
+    assert families["aif_gpu_energy_joules"].unit == "joules"
+    assert families["aif_gpu_sm_active_ratio"].unit == "ratio"
+    assert families["aif_gpu_up"].unit == ""
+    assert text.endswith("# EOF\n")
+
+
+@pytest.mark.prometheus
+def test_promtool_has_nothing_to_say_of_the_page() -> None:
+    page = Page("n01", everything(), STATEMENTS).render()
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=page, capture_output=True, timeout=60, check=False
+    )
+    assert (done.stderr.decode(), done.stdout.decode(), done.returncode) == ("", "", 0)
+
+
+def test_what_is_null_or_no_finite_number_is_absent() -> None:
+    values: dict[str, Any] = {
+        "up": 1, "power_watts": None, "busy_ratio": math.nan, "memory_busy_ratio": math.inf,
+        "power_stale": "no",
+    }  # fmt: skip
+    subjects = [Subject(TABLES["device"], (("device", "GPU-1"),), values)]
+    found = parsed(Page("n01", subjects, ()).render())
+    assert [name for name, _ in found] == ["aif_gpu_up"]
+
+
+def test_a_page_with_nothing_on_it_is_a_page() -> None:
+    assert Page("n01", (), ()).render() == b""
+    assert Page("n01", (), (), openmetrics=True).render() == b"# EOF\n"
+
+
+def test_statements_that_read_the_same_are_there_once() -> None:
+    page = Page("n01", (), (STATEMENTS[0], STATEMENTS[0])).render()
+    assert parsed(page) == expected((), STATEMENTS[:1])
+
+
+def test_text_that_is_no_text_costs_no_page() -> None:
+    statement = Statement("job_info", "What a job is.", (("name", "a\ud800b"),))
+    assert b'name="a?b"' in Page("n01", (), (statement,)).render()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"up": 1, "power_watts": 1.5}, {"up": 1, "power_watts": 2.5}),
+        ({"up": 1, "power_watts": 1.5}, {"up": 1, "power_watts": None}),
+        ({"up": 1, "power_watts": None}, {"up": 1, "power_watts": 2.5}),
+        ({"up": 1, "power_watts": 1.5}, {"up": 1, "power_watts": math.nan}),
+        ({"up": 1, "power_watts": math.nan}, {"up": 1, "power_watts": 2.5}),
+        ({"up": 1, "power_watts": 1.5}, {"up": None, "power_watts": None}),
+        ({"up": 1}, {"up": 0, "power_watts": 2.5}),
+        ({"power_watts": 1.5}, {"power_watts": 2.5}),
+        ({"power_watts": 1.5}, {"power_watts": None}),
+        ({}, {"power_watts": 2.5}),
+        ({"up": 1, "power_watts": 1.5}, {"up": 1, "busy_ratio": 0.5, "power_watts": 2.5}),
+    ],
+)
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_a_page_filled_again_is_as_one_made_anew(
+    before: dict[str, Value], after: dict[str, Value], openmetrics: bool
+) -> None:
+    key: dict[str, Value] = {"time_unix_ms": 1, "device": "GPU-1"}
+    values = {**key, **before}
+    other: dict[str, Value] = {**key, "up": 1, "power_watts": 7.5}
+    read: dict[Columns, int] = {Columns(tuple(values)): 1}
+    subjects = [
+        Subject(TABLES["device"], (("device", "GPU-0"),), other, {Columns(tuple(other)): 1}),
+        Subject(TABLES["device"], (("device", "GPU-1"),), values, read),
+    ]
+    page = Page("n01", subjects, STATEMENTS, openmetrics=openmetrics)
+    page.render(turn=1)
+    for turn in (2, 3):
+        values.update(after)
+        read[Columns(tuple(after))] = turn
+        anew = Page("n01", subjects, STATEMENTS, openmetrics=openmetrics).render(turn=turn)
+        assert page.render(turn=turn) == anew
+
+
+def test_what_was_not_read_again_is_not_looked_at() -> None:
+    values: dict[str, Value] = {"up": 1}
+    columns = Columns(("up",))
+    read = {columns: 1}
+    page = Page("n01", [Subject(TABLES["device"], (), values, read)], ())
+    page.render(turn=1)
+    values["up"] = 0
+    assert b" 1\n" in page.render(turn=2)
+    read[columns] = 3
+    assert b" 0\n" in page.render(turn=3)
+
+
+def test_families_are_in_one_piece() -> None:
+    page = Page("n01", everything(), STATEMENTS).render().decode()
+    heads = [line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")]
+    assert len(heads) == len(set(heads))
+    series = [line.partition("{")[0] for line in page.splitlines() if not line.startswith("#")]
+    order = list(dict.fromkeys(series))
+    assert order == heads
+    assert series == sorted(series, key=order.index)
