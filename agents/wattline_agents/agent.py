@@ -1,41 +1,45 @@
 """The loop: reads every source on its schedule, hands the rows to the sinks, reports its health.
 
 Nothing here waits for a network, and a source that fails or hangs stops no other. `step` decides
-what is due and does it, `run` only sleeps between steps; so an hour of ticks tests in a moment, and
-many agents can live in one process.
+what is due and does it; `run` only sleeps between steps, in one `poll` over everything that may
+have news. So an hour of ticks tests in a moment, and many agents can live in one process.
 """
 
 from __future__ import annotations
 
-import math
+import select
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
-from wattline_agents import __version__
+from wattline_agents import __version__, own_use
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.config import AgentConfig
+from wattline_agents.device_rows import DeviceRows, merged_infos
 from wattline_agents.errors import WattlineError
+from wattline_agents.node_rows import NodeRows
 from wattline_agents.sinks.sink import Health, Sink
 from wattline_agents.sources.source import (
     FollowsAssignments,
     FollowsDevices,
-    Readings,
     ReadsAtOwnPace,
+    SaysWhyNot,
     Source,
+    Waits,
 )
-from wattline_agents.wire import Row, Value
+from wattline_agents.telling import Teller
+from wattline_agents.ticks import Pace, Ticks
+from wattline_agents.wire import MAX_TEXT_BYTES, Row, Value
 
 HEALTH_SECONDS = 10.0
 DESCRIBE_SECONDS = 60.0
 """How soon a changed device or driver shows."""
 REPEAT_INFO_MS = 600_000
 """Ten minutes, as the catalogue promises: a collector that lost its memory learns names again."""
-REPEAT_MESSAGE_SECONDS = 600.0
 
-_SCHEDULED = ("device", "node", "job")
+_SCHEDULED = frozenset(("device", "node", "job", "mig", "process", "meter"))
 """Tables whose rows come at a source's pace; the others say what changed and have no period."""
+_DESCRIBED = ("device_info", "node_info")
 
 
 def say(message: str) -> None:
@@ -43,24 +47,46 @@ def say(message: str) -> None:
     print(f"agent: {message}", file=sys.stderr, flush=True)
 
 
-@dataclass(slots=True)
+@runtime_checkable
+class ReadsElsewhere(Protocol):
+    """A source that reads in a process or thread of its own, and counts what happens there."""
+
+    @property
+    def read_errors(self) -> int:
+        """Readings that failed there."""
+        ...
+
+    @property
+    def read_timeouts(self) -> int:
+        """Readings that did not end in time and were given up."""
+        ...
+
+    def processes(self) -> Sequence[int]:
+        """Numbers of the processes that read for it now."""
+        ...
+
+
 class _Slot:
     """One source and what the loop remembers of it."""
 
-    source: Source
-    every_ticks: int
-    next_tick: int = 0
-    is_failing: bool = False
-    held: dict[str, str] = field(default_factory=dict)
-    told_held: Mapping[str, str] | None = None
-    told_devices: Mapping[int, str] | None = None
+    __slots__ = (
+        "elsewhere", "follows_assignments", "follows_devices", "held", "is_failing", "pace",
+        "paced", "says_why_not", "source", "told_devices", "told_held",
+    )  # fmt: skip
 
-
-@dataclass(slots=True)
-class _Counts:
-    readings: int = 0
-    read_errors: int = 0
-    late_ticks: int = 0
+    def __init__(self, source: Source, period_seconds: float) -> None:
+        self.source = source
+        # A protocol is checked attribute by attribute: once, and not at every tick.
+        self.paced = source if isinstance(source, ReadsAtOwnPace) else None
+        self.elsewhere = source if isinstance(source, ReadsElsewhere) else None
+        self.follows_assignments = source if isinstance(source, FollowsAssignments) else None
+        self.follows_devices = source if isinstance(source, FollowsDevices) else None
+        self.says_why_not = source if isinstance(source, SaysWhyNot) else None
+        self.pace = Pace(self.paced.every_seconds if self.paced else 0.0, period_seconds)
+        self.is_failing = False
+        self.held: dict[str, str] = {}
+        self.told_held: Mapping[str, str] | None = None
+        self.told_devices: Mapping[int, str] | None = None
 
 
 class Agent:
@@ -72,7 +98,6 @@ class Agent:
         sources: Sequence[Source],
         sinks: Sequence[Sink],
         clock: Clock | None = None,
-        stop: threading.Event | None = None,
         say: Callable[[str], None] = say,
     ) -> None:
         """Put it together; nothing is read before the first step.
@@ -82,108 +107,180 @@ class Agent:
             sources: Opened sources; the agent closes them.
             sinks: Where rows go; the agent closes them.
             clock: Where time comes from.
-            stop: Set it to end `run`.
             say: Takes the few lines meant for a person.
         """
         self._config = config
         self._sinks = tuple(sinks)
         self._clock = SystemClock() if clock is None else clock
-        self._stop = threading.Event() if stop is None else stop
-        self._say = say
-        self._slots = [_Slot(source, self._ticks(source)) for source in sources]
-        self._counts = _Counts()
-        self._start: float | None = None
-        self._tick = 0
-        self._next_describe = self._next_health = -math.inf
-        self._sent_info: dict[str, tuple[list[dict[str, Value]], int]] = {}
-        self._said: dict[tuple[str, str], float] = {}
+        self._teller = Teller(say, self._clock)
+        period = config.period_seconds
+        self._slots = [_Slot(source, period) for source in sources]
+        self._ticks = Ticks(period)
+        self._health_pace = Pace(HEALTH_SECONDS, period)
+        self._describe_pace = Pace(DESCRIBE_SECONDS, period)
+        self._describes_next = False
+        self._readings = self._read_errors = 0
         self._read_seconds: float | None = None
+        self._node_rows = NodeRows()
+        self._device_rows = DeviceRows()
+        self._node_given: list[tuple[object, Row, int]] = []
+        self._sent_info: dict[str, tuple[list[dict[str, Value]], int]] = {}
+        self._waiters: list[tuple[_Slot | None, Waits]] = [
+            *((slot, slot.source) for slot in self._slots if isinstance(slot.source, Waits)),
+            *((None, sink) for sink in self._sinks if isinstance(sink, Waits)),
+        ]
+        self._poll = select.poll()
+        self._registered: dict[int, int] = {}
+        self._invalid: set[int] = set()
 
-    def run(self) -> None:
-        """Read until told to stop, then let sources and sinks go."""
+    def run(self, until: int) -> None:
+        """Read until told to stop, then let sources and sinks go.
+
+        Args:
+            until: A descriptor; it runs until that can be read.
+        """
         try:
-            while not self._stop.is_set():
-                self._stop.wait(self.step())
+            while self.wait(self.step(), until):
+                pass
         finally:
             self.close()
 
     def close(self) -> None:
         """Close sources, then sinks, so that what sources gave last is still sent."""
-        for slot in self._slots:
-            slot.source.close()
-        for sink in self._sinks:
-            sink.close()
+        self._hand_on_node()
+        ends: list[Source | Sink] = [*(slot.source for slot in self._slots), *self._sinks]
+        for one in ends:
+            try:
+                one.close()
+            except Exception as error:  # what cannot be closed must not keep the rest from sending
+                name = getattr(one, "name", type(one).__name__)
+                self._teller.tell(name, "close", f"closing: {type(error).__name__}: {error}")
 
     def step(self) -> float:
         """Do what is due now; returns the seconds until the next tick."""
-        period = self._config.period_seconds
-        now = self._clock.monotonic()
-        if self._start is None:
-            self._start = now
-        due = self._start + self._tick * period
-        if now < due:
-            return due - now
-        if now > due + period / 2:
-            self._counts.late_ticks += 1
-        self._do_tick(now, self._clock.unix_ms())
-        # Ticks keep their places in time however long one took; those that were missed are left
-        # out rather than made up for in a burst.
-        now = self._clock.monotonic()
-        self._tick = max(self._tick + 1, math.ceil((now - self._start) / period - 1e-6))
-        return max(0.0, self._start + self._tick * period - now)
+        clock, ticks = self._clock, self._ticks
+        now_ms, now = clock.unix_ms(), clock.monotonic()
+        left = ticks.left(now_ms, now)
+        if left > 0:
+            return left
+        self._do_tick(ticks.begin(now_ms, now), now_ms, now)
+        now_ms, now = clock.unix_ms(), clock.monotonic()
+        ticks.end(now_ms, now)
+        return max(0.0, ticks.left(now_ms, now))
 
-    def _ticks(self, source: Source) -> int:
-        every = source.every_seconds if isinstance(source, ReadsAtOwnPace) else 0.0
-        return max(1, math.ceil(every / self._config.period_seconds - 1e-6))
+    def wait(self, seconds: float, until: int) -> bool:
+        """Sleep that long, and wake for what has news; returns whether to go on."""
+        who = self._register(until)
+        for descriptor, events in self._poll.poll(seconds * 1000):
+            if descriptor == until:
+                return False
+            if events & select.POLLNVAL:
+                # It was closed and is still named: left out until the next tick, or we would spin.
+                self._invalid.add(descriptor)
+                continue
+            slot, waiter = who[descriptor]
+            self._handle(slot, waiter, descriptor, events)
+        return True
 
-    def _do_tick(self, now: float, now_ms: int) -> None:
+    def _register(self, until: int) -> dict[int, tuple[_Slot | None, Waits]]:
+        wanted = {until: select.POLLIN}
+        who: dict[int, tuple[_Slot | None, Waits]] = {}
+        for one in self._waiters:
+            for descriptor, events in one[1].descriptors().items():
+                if descriptor not in self._invalid:
+                    wanted[descriptor] = events
+                    who[descriptor] = one
+        if wanted != self._registered:
+            for descriptor in self._registered.keys() - wanted.keys():
+                self._poll.unregister(descriptor)
+            for descriptor, events in wanted.items():
+                self._poll.register(descriptor, events)
+            self._registered = wanted
+        return who
+
+    def _handle(self, slot: _Slot | None, waiter: Waits, descriptor: int, events: int) -> None:
+        if slot is None:
+            try:
+                waiter.handle(descriptor, events)
+            except Exception as error:  # one sink's fault is not the others'
+                name = type(waiter).__name__
+                self._teller.tell(name, "handle", f"{type(error).__name__}: {error}")
+            return
+        try:
+            readings = waiter.handle(descriptor, events)
+        except Exception as error:
+            self._failed(slot, error)
+            return
+        if any(table in readings for table in _DESCRIBED):
+            # Who is being read is told together, from all sources, at the next tick.
+            readings = {t: rows for t, rows in readings.items() if t not in _DESCRIBED}
+            self._describes_next = True
+        self._take(slot, readings)
+
+    def _do_tick(self, tick: int, now_ms: int, now: float) -> None:
+        self._invalid.clear()
+        if self._node_given:
+            # What came between two ticks counts at this one: a node has one row per time.
+            self._node_given = [
+                (source, {**row, "time_unix_ms": now_ms}, period_ms)
+                for source, row, period_ms in self._node_given
+            ]
         for slot in self._slots:
-            if self._tick >= slot.next_tick:
-                slot.next_tick = self._tick - self._tick % slot.every_ticks + slot.every_ticks
+            if slot.paced is not None:
+                slot.pace.change(slot.paced.every_seconds)
+            if slot.pace.is_due(tick):
                 self._read(slot, now_ms)
+        self._hand_on_node()
         self._read_seconds = self._clock.monotonic() - now
-        if now >= self._next_describe:
-            self._next_describe = now + DESCRIBE_SECONDS
+        if self._describe_pace.is_due(tick) or self._describes_next:
+            self._describes_next = False
             self._describe(now_ms)
         self._tell_assignments()
-        if now >= self._next_health:
-            self._next_health = now + HEALTH_SECONDS
-            self._hand_on("agent", [self._health_row(now_ms)], int(HEALTH_SECONDS * 1000))
+        if self._health_pace.is_due(tick):
+            self._hand_on("agent", [self._health_row(now_ms)], self._health_pace.period_ms)
 
     def _read(self, slot: _Slot, now_ms: int) -> None:
-        failures, was_failing = self._counts.read_errors, slot.is_failing
-        readings = self._guarded(slot, lambda: slot.source.read(now_ms))
-        if was_failing and self._counts.read_errors == failures:
-            slot.is_failing = False
-            self._say_sometimes(slot.source.name, "again", "reading again")
-        period_ms = round(slot.every_ticks * self._config.period_seconds * 1000)
-        for table, rows in readings.items():
-            self._counts.readings += len(rows)
-            if table == "assignment":
-                _note_held(slot.held, rows)
-            self._hand_on(table, rows, period_ms if table in _SCHEDULED else 0)
-
-    def _guarded(self, slot: _Slot, action: Callable[[], Readings]) -> Readings:
-        """Do it; a failure is counted and said, and counts as having read nothing."""
         try:
-            return action()
-        except WattlineError as error:
-            self._failed(slot, type(error).__name__, str(error))
+            readings = slot.source.read(now_ms)
         except Exception as error:  # a fault in one source's code must not silence the others
-            self._failed(slot, type(error).__name__, f"{type(error).__name__}: {error}")
-        return {}
+            self._failed(slot, error)
+            return
+        self._take(slot, readings)
 
-    def _failed(self, slot: _Slot, kind: str, message: str) -> None:
-        self._counts.read_errors += 1
+    def _take(self, slot: _Slot, readings: Mapping[str, Sequence[Row]]) -> None:
+        if slot.is_failing and readings:
+            slot.is_failing = False
+            self._teller.tell(slot.source.name, "again", "reading again")
+        for table, rows in readings.items():
+            self._readings += len(rows)
+            if table == "node":
+                period_ms = slot.pace.period_ms
+                self._node_given += [(slot, row, period_ms) for row in rows]
+                continue
+            if table == "device":
+                rank, period_ms = self._slots.index(slot), slot.pace.period_ms
+                rows = self._device_rows.merged(rank, rows, period_ms, self._clock.monotonic())
+            elif table == "assignment":
+                _note_held(slot.held, rows)
+            self._hand_on(table, rows, slot.pace.period_ms if table in _SCHEDULED else 0)
+
+    def _failed(self, slot: _Slot, error: Exception) -> None:
+        """A failure is counted and said, and counts as having read nothing."""
+        self._read_errors += 1
         slot.is_failing = True
-        self._say_sometimes(slot.source.name, kind, message)
+        kind = type(error).__name__
+        text = str(error) if isinstance(error, WattlineError) else f"{kind}: {error}"
+        self._teller.tell(slot.source.name, kind, text)
 
-    def _say_sometimes(self, source: str, kind: str, message: str) -> None:
-        """Say it once per kind and ten minutes: a sensor that flaps must not fill a journal."""
-        now = self._clock.monotonic()
-        if now - self._said.get((source, kind), -math.inf) >= REPEAT_MESSAGE_SECONDS:
-            self._said[source, kind] = now
-            self._say(message if message.startswith(source) else f"{source}: {message}")
+    def _hand_on_node(self) -> None:
+        if not self._node_given:
+            return
+        given, self._node_given = self._node_given, []
+        had_meter = self._node_rows.meter is not None
+        for period_ms, rows in self._node_rows.merged(given).items():
+            self._hand_on("node", rows, period_ms)
+        if not had_meter and self._node_rows.meter is not None:
+            self._describes_next = True  # which says what meters the node
 
     def _describe(self, now_ms: int) -> None:
         """Send info rows that are new, changed, or ten minutes old."""
@@ -193,18 +290,41 @@ class Agent:
             "agent_version": __version__,
         }
         devices: list[dict[str, Value]] = []
+        reasons: list[dict[str, Value]] = []
+        meter = self._node_rows.meter
         for slot in self._slots:
-            source = slot.source
-            described = self._guarded(slot, lambda source=source: source.describe(now_ms))  # type: ignore[misc]
+            try:
+                described = slot.source.describe(now_ms)
+                if slot.says_why_not is not None:
+                    why_not = slot.says_why_not.why_not()
+                    reasons += _capability(slot.source.name, why_not, now_ms)
+            except Exception as error:
+                self._failed(slot, error)
+                continue
             devices += [dict(row) for row in described.get("device_info", ())]
             for row in described.get("node_info", ()):
-                node |= {column: value for column, value in row.items() if value is not None}
+                told = {column: value for column, value in row.items() if value is not None}
+                if meter is not None and meter is not slot:
+                    told.pop("power_source", None)
+                node |= told
         self._send_info("node_info", [node], now_ms)
-        if devices:
-            self._send_info("device_info", devices, now_ms)
+        devices = merged_infos(devices)
+        self._send_info("device_info", devices, now_ms)
+        self._send_info("capability", self._still_unknown(reasons), now_ms)
         self._tell_devices(devices)
 
+    def _still_unknown(self, reasons: list[dict[str, Value]]) -> list[dict[str, Value]]:
+        """The reasons for columns that no source beside the owner of a device knows either."""
+        now = self._clock.monotonic()
+        return [
+            row
+            for row in reasons
+            if row["column"] not in self._device_rows.fills(str(row["device"]), now)
+        ]
+
     def _send_info(self, table: str, rows: list[dict[str, Value]], now_ms: int) -> None:
+        if not rows:
+            return
         timeless = [{c: v for c, v in row.items() if c != "time_unix_ms"} for row in rows]
         sent = self._sent_info.get(table)
         if sent is not None and sent[0] == timeless and 0 <= now_ms - sent[1] < REPEAT_INFO_MS:
@@ -221,32 +341,36 @@ class Agent:
         if not devices:
             return  # a source that is stuck describes nothing; its devices are still there
         for slot in self._slots:
-            source = slot.source
-            if isinstance(source, FollowsDevices) and slot.told_devices != devices:
+            if slot.follows_devices is not None and slot.told_devices != devices:
                 slot.told_devices = devices
-                source.on_devices(devices)
+                slot.follows_devices.on_devices(devices)
 
     def _tell_assignments(self) -> None:
         for slot in self._slots:
-            source = slot.source
-            if not isinstance(source, FollowsAssignments):
+            if slot.follows_assignments is None:
                 continue
             others = [other.held for other in self._slots if other is not slot]
             held = {device: job for found in others for device, job in found.items()}
             if slot.told_held != held:
                 slot.told_held = held
-                source.on_assignments(held)
+                slot.follows_assignments.on_assignments(held)
 
     def _health_row(self, now_ms: int) -> Row:
         health = [sink.health() for sink in self._sinks]
+        elsewhere = [slot.elsewhere for slot in self._slots if slot.elsewhere is not None]
+        readers = [pid for one in elsewhere for pid in one.processes()]
         return {
             "time_unix_ms": now_ms,
-            "readings_total": self._counts.readings,
-            "read_errors_total": self._counts.read_errors,
-            "late_ticks_total": self._counts.late_ticks,
+            "readings_total": self._readings,
+            "read_errors_total": self._read_errors + sum(one.read_errors for one in elsewhere),
+            "late_ticks_total": self._ticks.late,
             "batches_dropped_total": _sum(health, "batches_dropped"),
             "batches_refused_total": _sum(health, "batches_refused"),
+            "exports_failed_total": _sum(health, "exports_failed"),
             "spool_bytes": _sum(health, "spool_bytes"),
+            "read_timeouts_total": sum(one.read_timeouts for one in elsewhere),
+            "cpu_seconds_total": own_use.cpu_seconds(readers),
+            "memory_resident_bytes": own_use.resident_bytes(readers),
             "read_seconds": self._read_seconds,
         }
 
@@ -254,6 +378,20 @@ class Agent:
         if rows:
             for sink in self._sinks:
                 sink.accept(table, rows, period_ms)
+
+
+def _capability(
+    source: str, reasons: Mapping[str, Mapping[str, str]], now_ms: int
+) -> Iterator[dict[str, Value]]:
+    for device, columns in reasons.items():
+        for column, reason in columns.items():
+            yield {
+                "time_unix_ms": now_ms,
+                "source": source,
+                "device": device or None,
+                "column": column,
+                "reason": reason.encode()[:MAX_TEXT_BYTES].decode(errors="ignore"),
+            }
 
 
 def _note_held(held: dict[str, str], rows: Sequence[Row]) -> None:

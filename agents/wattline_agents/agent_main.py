@@ -1,35 +1,67 @@
 """The `wattline-agent` script: `wattline agent` without the search for other commands.
 
-The search costs 6 MiB of memory, which a process that runs for months on every node need not have.
+The search costs 6 MiB of memory, which a process that runs for months on every node need not have;
+nor need it have what reading its arguments took.
 """
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
-from collections.abc import Sequence
+from types import SimpleNamespace
 
-from wattline_agents import __version__
-from wattline_agents.commands.agent import COMMAND
-from wattline_agents.errors import WattlineError
+from wattline_agents.lean import forget, load_when_used
+
+load_when_used("inspect")  # before anything makes a dataclass
+load_when_used("subprocess")  # psutil has a class for programs that it starts, which nobody uses
+load_when_used("datetime")  # psutil writes times in it when it prints a process
+
+from wattline_agents import __version__  # noqa: E402
+from wattline_agents.commands.agent import COMMAND  # noqa: E402
+from wattline_agents.errors import WattlineError  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the agent; returns the exit code, as `wattline` does."""
-    parser = argparse.ArgumentParser(
-        prog="wattline-agent",
-        description=COMMAND.description.replace("wattline agent", "wattline-agent"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"wattline-agent {__version__}")
-    COMMAND.configure(parser)
     try:
-        return COMMAND.run(parser.parse_args(arguments))
+        told = _told(arguments)
+        forget("argparse", "gettext", "locale")
+        return COMMAND.run(told)
     except WattlineError as error:
         print(f"wattline-agent: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _told(arguments: Sequence[str] | None) -> SimpleNamespace:
+    """The arguments, held by nothing of the parser's."""
+    import argparse
+
+    def formatter(prog: str) -> argparse.HelpFormatter:
+        # Told the width, it does not load `shutil`, and with it three compressors, to find it out.
+        return argparse.RawDescriptionHelpFormatter(prog, width=_width())
+
+    parser = argparse.ArgumentParser(
+        prog="wattline-agent",
+        description=COMMAND.description.replace("wattline agent", "wattline-agent"),
+        formatter_class=formatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wattline-agent {__version__}")
+    COMMAND.configure(parser)
+    return SimpleNamespace(**vars(parser.parse_args(arguments)))
+
+
+def _width() -> int:
+    """How wide help is printed: as wide as the terminal, which COLUMNS may say."""
+    try:
+        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns - 2
+    except (ValueError, OSError):
+        return 78
 
 
 if __name__ == "__main__":

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from wattline_agents.config import Settings, SourceChoice
+from wattline_agents.config import Settings, SourceChoice, cpu_set
 from wattline_agents.errors import SourceUnavailable, UsageError
 from wattline_agents.sinks.sink import Sink
+from wattline_agents.sources.late import LateSource
 from wattline_agents.sources.registry import open_source
-from wattline_agents.sources.source import Source, SourceConfig
+from wattline_agents.sources.settings import SourceConfig
+from wattline_agents.sources.source import ReadsInParts, Source
 
 Say = Callable[[str], None]
+
+_SIGNS: Mapping[str, tuple[str, ...]] = {
+    "amdsmi": ("/sys/module/amdgpu", "/dev/kfd"),
+    "intel": ("/sys/module/i915", "/sys/module/xe"),
+    "cray": ("/sys/cray/pm_counters",),
+    "rapl": ("/sys/class/powercap",),
+    "grace": ("/sys/module/acpi_power_meter", "/sys/bus/acpi/drivers/power_meter"),
+}
+"""Without one of these an automatic source has nothing to read, so its code need not be loaded."""
 
 _DEADLINE_SECONDS = 5.0
 """A healthy driver answers in milliseconds; after a reset the first answer may take seconds."""
@@ -26,6 +37,40 @@ def open_sources(settings: Settings, say: Say) -> list[Source]:
         UsageError: A source does not exist, or was asked for by a path where there is nothing.
     """
     return [_open(choice, settings, say) for choice in settings.sources]
+
+
+def names_of(sources: Iterable[Source]) -> str:
+    """The names of the sources that had something to read when they were opened, for people."""
+    here = [one.name for one in sources if not isinstance(one, LateSource)]
+    return ", ".join(here) if here else "nothing yet"
+
+
+def stand_back(settings: Settings, say: Say) -> None:
+    """Leave the node to its jobs, as far as told: before any thread or process is started.
+
+    Raises:
+        UsageError: None of the processors told may be used here.
+    """
+    if settings.nice is not None:
+        now = os.getpriority(os.PRIO_PROCESS, 0)
+        # To come forward needs a right; whoever started us further back had a reason.
+        if settings.nice > now:
+            try:
+                os.setpriority(os.PRIO_PROCESS, 0, settings.nice)
+            except PermissionError:
+                say("nice: may not be set from here (in a systemd unit it is Nice=)")
+        elif settings.nice < now:
+            say(f"nice stays {now}: it was started so")
+    if settings.cpus is not None:
+        try:
+            os.sched_setaffinity(0, cpu_set(settings.cpus))
+        except PermissionError:
+            say("cpus: may not be set from here (in a systemd unit it is CPUAffinity=)")
+        except (OSError, ValueError, OverflowError) as error:
+            usable = len(os.sched_getaffinity(0))
+            raise UsageError(
+                f"cpus: none of {settings.cpus} may be used here, where there are {usable}"
+            ) from error
 
 
 def open_jobs(settings: Settings, say: Say) -> Source | None:
@@ -67,6 +112,16 @@ def open_sinks(settings: Settings, say: Say) -> list[Sink]:
         sinks.append(_prometheus(settings, settings.prometheus, say))
     if settings.push is not None:
         sinks.append(_push(settings, settings.push, say))
+    if settings.otlp is not None:
+        from wattline_agents.sinks.otlp import OtlpSink
+
+        sinks.append(OtlpSink(settings.agent, settings.otlp, say))
+        say(f"exporting to {settings.otlp.endpoint}")
+    if settings.influx is not None:
+        from wattline_agents.sinks.influx import InfluxSink
+
+        sinks.append(InfluxSink(settings.agent, settings.influx, say))
+        say(f"writing to {settings.influx.url}, bucket {settings.influx.bucket}")
     return sinks
 
 
@@ -82,32 +137,60 @@ def default_spool(environment: Mapping[str, str], node: str) -> Path:
     return base / "spool" / node
 
 
-def _open(choice: SourceChoice, settings: Settings, say: Say) -> Source:
+def source_config(choice: SourceChoice, settings: Settings) -> SourceConfig:
+    """What that source is told."""
     agent = settings.agent
-    config = SourceConfig(
-        agent.system, agent.node, agent.rack, agent.period_seconds, choice.options
-    )
+    return SourceConfig(agent.system, agent.node, agent.rack, agent.period_seconds, choice.options)
+
+
+def _open(choice: SourceChoice, settings: Settings, say: Say) -> Source:
+    config = source_config(choice, settings)
 
     def open_now() -> Source:
-        return _with_deadline(open_source(choice.name, config))
+        if choice.automatic and not choice.options:
+            _look_for_signs(choice.name)
+        return _guarded(open_source(choice.name, config), config, say)
 
     try:
         return open_now()
     except SourceUnavailable as error:
         if "path" in choice.options:
-            raise UsageError(f"source {choice.name}: {error}") from error
-        say(f"{choice.name}: {error}")
-        from wattline_agents.sources.late import LateSource
-
+            raise _located(choice, UsageError(f"source {choice.name}: {error}")) from error
+        if not choice.automatic:
+            say(f"{choice.name}: {error}")
         return LateSource(choice.name, open_now, say)
+    except UsageError as error:
+        raise _located(choice, error) from error
 
 
-def _with_deadline(source: Source) -> Source:
-    if not getattr(source, "may_block", False):
-        return source
-    from wattline_agents.sources.deadline import WithDeadline
+def _look_for_signs(name: str) -> None:
+    signs = _SIGNS.get(name, ())
+    if signs and not any(os.path.exists(sign) for sign in signs):
+        raise SourceUnavailable(f"no {' and no '.join(signs)}")
 
-    return WithDeadline(source, _DEADLINE_SECONDS)
+
+def _guarded(source: Source, config: SourceConfig, say: Say) -> Source:
+    """Read in a process of its own, or in a thread, where its driver may not answer."""
+    if isinstance(source, ReadsInParts):
+        from wattline_agents.sources.isolated import Isolated
+
+        source.close()
+        return Isolated(source.name, config, say)
+    if getattr(source, "may_block", False):
+        from wattline_agents.sources.deadline import WithDeadline
+
+        return WithDeadline(source, _DEADLINE_SECONDS)
+    return source
+
+
+def _located(choice: SourceChoice, error: UsageError) -> UsageError:
+    """The error with the file and line of the option it speaks of, if it stands in a file."""
+    text = str(error)
+    for option, place in choice.places.items():
+        if option and (f"option {option}:" in text or f"option {option!r}" in text):
+            return UsageError(f"{place}: {text}")
+    section = choice.places.get("")
+    return error if section is None else UsageError(f"{section}: {text}")
 
 
 def _prometheus(settings: Settings, address: str, say: Say) -> Sink:

@@ -17,7 +17,18 @@ from wattline_agents.errors import WattlineError
 
 GROUP = "wattline.commands"
 
-_ORDER = ("demo", "up", "agent", "collector", "dashboards", "import", "kpi", "report", "audit")
+_ORDER = (
+    "demo",
+    "up",
+    "agent",
+    "doctor",
+    "collector",
+    "dashboards",
+    "import",
+    "kpi",
+    "report",
+    "audit",
+)
 """The order people meet them in; what is not listed follows by name."""
 
 

@@ -7,9 +7,16 @@ attribute of this type. Its module imports at its top only the standard library 
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # An agent that has read its arguments has no more use for what read them.
+    from argparse import ArgumentParser
+
+Arguments = Any
+"""What was parsed, as attributes: an `argparse.Namespace`, or any other object that has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +36,4 @@ class Command:
     help: str
     description: str
     configure: Callable[[ArgumentParser], None]
-    run: Callable[[Namespace], int]
+    run: Callable[[Arguments], int]

@@ -6,6 +6,7 @@ WattlineError                what went wrong, where, and what to do, in one line
 ├── WireError                a batch that is not a batch of its table (HTTP 400)
 ├── SourceUnavailable        nothing of this kind on this node: expected, quiet
 └── ReadFailed               the thing is there and reading it failed: counted, shown
+    └── RestartNeeded        and only a new process can read it again
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class SourceUnavailable(WattlineError):
 
 class ReadFailed(WattlineError):
     """Something that is there could not be read; counted and shown, never turned into a zero."""
+
+
+class RestartNeeded(ReadFailed):
+    """A library cannot be used again in this process: its driver was changed under it."""

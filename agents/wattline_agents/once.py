@@ -3,50 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from wattline_agents.catalogue import TABLES, Metric, Table
 from wattline_agents.clock import Clock
 from wattline_agents.errors import WattlineError
+from wattline_agents.node_rows import NodeRows
 from wattline_agents.sources.source import Readings, SaysWhyNot, Source
 from wattline_agents.wire import Row, Value
 
-_SHOWN = ("node", "device", "job")
+_SHOWN = ("node", "meter", "device", "mig", "process", "job")
 _BETWEEN_SECONDS = 1.0
 """Shares of time need two readings."""
+_ANSWER_SECONDS = 40.0
+"""What is read elsewhere has this long: opening a driver may take thirty seconds."""
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
+@runtime_checkable
+class AnswersLater(Protocol):
+    """A source that reads elsewhere, and can be waited for."""
+
+    def read_now(self, now_ms: int, seconds: float) -> Readings:
+        """Ask, and wait until everything has answered or the time is over.
+
+        Raises:
+            ReadFailed: Nothing can be read.
+        """
+        ...
 
 
 def read_once(sources: Sequence[Source], clock: Clock) -> tuple[Readings, list[str]]:
     """Read every source twice, a second apart; returns the newest rows, and what failed."""
     found: Readings = {}
+    of_node: dict[int, Row] = {}
     failed: dict[str, None] = {}
+    left = list(enumerate(sources))
+    now_ms = clock.unix_ms()
     for turn in range(2):
         if turn:
             clock.sleep(_BETWEEN_SECONDS)
         now_ms = clock.unix_ms()
-        for source in sources:
+        for place, source in tuple(left):
             try:
-                parts = (source.read(now_ms), source.describe(now_ms))
+                parts = (_read(source, now_ms), source.describe(now_ms))
             except WattlineError as error:
                 failed[f"{source.name}: {error}"] = None
+                left.remove((place, source))
                 continue
             for part in parts:
                 for table, rows in part.items():
                     _keep_newest(found.setdefault(table, []), rows, TABLES[table])
+            for row in parts[0].get("node", ()):
+                of_node[place] = row
+    if of_node:
+        given = [(place, {**row, "time_unix_ms": now_ms}, 1) for place, row in of_node.items()]
+        (found["node"],) = NodeRows().merged(given).values()
     return found, list(failed)
 
 
-def why_not(sources: Sequence[Source]) -> dict[str, Mapping[str, str]]:
-    """Why columns of a device are null: device -> column -> reason."""
-    reasons: dict[str, Mapping[str, str]] = {}
+def why_not(sources: Sequence[Source]) -> dict[str, dict[str, str]]:
+    """Why columns of a device (or, for "", of the node) are null: device -> column -> reason."""
+    reasons: dict[str, dict[str, str]] = {}
     for source in sources:
         if isinstance(source, SaysWhyNot):
-            reasons |= source.why_not()
+            for device, columns in source.why_not().items():
+                reasons.setdefault(device, {}).update(columns)
     return reasons
 
 
 def text(readings: Readings, reasons: Mapping[str, Mapping[str, str]] | None = None) -> str:
-    """The readings as paragraphs, one per node, device and job.
+    """The readings as paragraphs, one per node, meter, device, instance, process and job.
 
     Args:
         readings: The newest rows.
@@ -59,9 +86,16 @@ def text(readings: Readings, reasons: Mapping[str, Mapping[str, str]] | None = N
     for name in _SHOWN:
         for row in readings.get(name, ()):
             info = infos[name].get(row.get(name), {})
-            why = (reasons or {}).get(str(row["device"]), {}) if name == "device" else {}
+            subject = {"node": "", "device": row.get("device")}.get(name)
+            why = (reasons or {}).get(str(subject), {}) if subject is not None else {}
             parts.append(_paragraph(TABLES[name], row, _title(name, row, info), why))
     return "\n\n".join(parts) if parts else "nothing was read"
+
+
+def _read(source: Source, now_ms: int) -> Readings:
+    if isinstance(source, AnswersLater):
+        return source.read_now(now_ms, _ANSWER_SECONDS)
+    return source.read(now_ms)
 
 
 def _keep_newest(kept: list[Row], rows: Iterable[Row], table: Table) -> None:
@@ -76,6 +110,12 @@ def _title(table: str, row: Row, info: Row) -> str:
         words: tuple[Value, ...] = ("node", info.get("os"))
     elif table == "device":
         words = ("device", info.get("index"), info.get("model"), row.get("device"))
+    elif table == "meter":
+        words = ("meter", row.get("source"), row.get("domain"))
+    elif table == "mig":
+        words = ("instance", row.get("profile"), row.get("instance"), "of", row.get("device"))
+    elif table == "process":
+        words = ("process", row.get("pid"), "on", row.get("device"), row.get("cgroup"))
     else:
         words = ("job", row.get("job"), info.get("name"), info.get("kind"), info.get("state"))
     return "  ".join(str(word) for word in words if word is not None)
@@ -84,6 +124,8 @@ def _title(table: str, row: Row, info: Row) -> str:
 def _paragraph(table: Table, row: Row, title: str, why: Mapping[str, str]) -> str:
     known = [metric for metric in table.metrics if row.get(metric.column) is not None]
     missing = [metric.column for metric in table.metrics if row.get(metric.column) is None]
+    if row.get("up") == 0:
+        missing = []  # a device that does not answer tells nothing, for one reason
     lines = [title]
     lines += [f"  {metric.column:<36}{shown(metric, row[metric.column]):>14}" for metric in known]
     by_reason: dict[str | None, list[str]] = {}

@@ -1,5 +1,6 @@
-import threading
-from collections.abc import Mapping
+import os
+import select
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from wattline_agents.agent import Agent
 from wattline_agents.config import AgentConfig
 from wattline_agents.errors import ReadFailed
 from wattline_agents.sinks import Health
-from wattline_agents.sources import Readings
+from wattline_agents.sources.source import Readings
 
 CONFIG = AgentConfig(system="test", node="n01", rack="r1", period_seconds=1.0)
 DEVICE: dict[str, Any] = {"device": "GPU-1", "up": 1}
@@ -34,7 +35,9 @@ def test_a_source_with_its_own_pace_is_read_at_that_pace(
     slow, sink = make_source(readings={"node": [{}]}), make_sink()
     slow.every_seconds = 2.5
     run_for(Agent(CONFIG, [slow], [sink], clock), clock, 9)
-    assert [time - slow.read_at[0] for time in slow.read_at] == [0, 3000, 6000]
+    ticks = [time // 1000 for time in slow.read_at]
+    assert ticks[0] == clock.unix_ms() // 1000 - 9, "at the start, whenever that is"
+    assert [tick % 3 for tick in ticks[1:]] == [0, 0, 0], "and together with all other nodes"
     assert sink.periods("node") == {3000}
 
 
@@ -180,19 +183,285 @@ def test_a_source_learns_the_devices_by_index_and_keeps_them_while_none_answer(
     assert told == [{0: "GPU-1"}]
 
 
+def node_rows(sink: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in sink.rows("node")]
+
+
+def test_a_node_has_one_row_per_tick_and_one_meter(
+    clock: Any, make_source: Any, make_sink: Any
+) -> None:
+    host = make_source("host", readings={"node": [{"cpu_busy_ratio": 0.5}]})
+    cray = make_source(
+        "cray",
+        readings={"node": [{"power_watts": 900.0}], "meter": [{"source": "pm_counters"}]},
+        described={"node_info": [{"power_source": "pm_counters"}]},
+    )
+    rapl = make_source(
+        "rapl",
+        readings={"node": [{"power_watts": 300.0}], "meter": [{"source": "rapl"}]},
+        described={"node_info": [{"power_source": "rapl"}]},
+    )
+    sink = make_sink()
+    run_for(Agent(CONFIG, [host, cray, rapl], [sink], clock), clock, 3)
+    assert [{**row, "time_unix_ms": 0} for row in node_rows(sink)] == [
+        {"time_unix_ms": 0, "cpu_busy_ratio": 0.5, "power_watts": 900.0}
+    ] * 3
+    assert len(sink.rows("meter")) == 6, "the other meter is still seen for itself"
+    assert [row["power_source"] for row in sink.rows("node_info")] == ["pm_counters"]
+
+
+def test_a_device_that_two_sources_read_has_one_row_per_tick_and_both_their_knowledge(
+    clock: Any, make_source: Any, make_sink: Any
+) -> None:
+    nvml = make_source("nvml", readings={"device": [{**DEVICE, "power_watts": 300.0}]})
+    dcgm = make_source(
+        "dcgm", readings={"device": [{**DEVICE, "power_watts": 250.0, "sm_active_ratio": 0.5}]}
+    )
+    nvml.described = {"device_info": [{"device": "GPU-1", "index": 0, "model": "A100"}]}
+    dcgm.described = {"device_info": [{"device": "GPU-1", "index": 0, "serial": "17"}]}
+    nvml.why_not = lambda: {"GPU-1": {"sm_active_ratio": "no", "memory_power_watts": "no"}}
+    dcgm.every_seconds = 5.0
+    sink = make_sink()
+    run_for(Agent(CONFIG, [nvml, dcgm], [sink], clock), clock, 130)
+    rows = sink.rows("device")
+    assert len(rows) == 130
+    assert {row["power_watts"] for row in rows} == {300.0}
+    assert [row.get("sm_active_ratio") for row in rows[1:]] == [0.5] * 129
+    (info,) = sink.rows("device_info")[-1:]
+    assert (info["model"], info["serial"]) == ("A100", "17")
+    assert sink.rows("capability")[-1]["column"] == "memory_power_watts"
+
+
+def test_reasons_are_sent_as_info_is(clock: Any, make_source: Any, make_sink: Any) -> None:
+    source, sink = make_source("gpu"), make_sink()
+    reasons = {"GPU-1": {"sm_active_ratio": "no such sensor"}, "": {"power_watts": "ü" * 200}}
+    source.why_not = lambda: reasons
+    agent = Agent(CONFIG, [source], [sink], clock)
+    run_for(agent, clock, 300)
+    first, second = sink.rows("capability")
+    assert {**first, "time_unix_ms": 0} == {
+        "time_unix_ms": 0,
+        "source": "gpu",
+        "device": "GPU-1",
+        "column": "sm_active_ratio",
+        "reason": "no such sensor",
+    }
+    assert (second["device"], second["reason"]) == (None, "ü" * 128)
+    reasons["GPU-1"]["sm_active_ratio"] = "no permission"
+    run_for(agent, clock, 120)
+    assert [row["reason"] for row in sink.rows("capability")][2::2] == ["no permission"]
+    run_for(agent, clock, 660)
+    assert len(sink.rows("capability")) == 6
+    assert sink.periods("capability") == {0}
+
+
+@pytest.mark.parametrize("table", ["mig", "process", "meter"])
+def test_rows_at_a_pace_have_a_period(
+    clock: Any, make_source: Any, make_sink: Any, table: str
+) -> None:
+    source, sink = make_source(readings={table: [{}], "xid": [{}]}), make_sink()
+    source.every_seconds = 10
+    run_for(Agent(CONFIG, [source], [sink], clock), clock, 20)
+    assert sink.periods(table) == {10_000}
+    assert sink.periods("xid") == {0}
+
+
+def test_what_happens_elsewhere_is_counted_with_the_rest(
+    clock: Any, make_source: Any, make_sink: Any
+) -> None:
+    source, sink = make_source(), make_sink()
+    source.read_errors, source.read_timeouts, source.processes = 3, 2, lambda: [os.getpid()]
+    run_for(Agent(CONFIG, [make_source(), source], [sink], clock), clock, 1)
+    (row,) = sink.rows("agent")
+    assert row["read_errors_total"] == 3
+    assert row["read_timeouts_total"] == 2
+    assert 0 < row["cpu_seconds_total"]
+    assert 5e6 < row["memory_resident_bytes"]
+
+
+class Ringing:
+    """A source whose rows come between two ticks."""
+
+    name = "later"
+    every_seconds = 2.0
+
+    def __init__(self) -> None:
+        self.bell, self.rope = os.pipe()
+        self.answer: Readings = {}
+        self.error: Exception | None = None
+        self.described: Readings = {}
+        self.is_deaf = self.is_closed = False
+
+    def ring(self, answer: Readings) -> None:
+        self.answer = answer
+        os.write(self.rope, b"!")
+
+    def read(self, now_ms: int) -> Readings:
+        return {}
+
+    def describe(self, now_ms: int) -> Readings:
+        return {
+            t: [{**r, "time_unix_ms": now_ms} for r in rows] for t, rows in self.described.items()
+        }
+
+    def descriptors(self) -> Mapping[int, int]:
+        return {} if self.is_deaf else {self.bell: select.POLLIN}
+
+    def handle(self, descriptor: int, events: int) -> Readings:
+        assert (descriptor, events) == (self.bell, select.POLLIN)
+        os.read(self.bell, 1)
+        if self.error is not None:
+            raise self.error
+        return self.answer
+
+    def close(self) -> None:
+        self.is_closed = True
+        os.close(self.rope)
+        if not self.is_deaf:
+            os.close(self.bell)
+
+
+@pytest.fixture
+def ringing() -> Iterator[Ringing]:
+    source = Ringing()
+    yield source
+    if not source.is_closed:
+        source.close()
+
+
+@pytest.fixture
+def until() -> Iterator[int]:
+    reads, writes = os.pipe()
+    yield reads
+    os.close(reads)
+    os.close(writes)
+
+
+def test_rows_that_come_between_ticks_are_handed_on_at_once(
+    clock: Any, make_sink: Any, ringing: Ringing, until: int
+) -> None:
+    sink = make_sink()
+    agent = Agent(CONFIG, [ringing], [sink], clock)
+    agent.step()
+    ringing.ring({"device": [{**DEVICE, "time_unix_ms": 7}], "xid": [{"xid": 79}]})
+    assert agent.wait(60, until)
+    assert [row["time_unix_ms"] for row in sink.rows("device")] == [7]
+    assert sink.periods("device") == {2000}
+    assert sink.periods("xid") == {0}
+
+
+def test_a_node_row_that_comes_between_ticks_counts_at_the_next(
+    clock: Any, make_source: Any, make_sink: Any, ringing: Ringing, until: int
+) -> None:
+    host = make_source("host", readings={"node": [{"cpu_busy_ratio": 0.5}]})
+    sink = make_sink()
+    agent = Agent(CONFIG, [host, ringing], [sink], clock)
+    clock.sleep(agent.step())
+    ringing.ring({"node": [{"time_unix_ms": 7, "power_watts": 900.0}]})
+    agent.wait(60, until)
+    assert len(sink.rows("node")) == 1
+    agent.step()
+    first, second = node_rows(sink)
+    assert second == {**first, "time_unix_ms": first["time_unix_ms"] + 1000, "power_watts": 900.0}
+
+
+def test_news_of_who_is_read_is_told_at_the_next_tick(
+    clock: Any, make_source: Any, make_sink: Any, ringing: Ringing, until: int
+) -> None:
+    other = make_source(described={"device_info": [{"device": "GPU-0", "index": 0}]})
+    sink = make_sink()
+    agent = Agent(CONFIG, [other, ringing], [sink], clock)
+    clock.sleep(agent.step())
+    ringing.described = {"device_info": [{"device": "GPU-1", "index": 1}]}
+    ringing.ring(ringing.describe(1))
+    agent.wait(60, until)
+    assert len(sink.rows("device_info")) == 1
+    agent.step()
+    assert [row["device"] for row in sink.rows("device_info")] == ["GPU-0", "GPU-0", "GPU-1"]
+
+
+def test_a_failure_between_ticks_is_a_failure_of_its_source(
+    clock: Any, make_sink: Any, said: list[str], ringing: Ringing, until: int, lost: ReadFailed
+) -> None:
+    sink = make_sink()
+    agent = Agent(CONFIG, [ringing], [sink], clock, say=said.append)
+    agent.step()
+    ringing.error = lost
+    ringing.ring({})
+    agent.wait(60, until)
+    ringing.error = None
+    ringing.ring({"device": [DEVICE]})
+    agent.wait(60, until)
+    assert said == ["later: the sensor is gone", "later: reading again"]
+    run_for(agent, clock, 20)
+    assert sink.rows("agent")[-1]["read_errors_total"] == 1
+
+
+def test_sinks_are_waited_for_as_well(
+    clock: Any, make_source: Any, make_sink: Any, said: list[str], until: int
+) -> None:
+    reads, writes = os.pipe()
+
+    class Scraped(type(make_sink())):  # type: ignore[misc]
+        def descriptors(self) -> Mapping[int, int]:
+            return {reads: select.POLLIN}
+
+        def handle(self, descriptor: int, events: int) -> Readings:
+            raise ValueError(os.read(reads, 1))
+
+    agent = Agent(CONFIG, [make_source()], [Scraped()], clock, say=said.append)
+    os.write(writes, b"!")
+    assert agent.wait(60, until)
+    assert said == ["Scraped: ValueError: b'!'"]
+    os.close(reads)
+    os.close(writes)
+
+
+def test_a_descriptor_that_was_closed_is_left_out_until_the_next_tick(
+    clock: Any, make_sink: Any, until: int
+) -> None:
+    source = Ringing()
+    agent = Agent(CONFIG, [source], [make_sink()], clock)
+    clock.sleep(agent.step())
+    os.close(source.bell)
+    agent.wait(60, until)
+    woken: list[Any] = []
+    source.handle = lambda *what: woken.append(what) or {}  # type: ignore[method-assign, func-returns-value]
+    agent.wait(0, until)
+    assert woken == [], "it would ring for ever"
+    source.is_deaf = True
+    source.close()
+
+
 def test_it_runs_until_told_to_stop_and_closes_everything(make_source: Any, make_sink: Any) -> None:
-    stop = threading.Event()
+    reads, writes = os.pipe()
 
     class Stopping(type(make_source())):  # type: ignore[misc]
         def read(self, now_ms: int) -> Readings:
-            stop.set()
-            return {"device": [{**DEVICE, "time_unix_ms": now_ms}]}
+            os.write(writes, b"!")
+            return {"device": [{**DEVICE, "time_unix_ms": now_ms}], "node": [{}]}
 
     source, sink = Stopping(), make_sink()
-    Agent(CONFIG, [source], [sink], stop=stop).run()
+    Agent(CONFIG, [source], [sink]).run(reads)
     assert source.is_closed
     assert sink.is_closed
     assert sink.rows("device")
+    os.close(reads)
+    os.close(writes)
+
+
+def test_a_source_that_cannot_be_closed_does_not_keep_the_rest_from_sending(
+    clock: Any, make_source: Any, make_sink: Any, said: list[str]
+) -> None:
+    source, sink = make_source("gpu"), make_sink()
+
+    def fail() -> None:
+        raise OSError("busy")
+
+    source.close = fail
+    Agent(CONFIG, [source], [sink], clock, say=said.append).close()
+    assert sink.is_closed
+    assert said == ["gpu: closing: OSError: busy"]
 
 
 def test_many_agents_live_in_one_process(clock: Any, make_source: Any, make_sink: Any) -> None:

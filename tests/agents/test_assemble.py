@@ -5,11 +5,25 @@ from typing import Any
 
 import pytest
 
-from wattline_agents.assemble import default_spool, open_jobs, open_sinks, open_sources
-from wattline_agents.config import AgentConfig, Settings, SourceChoice
-from wattline_agents.errors import UsageError
+from wattline_agents.assemble import (
+    default_spool,
+    names_of,
+    open_jobs,
+    open_sinks,
+    open_sources,
+    stand_back,
+)
+from wattline_agents.config import (
+    AgentConfig,
+    InfluxSettings,
+    OtlpSettings,
+    Settings,
+    SourceChoice,
+)
+from wattline_agents.errors import SourceUnavailable, UsageError
 from wattline_agents.sources.deadline import WithDeadline
-from wattline_agents.sources.late import LateSource
+from wattline_agents.sources.isolated import Isolated
+from wattline_agents.sources.late import RETRY_MS, LateSource
 
 SETTINGS = Settings(AgentConfig(node="n01"), (SourceChoice("host"),))
 
@@ -22,14 +36,118 @@ def test_a_spool_lies_where_its_kind_of_program_keeps_state() -> None:
         assert default_spool({"XDG_STATE_HOME": "/s"}, "n1") == Path("/s/wattline/spool/n1")
 
 
-def test_a_source_that_is_not_here_is_said_once_and_may_come_later(
+def absent(name: str, config: object) -> Any:
+    raise SourceUnavailable("none on this node")
+
+
+def test_a_source_that_was_named_and_is_not_here_is_said_and_may_come_later(
     monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
-    monkeypatch.setattr("wattline_agents.sources.nvml.ids.LIBRARY", "libnothing.so.0")
+    monkeypatch.setattr("wattline_agents.assemble.open_source", absent)
     (source,) = open_sources(replace(SETTINGS, sources=(SourceChoice("nvml"),)), said.append)
     assert isinstance(source, LateSource)
-    assert len(said) == 1
-    assert said[0].startswith("nvml: no NVIDIA driver on this node")
+    assert said == ["nvml: none on this node"]
+    assert names_of([source]) == "nothing yet"
+
+
+def test_a_source_that_nobody_named_comes_later_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, make_source: Any, said: list[str]
+) -> None:
+    monkeypatch.setattr("wattline_agents.assemble.open_source", absent)
+    choices = (SourceChoice("nvml", automatic=True), SourceChoice("host", automatic=True))
+    late = open_sources(replace(SETTINGS, sources=choices), said.append)
+    assert said == []
+    found = make_source(name="nvml", readings={"node": [{"power_watts": 5.0}]})
+    monkeypatch.setattr("wattline_agents.assemble.open_source", lambda name, config: found)
+    assert late[0].read(0) == {}
+    assert late[0].read(RETRY_MS) == {"node": [{"power_watts": 5.0, "time_unix_ms": RETRY_MS}]}
+    assert said == ["nvml: there now"]
+    assert names_of([found, late[1]]) == "nvml"
+
+
+def test_code_of_a_source_without_any_sign_of_its_hardware_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    def opened(name: str, config: object) -> Any:
+        raise AssertionError(name)
+
+    monkeypatch.setattr("wattline_agents.assemble.open_source", opened)
+    monkeypatch.setattr("wattline_agents.assemble._SIGNS", {"intel": ("/none/a", "/none/b")})
+    choice = SourceChoice("intel", automatic=True)
+    (source,) = open_sources(replace(SETTINGS, sources=(choice,)), said.append)
+    assert isinstance(source, LateSource)
+    with pytest.raises(AssertionError, match="intel"):
+        open_sources(replace(SETTINGS, sources=(SourceChoice("intel"),)), said.append)
+
+
+def test_a_source_that_is_read_in_parts_is_read_in_a_process_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, make_source: Any, said: list[str]
+) -> None:
+    source = make_source(name="nvml")
+    source.parts = lambda now_ms: iter(())
+    monkeypatch.setattr("wattline_agents.assemble.open_source", lambda name, config: source)
+    (found,) = open_sources(SETTINGS, said.append)
+    assert isinstance(found, Isolated)
+    assert found.name == "nvml"
+    assert source.is_closed, "what looked whether it is here does not read"
+    found.close()
+
+
+def test_a_mistake_in_a_file_is_named_by_the_line_of_its_option(said: list[str]) -> None:
+    places = {"": "a.toml:3", "every": "a.toml:4", "evry": "a.toml:5"}
+    for options, place in (({"evry": "5"}, "a.toml:5"), ({"every": "x"}, "a.toml:4")):
+        choice = SourceChoice("host", options, places=places)
+        with pytest.raises(UsageError, match=f"^{place}: source host: "):
+            open_sources(replace(SETTINGS, sources=(choice,)), said.append)
+    choice = SourceChoice("replay", {"path": "/none"}, places={"": "a.toml:3", "path": "a.toml:4"})
+    with pytest.raises(UsageError, match=r"^a\.toml:3: source replay: "):
+        open_sources(replace(SETTINGS, sources=(choice,)), said.append)
+
+
+def test_an_agent_stands_no_further_back_than_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(os, "getpriority", lambda which, who: 5)
+    monkeypatch.setattr(os, "setpriority", lambda which, who, nice: told.append(nice))
+    stand_back(SETTINGS, said.append)
+    stand_back(replace(SETTINGS, nice=5), said.append)
+    assert (told, said) == ([], [])
+    stand_back(replace(SETTINGS, nice=10), said.append)
+    stand_back(replace(SETTINGS, nice=0), said.append)
+    assert told == [10]
+    assert said == ["nice stays 5: it was started so"]
+
+
+def test_an_agent_that_may_not_stand_back_says_so_and_runs(
+    monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    stand_back(replace(SETTINGS, nice=19, cpus="0"), said.append)
+    assert [line.partition(":")[0] for line in said] == ["nice", "cpus"]
+
+
+def test_every_sink_that_is_told_is_opened(said: list[str], tmp_path: Path) -> None:
+    settings = replace(
+        SETTINGS,
+        record=tmp_path / "r.jsonl",
+        prometheus="127.0.0.1:0",
+        otlp=OtlpSettings("http://127.0.0.1:9"),
+        influx=InfluxSettings("http://127.0.0.1:9", bucket="b"),
+    )
+    sinks = open_sinks(settings, said.append)
+    for sink in sinks:
+        sink.close()
+    assert [type(sink).__name__ for sink in sinks] == [
+        "RecordSink", "PrometheusSink", "OtlpSink", "InfluxSink"
+    ]  # fmt: skip
+    assert said[2:4] == [
+        "exporting to http://127.0.0.1:9", "writing to http://127.0.0.1:9, bucket b"
+    ]  # fmt: skip
 
 
 def test_a_source_whose_driver_may_hang_is_read_with_a_deadline(

@@ -64,6 +64,8 @@ class Process(Protocol):
 
 @dataclass(slots=True)
 class _Member:
+    """One process of a job."""
+
     process: Process
     start_ms: int
     heard_ms: int
@@ -73,6 +75,8 @@ class _Member:
 
 @dataclass(slots=True)
 class _Hold:
+    """One device, held by a job."""
+
     start_ms: int
     until_ms: int | None = None  # when the last process to end of those that held it did
     end_ms: int | None = None
@@ -81,6 +85,8 @@ class _Hold:
 
 @dataclass(slots=True)
 class _Job:
+    """One job, the sum of its processes."""
+
     key: str
     uid: int | None
     name: str

@@ -88,10 +88,6 @@ class JobSource:
             UsageError: The path cannot be used.
             SourceUnavailable: Another agent listens there.
         """
-        if ps is None:
-            import psutil
-
-            ps = psutil
         self._ps, self._say = ps, say
         self._listener = Listener(path)
         self._book = JobBook(_user_name)
@@ -107,10 +103,19 @@ class JobSource:
         for datagram, sender in self._listener.take():
             try:
                 message = Message.decode(datagram)
-                self._book.take(message, SeenProcess.of(self._ps, sender, message.pid), now_ms)
+                self._book.take(message, SeenProcess.of(self._library, sender, message.pid), now_ms)
             except WireError as error:
                 self._refuse(error)
         return self._book.rows(now_ms)
+
+    @property
+    def _library(self) -> Any:
+        """`psutil`, from the first job on: on a node without any it is 2 MiB for nothing."""
+        if self._ps is None:
+            import psutil
+
+            self._ps = psutil
+        return self._ps
 
     def _refuse(self, error: WireError) -> None:
         self.refused += 1

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wattline_agents.command import Command
+from wattline_agents.command import Arguments, Command
 from wattline_agents.errors import UsageError
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from wattline_agents.agent import Agent
-    from wattline_agents.config import Settings, SourceChoice
+    from wattline_agents.config import InfluxSettings, OtlpSettings, Settings, SourceChoice
 
 DESCRIPTION = """\
-Reads this node's accelerators, host and jobs once a second, and sends what it read to a collector.
-It does one or more of: push (--push), answer scrapes (--prometheus), write a file (--record).
+Reads this node's accelerators, host, meters and jobs once a second, and sends what it read to one
+or more of: a collector (--push), whoever scrapes (--prometheus), an OpenTelemetry collector
+(--otlp), InfluxDB or VictoriaMetrics (--influx), a file (--record).
 
   wattline agent --once
       what can be read here, once, as text
@@ -33,87 +34,83 @@ It does one or more of: push (--push), answer scrapes (--prometheus), write a fi
 
 Jobs count their tokens with `from wattline_agents.job import Job`; the agent listens to them at a
 Unix socket. What is not known is not sent: an absent sensor is no zero. Everything can also stand
-in a file (--config); what is given here wins over the file.
+in a file (--config); what is given here wins over the file. `wattline doctor` with the same
+arguments says what of it works on this node, and what would change the rest.
 """
 
-_FILE_HELP = """\
-A configuration file has these keys, all optional:
-
-  system = "leonardo"          [push]
-  node = "n01"                 url = "https://collector:8600"
-  rack = "r07"                 token_file = "/etc/wattline/token"
-  period_seconds = 1           every_seconds = 5
-  sources = ["nvml", "host"]   spool = "/var/lib/wattline/spool"
-                               spool_bytes = 67108864
-  [prometheus]
-  listen = "127.0.0.1:9400"    [job]
-                               socket = "/run/wattline/job.sock"
-  [source.host]                enabled = true
-  every = 5
-"""
+_EPILOG = "`wattline agent --example-config` prints a configuration file with all keys, explained."
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
-    parser.epilog = _FILE_HELP
+    parser.epilog = _EPILOG
+    add_settings(parser)
     add = parser.add_argument
-    who = parser.add_argument_group("who this is")
-    who.add_argument("--node", metavar="NAME", help="the node's name (the host's)")
-    who.add_argument("--system", metavar="NAME", help="the system it belongs to (local)")
-    who.add_argument("--rack", metavar="NAME", help="where it stands")
-    what = parser.add_argument_group("what it reads")
-    what.add_argument(
+    add("--once", action="store_true", help="read once, print it as text, and end")
+    add("--metrics", action="store_true", help="print every metric there is, as Markdown")
+    add("--example-config", action="store_true", help="print a configuration file, explained")
+
+
+def add_settings(parser: ArgumentParser) -> None:
+    """Add the arguments that `settings_of` understands."""
+    who = parser.add_argument_group("who this is").add_argument
+    who("--node", metavar="NAME", help="the node's name (the host's)")
+    who("--system", metavar="NAME", help="the system it belongs to (local)")
+    who("--rack", metavar="NAME", help="where it stands")
+    what = parser.add_argument_group("what it reads").add_argument
+    what(
         "--source",
         metavar="NAME[:KEY=VALUE,...]",
         action="append",
-        help="may be repeated: nvml, host, replay, or simulated alone (nvml and host)",
+        help="may be repeated; auto (the default) reads the GPUs, host and meters that are there; "
+        "others are redfish, ipmi, dcgm, amd-exporter, nvidia-gpu-exporter, node-exporter, xpumd, "
+        "replay, and simulated alone",
     )
-    what.add_argument(
-        "--devices", metavar="N", type=int, help="how many devices the simulated node has (2)"
-    )
-    what.add_argument("--period", metavar="SECONDS", type=float, help="time between readings (1)")
-    what.add_argument(
-        "--job-socket", metavar="PATH", type=Path, help="where jobs count (WATTLINE_JOB_SOCKET)"
-    )
-    what.add_argument("--no-jobs", action="store_true", help="do not listen to jobs")
-    where = parser.add_argument_group("where it goes")
-    where.add_argument("--push", metavar="URL", help="the collector's address")
-    where.add_argument(
+    what("--devices", metavar="N", type=int, help="how many devices the simulated node has (2)")
+    what("--period", metavar="SECONDS", type=float, help="time between readings (1)")
+    what("--job-socket", metavar="PATH", type=Path, help="where jobs count (WATTLINE_JOB_SOCKET)")
+    what("--no-jobs", action="store_true", help="do not listen to jobs")
+    where = parser.add_argument_group("where it goes").add_argument
+    where("--push", metavar="URL", help="the collector's address")
+    where(
         "--token-file",
         metavar="FILE",
         type=Path,
         help="holds the token that lets it write there (WATTLINE_TOKEN_FILE)",
     )
-    where.add_argument(
-        "--push-every", metavar="SECONDS", type=float, help="how much time one batch holds (5)"
-    )
-    where.add_argument("--spool", metavar="DIR", type=Path, help="where unsent batches wait")
-    where.add_argument(
-        "--spool-bytes", metavar="N", type=int, help="how much may wait (64 MiB), oldest dropped"
-    )
-    where.add_argument(
-        "--prometheus", metavar="HOST:PORT", help="answer scrapes here; port 0 takes a free one"
-    )
-    where.add_argument(
-        "--record", metavar="FILE", type=Path, help="write everything, for --source replay"
-    )
-    add("--config", metavar="FILE", type=Path, help="a TOML file of all of this, see below")
-    add("--once", action="store_true", help="read once, print it as text, and end")
-    add("--metrics", action="store_true", help="print every metric there is, as Markdown")
+    where("--push-every", metavar="SECONDS", type=float, help="how much time one batch holds (5)")
+    where("--spool", metavar="DIR", type=Path, help="where unsent batches wait")
+    where("--spool-bytes", metavar="N", type=int, help="how much may wait (64 MiB), oldest dropped")
+    where("--prometheus", metavar="HOST:PORT", help="answer scrapes here; port 0 takes a free one")
+    where("--otlp", metavar="URL", help="where OpenTelemetry takes metrics: http://HOST:4318")
+    where("--influx", metavar="URL", help="where InfluxDB v2 or VictoriaMetrics takes writes")
+    where("--influx-bucket", metavar="NAME", help="where readings are kept there (wattline)")
+    where("--influx-org", metavar="NAME", help="whose bucket it is (wattline)")
+    where("--influx-token-file", metavar="FILE", type=Path, help="lets it write there")
+    where("--record", metavar="FILE", type=Path, help="write everything, for --source replay")
+    how = parser.add_argument_group("how it runs").add_argument
+    how("--nice", metavar="N", type=int, help="stand back behind other processes, 0 to 19")
+    how("--cpus", metavar="LIST", help="stay on these processors: 0,64-67")
+    how("--config", metavar="FILE", type=Path, help="a TOML file of all of this")
 
 
-def run(arguments: Namespace) -> int:
+def run(arguments: Arguments) -> int:
     """Run the agent until it is told to stop."""
     if arguments.metrics:
         from wattline_agents.catalogue_page import markdown
 
-        print(markdown())
+        print(markdown(), end="")
+        return 0
+    if arguments.example_config:
+        from wattline_agents.config.example import EXAMPLE
+
+        print(EXAMPLE, end="")
         return 0
     settings = settings_of(arguments)
     return _once(settings) if arguments.once else _run(settings)
 
 
-def settings_of(arguments: Namespace) -> Settings:
+def settings_of(arguments: Arguments) -> Settings:
     """What file and arguments say together.
 
     Raises:
@@ -121,10 +118,10 @@ def settings_of(arguments: Namespace) -> Settings:
         InputError: The file is not.
     """
     from wattline_agents.config import (
-        DEFAULT_SOURCES,
         AgentConfig,
         Settings,
-        SourceChoice,
+        automatic_sources,
+        cpu_set,
         default_node,
         from_toml,
     )
@@ -132,9 +129,7 @@ def settings_of(arguments: Namespace) -> Settings:
     if arguments.config is not None:
         settings = from_toml(arguments.config)
     else:
-        settings = Settings(
-            AgentConfig(node=default_node()), tuple(SourceChoice(name) for name in DEFAULT_SOURCES)
-        )
+        settings = Settings(AgentConfig(node=default_node()), automatic_sources())
     told = {
         "system": arguments.system,
         "node": arguments.node,
@@ -144,9 +139,16 @@ def settings_of(arguments: Namespace) -> Settings:
     agent = replace(settings.agent, **{k: v for k, v in told.items() if v is not None})
     sources = settings.sources
     if arguments.source is not None:
-        sources = tuple(SourceChoice.parse(text) for text in arguments.source)
+        sources = _chosen(arguments.source)
     if arguments.devices is not None:
         sources = _with_devices(sources, arguments.devices)
+    if arguments.nice is not None and not 0 <= arguments.nice <= 19:
+        raise UsageError(f"--nice: not from 0 to 19: {arguments.nice}")
+    if arguments.cpus is not None:
+        try:
+            cpu_set(arguments.cpus)
+        except UsageError as error:
+            raise UsageError(f"--cpus: {error}") from error
     variable = os.environ.get("WATTLINE_TOKEN_FILE")
     told = {
         "agent": agent,
@@ -159,11 +161,72 @@ def settings_of(arguments: Namespace) -> Settings:
         "spool": arguments.spool,
         "spool_bytes": arguments.spool_bytes,
         "prometheus": arguments.prometheus,
+        "otlp": _otlp(settings, arguments.otlp),
+        "influx": _influx(settings, arguments),
+        "nice": arguments.nice,
+        "cpus": arguments.cpus,
         "job_socket": arguments.job_socket,
         "jobs": False if arguments.no_jobs else None,
         "record": arguments.record,
     }
     return replace(settings, **{k: v for k, v in told.items() if v is not None})
+
+
+def _otlp(settings: Settings, endpoint: str | None) -> OtlpSettings | None:
+    from wattline_agents.config import OtlpSettings
+
+    if endpoint is None:
+        return settings.otlp
+    _check_address("--otlp", endpoint)
+    if settings.otlp is None:
+        return OtlpSettings(endpoint)
+    return replace(settings.otlp, endpoint=endpoint)
+
+
+def _influx(settings: Settings, arguments: Arguments) -> InfluxSettings | None:
+    from wattline_agents.config import InfluxSettings
+
+    told = {
+        "url": arguments.influx,
+        "bucket": arguments.influx_bucket,
+        "org": arguments.influx_org,
+        "token_file": arguments.influx_token_file,
+    }
+    given = {key: value for key, value in told.items() if value is not None}
+    if "url" in given:
+        _check_address("--influx", given["url"])
+    if not given or settings.influx is not None:
+        return settings.influx and replace(settings.influx, **given)
+    if "url" not in given:
+        raise UsageError(f"--influx-{next(iter(given)).replace('_', '-')}: add --influx URL")
+    return InfluxSettings(**given)
+
+
+def _check_address(flag: str, text: str) -> None:
+    from wattline_agents.config.address import complaint
+
+    if (wrong := complaint(text)) is not None:
+        raise UsageError(f"{flag}: {wrong}")
+
+
+def _chosen(texts: Sequence[str]) -> tuple[SourceChoice, ...]:
+    from wattline_agents.config import SourceChoice, automatic_sources
+    from wattline_agents.nearest import instead
+    from wattline_agents.sources.registry import SOURCES
+
+    chosen: list[SourceChoice] = []
+    for text in texts:
+        if text == "auto":
+            chosen += automatic_sources()
+            continue
+        choice = SourceChoice.parse(text)
+        if choice.name not in SOURCES:
+            there = instead(choice.name, ["auto", *SOURCES])
+            raise UsageError(f"--source: no source {choice.name[:40]!r}; {there}")
+        chosen.append(choice)
+    # What is named is no longer merely tried.
+    named = {choice.name for choice in chosen if not choice.automatic}
+    return tuple(one for one in chosen if not (one.automatic and one.name in named))
 
 
 def _with_devices(sources: tuple[SourceChoice, ...], count: int) -> tuple[SourceChoice, ...]:
@@ -196,14 +259,14 @@ def _once(settings: Settings) -> int:
 
 def _run(settings: Settings) -> int:
     from wattline_agents.agent import Agent, say
-    from wattline_agents.assemble import open_jobs, open_sinks, open_sources
+    from wattline_agents.assemble import names_of, open_jobs, open_sinks, open_sources, stand_back
 
-    if settings.push is None and settings.prometheus is None and settings.record is None:
+    if not settings.goes_somewhere:
         raise UsageError(
-            "nowhere to send readings: give --push URL, --prometheus HOST:PORT or "
-            "--record FILE (or --once to look)"
+            "nowhere to send readings: give --push URL, --prometheus HOST:PORT, --otlp URL, "
+            "--influx URL or --record FILE (or --once to look)"
         )
-    stop = threading.Event()
+    stand_back(settings, say)
 
     def build() -> Agent:
         sources = open_sources(settings, say)
@@ -211,47 +274,37 @@ def _run(settings: Settings) -> int:
         if jobs is not None:
             sources.append(jobs)
         sinks = open_sinks(settings, say)
-        agent = Agent(settings.agent, sources, sinks, stop=stop, say=say)
-        names = ", ".join(source.name for source in sources)
-        say(f"node {settings.agent.node} of system {settings.agent.system}: reading {names}")
+        agent = Agent(settings.agent, sources, sinks, say=say)
+        node, system = settings.agent.node, settings.agent.system
+        say(f"node {node} of system {system}: reading {names_of(sources)}")
         return agent
 
-    run_until_signalled(build, stop)
+    run_until_signalled(build)
     return 0
 
 
-def run_until_signalled(build: Callable[[], Agent], stop: threading.Event) -> None:
-    """Run an agent in a thread while this one waits for SIGINT or SIGTERM.
+def run_until_signalled(build: Callable[[], Agent]) -> None:
+    """Run an agent in this thread, which must be the main one, until SIGINT or SIGTERM.
 
-    A handler would run inside the very lock that a waiting event holds; waiting for the signal
-    itself has no such corner. The signals are blocked before any thread starts, so that no other
-    thread is interrupted by them.
+    A handler may run in the middle of anything, so it does nothing: the interpreter itself writes
+    the signal's number into a pipe, which is one of the things the agent's loop wakes for.
     """
-    ends = {signal.SIGINT, signal.SIGTERM}
-    main = threading.get_ident()
-    failures: list[BaseException] = []
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    told, teller = os.pipe()
+    os.set_blocking(teller, False)
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, frame: None) for number in ends}
+    awake = signal.set_wakeup_fd(teller, warn_on_full_buffer=False)
     try:
-        agent = build()
-
-        def work() -> None:
-            try:
-                agent.run()
-            except BaseException as error:  # it is raised again in the thread that waits
-                failures.append(error)
-            finally:
-                if not stop.is_set():
-                    signal.pthread_kill(main, signal.SIGTERM)
-
-        thread = threading.Thread(target=work, name="agent")
-        thread.start()
-        signal.sigwait(ends)
-        stop.set()
-        thread.join()
+        build().run(told)
+    except BaseException:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        raise
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if failures:
-        raise failures[0]
+        # Once told to end, it ends: the handlers stay, so that being told again cuts nothing short.
+        signal.set_wakeup_fd(awake)
+        os.close(told)
+        os.close(teller)
 
 
 COMMAND = Command("agent", "read this node and send what it read", DESCRIPTION, configure, run)

@@ -1,0 +1,66 @@
+"""A configuration file with all keys, explained: `wattline agent --example-config`."""
+
+from __future__ import annotations
+
+EXAMPLE = """\
+# Configuration of `wattline agent --config FILE`, with every key there is. A line that begins
+# with `#` and a key shows the default or an example; take the `#` away to set it. What is given
+# on the command line wins over this file.
+
+# The supercomputer or partition this node belongs to.
+system = "local"
+# The node's name, if it is not to be its host name.
+#node = "n0001"
+# Where it stands.
+#rack = "r07"
+
+# Seconds between readings, 0.1 to 3600. Ticks are aligned to the wall clock.
+period_seconds = 1
+
+# What to read. "auto" tries nvml, amdsmi, intel, host, cray, rapl and grace, and reads those that
+# are there. Others are named: ["auto", "dcgm"].
+sources = ["auto"]
+
+# Stand back behind the node's own work: 0 (not at all) to 19.
+#nice = 10
+# Stay on these processors, those the jobs do not get, for example.
+#cpus = "0,64-67"
+# Write everything that was read to this file, for `--source replay`.
+#record = "/var/tmp/readings.jsonl"
+
+# Send to a Wattline collector. While it is away, batches wait in the spool.
+#[push]
+#url = "https://collector.example:8600"
+#token_file = "/etc/wattline/token"
+#every_seconds = 5
+#spool = "/var/lib/wattline/spool"
+#spool_bytes = 67108864
+
+# Answer scrapes of Prometheus.
+#[prometheus]
+#listen = "127.0.0.1:9400"
+
+# Send to an OpenTelemetry collector; needs `pip install 'wattline-agents[otlp]'`.
+#[otlp]
+#endpoint = "http://127.0.0.1:4318"
+#every_seconds = 10
+#headers_file = "/etc/wattline/otlp-headers"
+#gzip = false
+
+# Write to InfluxDB v2 or VictoriaMetrics; needs `pip install 'wattline-agents[influx]'`.
+#[influx]
+#url = "http://127.0.0.1:8086"
+#bucket = "wattline"
+#org = "wattline"
+#token_file = "/etc/wattline/influx-token"
+#every_seconds = 10
+
+# Where jobs count their tokens.
+#[job]
+#socket = "/run/wattline/job.sock"
+#enabled = true
+
+# Options of one source, by its name.
+#[source.host]
+#every = 5
+"""

@@ -1,0 +1,330 @@
+"""A configuration file, checked: every mistake is named by file, line and key.
+
+The keys are a table (`TOP`, `SECTIONS`), so that what is read, what is refused and what the example
+shows cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from wattline_agents.config import address
+from wattline_agents.config.lines import key_lines, line_of
+from wattline_agents.config.settings import (
+    AUTOMATIC,
+    LEAST_PERIOD_SECONDS,
+    MOST_PERIOD_SECONDS,
+    AgentConfig,
+    InfluxSettings,
+    OtlpSettings,
+    Settings,
+    SourceChoice,
+    cpu_set,
+    default_node,
+)
+from wattline_agents.errors import InputError, UsageError, WireError
+from wattline_agents.nearest import instead
+
+MOST_BYTES = 1024 * 1024
+"""A configuration has a few dozen lines; what is longer is another file."""
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What may stand behind one key.
+
+    Attributes:
+        type: `str`, `int`, `float` (whole numbers too), `bool` or `list`.
+        least: The least number.
+        most: The largest number.
+        check: Says in words what is wrong with a text, or raises a `UsageError` that does.
+    """
+
+    type: type
+    least: float = 0.0
+    most: float = float(2**62)
+    check: Callable[[str], str | None] | None = None
+
+
+def _name(text: str) -> str | None:
+    from wattline_agents.wire import checked_name
+
+    try:
+        checked_name(text, "name")
+    except WireError as error:
+        return str(error).removeprefix("name: ")
+    return None
+
+
+def _cpus(text: str) -> str | None:
+    cpu_set(text)
+    return None
+
+
+_EVERY = Key(float, 1.0, 3600.0)
+_FILE = Key(str)
+_URL = Key(str, check=address.complaint)
+
+TOP: Mapping[str, Key] = MappingProxyType(
+    {
+        "system": Key(str, check=_name),
+        "node": Key(str, check=_name),
+        "rack": Key(str),
+        "period_seconds": Key(float, LEAST_PERIOD_SECONDS, MOST_PERIOD_SECONDS),
+        "sources": Key(list),
+        "record": _FILE,
+        "nice": Key(int, 0, 19),
+        "cpus": Key(str, check=_cpus),
+    }
+)
+SECTIONS: Mapping[str, Mapping[str, Key]] = MappingProxyType(
+    {
+        "push": {
+            "url": _URL,
+            "token_file": _FILE,
+            "every_seconds": Key(float, 0.1, 3600.0),
+            "spool": _FILE,
+            "spool_bytes": Key(int, 0),
+        },
+        "prometheus": {"listen": Key(str, check=address.listen_complaint)},
+        "otlp": {
+            "endpoint": _URL,
+            "every_seconds": _EVERY,
+            "headers_file": _FILE,
+            "gzip": Key(bool),
+        },
+        "influx": {
+            "url": _URL,
+            "bucket": Key(str),
+            "org": Key(str),
+            "token_file": _FILE,
+            "every_seconds": _EVERY,
+        },
+        "job": {"socket": _FILE, "enabled": Key(bool)},
+    }
+)
+
+_NEEDED = {"prometheus": "listen", "otlp": "endpoint", "influx": "url"}
+"""Without this key a section says nothing; that of [push] may also come from the command line."""
+
+_TYPE_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+}
+
+
+def read(path: Path) -> Settings:
+    """Read a configuration file.
+
+    Raises:
+        InputError: It is not there, not TOML, or a key is unknown or not what it should be.
+    """
+    text = _text(path)
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at_line = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
+        line = int(at_line[1]) if at_line else text.count("\n") + 1
+        reason = re.sub(r" \(at [^()]*\)$", "", str(error))
+        raise InputError(f"not TOML: {reason}", path=path, line=line) from error
+    except RecursionError as error:
+        raise InputError("not a configuration: nested too deep", path=path) from error
+    return _Reader(path, key_lines(text)).settings(document)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(error.strerror or str(error), path=path) from error
+    if len(data) > MOST_BYTES:
+        raise InputError("over 1 MiB: not a configuration", path=path)
+    try:
+        # As Python reads files: TOML's lines may end in CRLF.
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError("not TOML: not UTF-8", path=path, line=line) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns one document into settings; knows where each key stands."""
+
+    path: Path
+    lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+
+    def settings(self, document: Mapping[str, Any]) -> Settings:
+        """All of it.
+
+        Raises:
+            InputError: Names the first key that is not what it should be.
+        """
+        known = (*TOP, *SECTIONS, "source")
+        for key in document:
+            if key not in known:
+                self._refuse((key,), f"no such key; {instead(key, known)}")
+        for key, value in document.items():
+            if key in TOP:
+                self._check(value, TOP[key], (key,))
+        sections = {name: self._section(document, name) for name in SECTIONS}
+        push, job = sections["push"], sections["job"]
+        settings = Settings(
+            agent=AgentConfig(
+                system=document.get("system", "local"),
+                node=document.get("node", default_node()),
+                rack=document.get("rack"),
+                period_seconds=float(document.get("period_seconds", 1.0)),
+            ),
+            sources=self._sources(document.get("sources", [AUTO]), document.get("source", {})),
+            push=push.get("url"),
+            token_file=_as_path(push.get("token_file")),
+            spool=_as_path(push.get("spool")),
+            prometheus=sections["prometheus"].get("listen"),
+            otlp=_otlp(sections["otlp"]),
+            influx=_influx(sections["influx"]),
+            nice=document.get("nice"),
+            cpus=document.get("cpus"),
+            job_socket=_as_path(job.get("socket")),
+            jobs=job.get("enabled", True),
+            record=_as_path(document.get("record")),
+        )
+        if "every_seconds" in push:
+            settings = replace(settings, push_every_seconds=float(push["every_seconds"]))
+        if "spool_bytes" in push:
+            settings = replace(settings, spool_bytes=push["spool_bytes"])
+        return settings
+
+    def _section(self, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        section = document.get(name)
+        if section is None:
+            return {}
+        if not isinstance(section, dict):
+            self._refuse((name,), f"not a section [{name}]")
+        known = SECTIONS[name]
+        for key, value in section.items():
+            if key not in known:
+                reason = f"no such key in [{name}]; {instead(key, known)}"
+                self._refuse((name, key), reason)
+            self._check(value, known[key], (name, key))
+        needed = _NEEDED.get(name)
+        if needed is not None and needed not in section:
+            self._refuse((name,), f"without `{needed}`, which [{name}] needs")
+        return section
+
+    def _sources(self, chosen: list[Any], options: Any) -> tuple[SourceChoice, ...]:
+        choices: dict[str, bool] = {}
+        for name in chosen:
+            if not isinstance(name, str):
+                self._refuse(("sources",), f"not text: {str(name)[:40]!r}")
+            if name == AUTO:
+                choices = dict.fromkeys(AUTOMATIC, True) | choices
+                continue
+            self._check_source(name, ("sources",))
+            if choices.get(name) is False:
+                self._refuse(("sources",), f"{name!r} is named twice")
+            choices[name] = False
+        if not choices:
+            self._refuse(("sources",), "names no source; leave it out to read what there is")
+        if not isinstance(options, dict):
+            self._refuse(("source",), "not a section [source.NAME]")
+        for name, section in options.items():
+            if not isinstance(section, dict):
+                self._refuse(("source", name), f"not a section [source.{name}]")
+            self._check_source(name, ("source", name))
+            if name not in choices:
+                self._refuse(("source", name), "has options and is not in `sources`")
+        return tuple(
+            self._choice(name, automatic, options.get(name, {}))
+            for name, automatic in choices.items()
+        )
+
+    def _choice(self, name: str, automatic: bool, section: Mapping[str, Any]) -> SourceChoice:
+        options: dict[str, str] = {}
+        for key, value in section.items():
+            where = ("source", name, key)
+            if not isinstance(value, str | int | float | bool):
+                self._refuse(where, "not text, a number, or true or false")
+            options[key] = str(value).lower() if isinstance(value, bool) else str(value)
+        places = {key: self._place(("source", name, key)) for key in options}
+        if section:
+            places[""] = self._place(("source", name))
+        return SourceChoice(name, options, automatic, places)
+
+    def _check_source(self, name: str, key: tuple[str, ...]) -> None:
+        from wattline_agents.sources.registry import SOURCES
+
+        if name not in SOURCES:
+            self._refuse(key, f"no source {name[:40]!r}; {instead(name, [AUTO, *SOURCES])}")
+
+    def _check(self, value: object, key: Key, where: tuple[str, ...]) -> None:
+        # In Python true is a number; in a configuration it is a slip.
+        wrong_bool = isinstance(value, bool) and key.type is not bool
+        right = int | float if key.type is float else key.type
+        if wrong_bool or not isinstance(value, right):
+            hint = f'; write ["{value}"]' if where == ("sources",) and value == AUTO else ""
+            self._refuse(where, f"not {_TYPE_NAMES[key.type]}: {str(value)[:40]!r}{hint}")
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if not key.least <= value <= key.most:
+                self._refuse(where, f"not from {key.least:g} to {key.most:g}: {value:g}")
+        if isinstance(value, str):
+            self._check_text(value, key, where)
+
+    def _check_text(self, value: str, key: Key, where: tuple[str, ...]) -> None:
+        if not value or not value.isprintable():
+            self._refuse(where, f"not a line of text: {value[:40]!r}")
+        if key.check is None:
+            return
+        try:
+            reason = key.check(value)
+        except UsageError as error:
+            reason = str(error)
+        if reason is not None:
+            self._refuse(where, reason)
+
+    def _place(self, key: tuple[str, ...]) -> str:
+        line = line_of(self.lines, key)
+        return str(self.path) if line is None else f"{self.path}:{line}"
+
+    def _refuse(self, key: tuple[str, ...], reason: str) -> NoReturn:
+        line = line_of(self.lines, key)
+        raise InputError(reason, path=self.path, line=line, field=".".join(key))
+
+
+def _otlp(section: Mapping[str, Any]) -> OtlpSettings | None:
+    if not section:
+        return None
+    return OtlpSettings(
+        endpoint=section["endpoint"],
+        every_seconds=float(section.get("every_seconds", 10.0)),
+        headers_file=_as_path(section.get("headers_file")),
+        gzip=section.get("gzip", False),
+    )
+
+
+def _influx(section: Mapping[str, Any]) -> InfluxSettings | None:
+    if not section:
+        return None
+    known = {key: section[key] for key in ("bucket", "org") if key in section}
+    return InfluxSettings(
+        url=section["url"],
+        token_file=_as_path(section.get("token_file")),
+        every_seconds=float(section.get("every_seconds", 10.0)),
+        **known,
+    )
+
+
+def _as_path(text: str | None) -> Path | None:
+    return None if text is None else Path(text).expanduser()

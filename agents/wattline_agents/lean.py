@@ -1,0 +1,39 @@
+"""Keeps out of an agent's memory what the standard library loads and an agent never uses.
+
+An agent runs for months on every node, so a mebibyte counts that a script would not notice.
+`dataclasses` loads `inspect` and with it modules of the compiler (`ast`, `dis`, `tokenize`),
+1.3 MiB, for the signature it writes into a class without a docstring; there is no such class here.
+Reading a command line takes another mebibyte, once.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _LoadedWhenUsed(ModuleType):
+    """Stands for a module until something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system looks for marks such as `__path__`
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        module = __import__(self.__name__)
+        self.__dict__.update(vars(module))
+        return getattr(module, name)
+
+
+def load_when_used(name: str) -> None:
+    """Let a module of the standard library be loaded when something of it is used, not before."""
+    sys.modules.setdefault(name, _LoadedWhenUsed(name))
+
+
+def forget(*names: str) -> None:
+    """Give back the memory of modules nobody holds any more; who needs one again loads it again."""
+    for name in names:
+        sys.modules.pop(name, None)
+    gc.collect()

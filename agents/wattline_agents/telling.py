@@ -1,0 +1,35 @@
+"""Telling a person, but not again and again: a sensor that flaps must not fill a journal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from wattline_agents.clock import Clock
+
+REPEAT_SECONDS = 600.0
+_MOST_KEPT = 1000
+
+
+class Teller:
+    """Says what kind of thing happened once, and again after ten minutes at the soonest."""
+
+    def __init__(self, say: Callable[[str], None], clock: Clock) -> None:
+        """Begin with nothing said.
+
+        Args:
+            say: Takes the lines.
+            clock: Where time comes from.
+        """
+        self._say, self._clock = say, clock
+        self._said: dict[tuple[str, str], float] = {}
+
+    def tell(self, who: str, kind: str, message: str) -> None:
+        """Say it, unless `who` said something of this kind a while ago."""
+        now = self._clock.monotonic()
+        if now - self._said.get((who, kind), -math.inf) < REPEAT_SECONDS:
+            return
+        if len(self._said) >= _MOST_KEPT:
+            self._said.clear()
+        self._said[who, kind] = now
+        self._say(message if message.startswith(who) else f"{who}: {message}")
