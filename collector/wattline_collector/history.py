@@ -28,15 +28,17 @@ from wattline_agents.catalogue import (
     Type,
 )
 from wattline_agents.errors import WireError
-from wattline_agents.sources.simulated import physics, statements
-from wattline_agents.sources.simulated.jobs import Job
+from wattline_agents.sources.simulated import physics
 from wattline_agents.sources.simulated.physics import Maths, NodeSums, Terms, Waves
-from wattline_agents.sources.simulated.schedule import Schedule
-from wattline_agents.sources.simulated.segments import State
-from wattline_agents.sources.simulated.shape import DAY_MS, HOUR_MS, MINUTE_MS
+from wattline_agents.sources.simulated.profile import SHARED, Profile
 from wattline_agents.wire import Header, encode
 from wattline_collector.ledger.booking import book
 from wattline_collector.receive.intake import Batch, Intake
+from wattline_collector.simulated import statements
+from wattline_collector.simulated.jobs import Job
+from wattline_collector.simulated.schedule import Schedule
+from wattline_collector.simulated.segments import State
+from wattline_collector.simulated.shape import DAY_MS, HOUR_MS, MINUTE_MS
 from wattline_collector.store.store import Store
 
 PERIOD_MS = MINUTE_MS
@@ -245,7 +247,9 @@ class History:
         activity = physics.mean_activity(_TERMS, before, _WAVES.swept, PERIOD_SECONDS)
         readings = physics.device_values(_TERMS, seconds, _WAVES, pl.col("activity"))
         up = pl.col("up") == 1
-        return (
+        profile = self.schedule.shape.profile
+        return _as_metered(
+            profile,
             rows.with_columns(getattr(at, field.name).alias(field.name) for field in fields(Waves))
             .with_columns(activity.alias("activity"))
             .select(
@@ -264,9 +268,9 @@ class History:
                 ),
                 *(
                     pl.when(up).then(pl.lit(value, _polars(DEVICE, name))).alias(name)
-                    for name, value in physics.DEVICE_CONSTANTS.items()
+                    for name, value in profile.constants.items()
                 ),
-            )
+            ),
         )
 
     def node_rows(self, devices: pl.DataFrame) -> pl.DataFrame:
@@ -284,6 +288,7 @@ class History:
             )
         )
         values = physics.node_values(
+            shape.profile,
             NodeSums(
                 seconds=(_TIME - shape.origin_ms) / 1000,
                 joules=pl.col("joules"),
@@ -297,7 +302,7 @@ class History:
             "node",
             "time_unix_ms",
             *(value.cast(_polars(NODE, name)).alias(name) for name, value in values.items()),
-            pl.lit(physics.HOST_MEMORY_BYTES, pl.Int64).alias("memory_size_bytes"),
+            pl.lit(shape.profile.host_memory_bytes, pl.Int64).alias("memory_size_bytes"),
         )
 
     def job_rows(self, low_ms: int, high_ms: int) -> pl.DataFrame:
@@ -362,6 +367,18 @@ class History:
             silent = (pl.col("node") == node) & (_TIME > start_ms) & (_TIME < end_ms)
             rows = rows.filter(~silent)
         return rows
+
+
+def _as_metered(profile: Profile, rows: pl.DataFrame) -> pl.DataFrame:
+    """Device rows as the sensors of that generation would give them, as live rows are."""
+    rows = rows.drop(profile.hidden, strict=False)
+    if profile.dies == 1:
+        return rows
+    module = ["node", pl.col("slot") // profile.dies, "time_unix_ms"]
+    first = (pl.col("slot") % profile.dies == 0) & (pl.col("up") == 1)
+    return rows.with_columns(
+        pl.when(first).then(pl.col(column).sum().over(module)).alias(column) for column in SHARED
+    )
 
 
 def _days(start_ms: int, end_ms: int) -> list[tuple[int, int]]:

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 
 from wattline_agents.catalogue import TABLES
-from wattline_agents.sources.simulated.faults import Fault
-from wattline_agents.sources.simulated.node import FactoryNode
-from wattline_agents.sources.simulated.schedule import Schedule, plan
-from wattline_agents.sources.simulated.shape import DAY_MS, HOUR_MS, MINUTE_MS, Shape
-from wattline_agents.sources.simulated.truth import Truth, truth
 from wattline_collector.history import write_history
 from wattline_collector.ledger.audit import audit
 from wattline_collector.ledger.booking import book
 from wattline_collector.ledger.books import Books
+from wattline_collector.simulated.faults import Fault
+from wattline_collector.simulated.node import FactoryNode
+from wattline_collector.simulated.schedule import Schedule, plan
+from wattline_collector.simulated.shape import DAY_MS, HOUR_MS, MINUTE_MS, Shape
+from wattline_collector.simulated.truth import Truth, truth
 from wattline_collector.store.store import Store
 
 PRESENT_MS = 1_795_000_000_000 // DAY_MS * DAY_MS + 7 * HOUR_MS

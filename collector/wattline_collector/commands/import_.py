@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +23,9 @@ nothing is imported.
 examples:
   wattline import mlperf-training gpt3.power.tar.gz --log gpt3.mllog.txt.gz --store store
   wattline import mlperf-inference llama2-70b-99.9_Offline --store store
+  wattline import nvidia-smi gpus.csv --zone Europe/Berlin --store store
+  wattline import rocm-smi cards.json --store store
+  wattline import prometheus-text pages/ --store store
   wattline kpi S10 S12 P02 --store store"""
 
 
@@ -86,7 +90,6 @@ def run(arguments: Namespace) -> int:
     keep_pages()
     from wattline_collector.imports.recording import write
     from wattline_collector.imports.registry import FORMATS
-    from wattline_collector.imports.summary import booked
     from wattline_collector.ledger.booking import book
     from wattline_collector.receive.intake import Intake
     from wattline_collector.store.store import Store
@@ -97,23 +100,18 @@ def run(arguments: Namespace) -> int:
     try:
         found = FORMATS[arguments.format].read(arguments, progress)
         recording = found.recording
-        store = Store.open(arguments.store, write=True)
-        try:
+        with closing(recording), closing(Store.open(arguments.store, write=True)) as store:
             written = write(
-                recording, store, Intake(store), lambda node: progress(f"writing {node}")
+                recording, store, Intake(store), lambda step: progress(f"writing {step}")
             )
             book(
                 store,
                 until_ms=clock.unix_ms(),
                 progress=lambda done, due: progress(f"booking hour {done} of {due}"),
             )
-        finally:
-            store.close()
     finally:
         progress.clear()
-    job = recording.job
-    told = booked(arguments.store, recording.system, job.key, job.start_ms, job.end_ms)
-    print(found.summary(told))
+    print(found.summary(arguments.store))
     for note in found.notes:
         print(f"note: {note}" if not note.startswith(" ") else note)
     if written.rows:

@@ -6,11 +6,11 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from wattline_agents.errors import WireError
 from wattline_agents.wire import checked_name
-from wattline_collector.imports.recording import Recording
-from wattline_collector.imports.summary import Booked
+from wattline_collector.imports.recording import Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class Found:
 
     Attributes:
         recording: What to store.
-        summary: Makes the text to print, from what the books say once it is booked.
+        summary: Makes the text to print, once it is booked; is told where the store is.
         notes: What a person must know beside it.
     """
 
-    recording: Recording
-    summary: Callable[[Booked], str]
+    recording: Recorded
+    summary: Callable[[Path], str]
     notes: Sequence[str]
 
 
@@ -53,10 +53,13 @@ def add_names(parser: ArgumentParser) -> None:
         "--devices", type=positive, metavar="N", help="accelerators per node, if not 8"
     )
     parser.add_argument(
-        "--system", type=_name, metavar="NAME", help="store it as this system (recording-<run>)"
+        "--system",
+        type=plain_name,
+        metavar="NAME",
+        help="store it as this system (recording-<run>)",
     )
     parser.add_argument(
-        "--name", type=_name, metavar="RUN", help="the run's job key (made of the file's name)"
+        "--name", type=plain_name, metavar="RUN", help="the run's job key (made of the file's name)"
     )
 
 
@@ -67,7 +70,8 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def _name(text: str) -> str:
+def plain_name(text: str) -> str:
+    """The name of a node, system or job, as `argparse` wants it read."""
     try:
         return checked_name(text, "name")
     except WireError as error:

@@ -108,7 +108,11 @@ def read(arguments: Namespace, progress: Progress) -> Found:
         devices_per_node=arguments.devices or 8,
         model=arguments.model,
     )
-    return Found(recording, lambda booked: _summary(recording, detail, booked), notes)
+
+    def text(store: Path) -> str:
+        return _summary(recording, detail, summary.booked(store, recording))
+
+    return Found(recording, text, notes)
 
 
 def official_watts(node: Node, start_ms: int, end_ms: int) -> float:

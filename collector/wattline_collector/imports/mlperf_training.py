@@ -108,7 +108,11 @@ def read(arguments: Namespace, progress: Progress) -> Found:
         devices_per_node=devices,
         model=log.model,
     )
-    return Found(recording, lambda booked: _summary(recording, log, power, booked), notes)
+
+    def text(store: Path) -> str:
+        return _summary(recording, log, power, summary.booked(store, recording))
+
+    return Found(recording, text, notes)
 
 
 # -- the log of the run

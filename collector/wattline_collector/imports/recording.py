@@ -1,10 +1,10 @@
-"""A recorded run, whatever format it came in, and its way into the store.
+"""A recorded run, and the way of everything that was recorded into the store.
 
-A recording knows the power of whole nodes and what one job made; nothing of single devices. So its
-devices get an identity and an assignment and no readings: their time is `unmeasured`, their
-node's energy is the job's. They count as installed for as long as the recording lasts, so that
-nothing is booked before or after. The readings around the run stay: the ledger clips them, and
-books what lies outside the run to no job.
+A recording of a run knows the power of whole nodes and what one job made; nothing of single
+devices. So its devices get an identity and an assignment and no readings: their time is
+`unmeasured`, their node's energy is the job's. They count as installed for as long as the recording
+lasts, so that nothing is booked before or after. The readings around the run stay: the ledger clips
+them, and books what lies outside the run to no job.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wattline_agents import catalogue
 from wattline_agents.errors import UsageError
@@ -32,8 +32,51 @@ MOST_MS = 4_102_444_800_000  # 2100
 MOST_WATTS = 10_000_000
 """No node draws ten megawatts; what says so is no reading."""
 
-_BATCH_ROWS = 4096
+BATCH_ROWS = 4096
 """Rows per batch: some 70 kB, and 3 batches for an hour of one node at one reading a second."""
+_COMMIT_BATCHES = 64
+"""Batches between two commits: a few megabytes that may have to be written again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one table of one node, encoded as they travel.
+
+    Attributes:
+        node: Whose they are.
+        table: The name of their table.
+        period_ms: How far apart rows of one subject are as a rule; 0 where there is no schedule.
+        rows: How many they are.
+        body: What is sent.
+    """
+
+    node: str
+    table: str
+    period_ms: int
+    rows: int
+    body: bytes
+
+
+class Recorded(Protocol):
+    """Anything recorded that can be written to a store."""
+
+    @property
+    def system(self) -> str:
+        """The system it is stored as."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Names it by its content; the same content has the same name, wherever it lies."""
+        ...
+
+    def batches(self) -> Iterator[Batch]:
+        """All of it, in the same order always; `node_info` of every node names `source`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds; called once it is written, or not going to be."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +203,17 @@ class Recording:
             digest.update(array("d", node.watts).tobytes())
         return f"{self.format}-{digest.hexdigest()[:16]}"
 
+    def batches(self) -> Iterator[Batch]:
+        """Its rows node by node; the first node speaks for the job."""
+        for count, node in enumerate(self.nodes, start=1):
+            for table, period_ms, every in _tables(self, node, first=count == 1):
+                for chunk in _chunks(every):
+                    body = encode(catalogue.TABLES[table], chunk)
+                    yield Batch(node.name, table, period_ms, len(chunk), body)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -170,7 +224,7 @@ class Written:
 
 
 def write(
-    recording: Recording,
+    recording: Recorded,
     store: Store,
     intake: Intake,
     progress: Callable[[str], None] = lambda _: None,
@@ -182,26 +236,25 @@ def write(
 
     Args:
         recording: What to write.
-        store: Where to; holds `intake`'s batches and is committed node by node.
+        store: Where to; holds `intake`'s batches and is committed every few megabytes.
         intake: Checks each batch against the catalogue.
-        progress: Is told which node is being written.
+        progress: Is told how far it is.
 
     Raises:
         UsageError: The store holds other data under this system.
     """
     source = recording.source
     _refuse_other_data(store, recording.system, source)
-    batches = rows = sequence = 0
-    for count, node in enumerate(recording.nodes, start=1):
-        progress(f"{node.name} ({count} of {len(recording.nodes)})")
-        for table, period_ms, every in _tables(recording, node, first=count == 1):
-            for chunk in _chunks(every):
-                sequence += 1
-                header = Header(recording.system, node.name, source, sequence, period_ms)
-                body = encode(catalogue.TABLES[table], chunk)
-                if intake.accept(table, header, body):
-                    batches, rows = batches + 1, rows + len(chunk)
-        store.commit()
+    batches = rows = written = 0
+    for sequence, batch in enumerate(recording.batches(), start=1):
+        written += batch.rows
+        progress(f"{batch.node}, {written:,} rows")
+        header = Header(recording.system, batch.node, source, sequence, batch.period_ms)
+        if intake.accept(batch.table, header, batch.body):
+            batches, rows = batches + 1, rows + batch.rows
+        if sequence % _COMMIT_BATCHES == 0:
+            store.commit()
+    store.commit()
     store.seal()
     return Written(batches, rows)
 
@@ -232,8 +285,8 @@ def _tables(
 ) -> Iterator[tuple[str, int, Iterable[Row]]]:
     """The tables of one node: name, sampling period and rows; the first one speaks for the job."""
     job = recording.job
-    marks = list(_hourly(recording.start_ms, recording.end_ms))
-    held = list(_hourly(job.start_ms, job.end_ms))
+    marks = list(hourly(recording.start_ms, recording.end_ms))
+    held = list(hourly(job.start_ms, job.end_ms))
     installed = {
         "installed_from_unix_ms": recording.start_ms,
         "installed_until_unix_ms": recording.end_ms,
@@ -288,16 +341,17 @@ def _job_info(job: Job, time_ms: int) -> Mapping[str, int | str | None]:
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
     rest = iter(rows)
-    while chunk := list(islice(rest, _BATCH_ROWS)):
+    while chunk := list(islice(rest, BATCH_ROWS)):
         yield chunk
 
 
-def _hourly(start_ms: int, end_ms: int) -> Iterator[int]:
-    """Start, every full hour between, and end.
+def hourly(start_ms: int, end_ms: int) -> Iterator[int]:
+    """Start, every full hour between, and end, if it is another.
 
     A live agent repeats such rows every few minutes; once an hour is what whoever books a single
     hour must find in it.
     """
     yield start_ms
     yield from range((start_ms // HOUR_MS + 1) * HOUR_MS, end_ms, HOUR_MS)
-    yield end_ms
+    if end_ms > start_ms:
+        yield end_ms

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from wattline_collector.imports.recording import Recording
+
 MINUTE_MS = 60_000
 JOULES_PER_KWH = 3_600_000.0
 
@@ -19,16 +21,18 @@ class Booked:
     tokens: int | None
 
 
-def booked(store_path: Path, system: str, job: str, start_ms: int, end_ms: int) -> Booked:
-    """Read a job's energy and tokens back from the ledger."""
+def booked(store_path: Path, recording: Recording) -> Booked:
+    """Read a recorded job's energy and tokens back from the ledger."""
     import polars as pl
 
     from wattline_collector.ledger.books import Books
 
     books = Books(store_path)
+    job = recording.job
     # Books are kept per minute; those at the edges hold nothing of this job from outside it.
-    start_ms, end_ms = start_ms // MINUTE_MS * MINUTE_MS, -(-end_ms // MINUTE_MS) * MINUTE_MS
-    mine = (pl.col("system") == system) & (pl.col("job") == job)
+    start_ms = job.start_ms // MINUTE_MS * MINUTE_MS
+    end_ms = -(-job.end_ms // MINUTE_MS) * MINUTE_MS
+    mine = (pl.col("system") == recording.system) & (pl.col("job") == job.key)
     energy = books.read("node", start_ms, end_ms).filter(mine)["energy_joules"].drop_nulls()
     made = books.read("job", start_ms, end_ms).filter(mine)
     tokens = [
@@ -75,3 +79,8 @@ def booked_energy(told: Booked, ours: float) -> list[tuple[str, str, str]]:
         return []
     remark = f"booked, {apart(told.joules, ours)}: from first to last reading inside the run"
     return [("", kwh(told.joules), remark)]
+
+
+def counted(number: int, word: str) -> str:
+    """A number with its word: `1 device`, `2,000 devices`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
