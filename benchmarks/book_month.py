@@ -19,11 +19,11 @@ from wattline_collector.memory import keep_pages
 
 keep_pages()  # as the commands do that book in bulk; before anything imports Polars
 
-from wattline_agents.sources.simulated.schedule import plan  # noqa: E402
-from wattline_agents.sources.simulated.shape import DAY_MS, Shape  # noqa: E402
 from wattline_collector.history import write_history  # noqa: E402
 from wattline_collector.kpi.query import overview  # noqa: E402
 from wattline_collector.ledger.booking import book  # noqa: E402
+from wattline_collector.simulated.schedule import plan  # noqa: E402
+from wattline_collector.simulated.shape import DAY_MS, Shape  # noqa: E402
 from wattline_collector.store.store import Store  # noqa: E402
 
 NOVEMBER_2025_MS = 1_761_955_200_000

@@ -211,7 +211,7 @@ def test_without_uv_pip_installs_the_four_and_the_tools(checkout: Checkout) -> N
     assert made == f"python3 -m venv --clear {checkout.root}/.venv"
     assert upgraded == f"{pip} --upgrade pip>=25.1"
     assert installed == (
-        f"{pip} -e ./agents[prometheus] -e ./collector -e ./dashboards -e ./reports "
+        f"{pip} -e ./agents[scrape,otlp,influx] -e ./collector -e ./dashboards -e ./reports "
         "--group dev --group browser"
     )
 

@@ -19,10 +19,10 @@ import pytest
 
 from wattline_agents.clock import SystemClock
 from wattline_agents.config import default_node
-from wattline_agents.sources.simulated.schedule import plan
-from wattline_agents.sources.simulated.shape import DAY_MS, Shape
 from wattline_collector.access import read_token
 from wattline_collector.client import Collector
+from wattline_collector.simulated.schedule import plan
+from wattline_collector.simulated.shape import DAY_MS, Shape
 from wattline_dashboards.commands.demo import sights
 
 PATIENCE_SECONDS = 90.0

@@ -45,6 +45,19 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
 
 
 @pytest.mark.systemd
+def test_what_a_unit_offers_in_comments_is_understood_too(tmp_path: Path) -> None:
+    offered = 0
+    units = stand_in_units(tmp_path)
+    for unit in units:
+        text, count = re.subn(r"^#(?=[A-Z][A-Za-z]+=)", "", unit.read_text(), flags=re.MULTILINE)
+        unit.write_text(text)
+        offered += count
+    assert offered >= 8
+    done = systemd_analyze("verify", "--man=no", *map(str, units))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.systemd
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_a_unit_is_exposed_to_little(unit: Path, tmp_path: Path) -> None:
     done = systemd_analyze("security", "--offline=true", "--threshold=25", str(unit))

@@ -6,6 +6,7 @@ import os
 import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -63,6 +64,33 @@ class Process:
     def end(self) -> int:
         self.child.send_signal(signal.SIGTERM)
         return self.child.wait(30)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Process]]:
+    """Starts `wattline WORDS...`; what still runs after the test is killed."""
+    processes: list[Process] = []
+
+    def start(*words: str, env: dict[str, str] | None = None) -> Process:
+        processes.append(Process(list(words), env or {}))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.child.kill()
+        process.child.wait()
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A port of this machine that nobody listens at."""
+
+    def find() -> int:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            return int(listener.getsockname()[1])
+
+    return find
 
 
 @dataclass(frozen=True)

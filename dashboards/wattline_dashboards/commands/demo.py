@@ -17,7 +17,7 @@ from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
 
 if TYPE_CHECKING:
-    from wattline_agents.sources.simulated.schedule import Schedule
+    from wattline_collector.simulated.schedule import Schedule
     from wattline_dashboards.launch import Family
 
 DESCRIPTION = """\
@@ -64,8 +64,8 @@ def run(arguments: Namespace) -> int:
     from wattline_collector.memory import keep_pages
 
     keep_pages()
-    from wattline_agents.sources.simulated.schedule import plan
-    from wattline_agents.sources.simulated.shape import DAY_MS, Shape
+    from wattline_collector.simulated.schedule import plan
+    from wattline_collector.simulated.shape import DAY_MS, Shape
     from wattline_dashboards.launch import Family, interruptible
 
     if not 1 <= arguments.days <= MOST_DAYS:
@@ -206,7 +206,7 @@ def said(schedule: Schedule, store: Path, page: str, now_ms: int) -> str:
 
 def sights(schedule: Schedule, now_ms: int) -> list[str]:
     """What is wrong in the factory, one line each: what can be seen now, then in its history."""
-    from wattline_agents.sources.simulated.faults import Fault
+    from wattline_collector.simulated.faults import Fault
 
     shape = schedule.shape
     found: list[tuple[bool, int, str, str]] = []
