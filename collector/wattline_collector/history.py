@@ -263,12 +263,15 @@ class History:
                 physics.watts(_TERMS, _WAVES).alias("watts"),
                 physics.active_seconds(_TERMS, seconds, _WAVES.swept).alias("active_seconds"),
                 *(
-                    pl.when(up).then(value).cast(_polars(DEVICE, name)).alias(name)
-                    for name, value in readings.items()
-                ),
-                *(
-                    pl.when(up).then(pl.lit(value, _polars(DEVICE, name))).alias(name)
-                    for name, value in profile.constants.items()
+                    # A meter that devices share stands outside them, and shows lost ones too.
+                    pl.when(up | (name in SHARED and profile.dies > 1))
+                    .then(value)
+                    .cast(_polars(DEVICE, name))
+                    .alias(name)
+                    for name, value in [
+                        *readings.items(),
+                        *((name, pl.lit(value)) for name, value in profile.constants.items()),
+                    ]
                 ),
             ),
         )

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Its modules by name."""
-    monkeypatch.syspath_prepend(ROOT)
-
-    class Modules:
-        def __getattr__(self, name: str) -> Any:
-            return importlib.import_module(f"benchmarks.agent.{name}")
-
-    return Modules()
-
 
 SMAPS = """\
 55d0-55d1 r-xp 00000000 08:01 12 {python}

@@ -135,6 +135,10 @@ def test_a_stream_may_hold_several_record_batches(intake: Intake, store: Store) 
         ({"device": pa.array(["a", ""])}, "device.device, row 1: empty text"),
         ({"device": pa.array(["a", "b" * 257])}, "device.device, row 1: text over 256 bytes"),
         ({"device": pa.array(["a\nb", "c"])}, "device.device, row 0: a control character in text"),
+        ({"device": pa.array(["a", "\x9b31mb"])}, "device.device, row 1: a control character in"),
+        ({"device": pa.array(["a\u2028b", "c"])}, "device.device, row 0: a control character in"),
+        ({"device": pa.array(["\u202ea", "c"])}, "device.device, row 0: a control character in t"),
+        ({"device": pa.array(["a\u2066", "c"])}, "device.device, row 0: a control character in t"),
         ({"device": pa.array([1, 2])}, "device.device: type 'int64', expected string"),
         ({"power_watts": pa.array(["1", "2"])}, "device.power_watts: type 'string', expected"),
         ({"power_watts": pa.array([True, False])}, "device.power_watts: type 'bool', expected"),
@@ -173,6 +177,39 @@ def test_a_batch_that_cannot_be_true_is_refused_with_its_place(
     assert intake.refused_batches == store.refused_total == 1
     assert store.read("device", 0, 2**62).is_empty()
     assert intake.accept("device", HEADER, stream(GOOD)) is True  # its name was not used up
+
+
+def test_readings_beyond_their_usual_side_of_nought_are_no_mistake(taken: Any) -> None:
+    told = {
+        "temperature_margin_celsius": [-3.0, 40.0],  # hotter than where it slows down
+        "temperature_celsius": [-20.0, 5.0],
+        "energy_counter_over_integral": [0.0, 7.5],  # a counter that stands still, or runs wild
+        "sm_active_ratio": [1.0, 1.01],
+    }
+    rows = taken(GOOD | {column: pa.array(values) for column, values in told.items()})
+    assert {column: rows[column].to_list() for column in told} == told
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("process", {"device": "GPU-0", "pid": 7, "cgroup": "/user.slice/\x1b[2Jroot"}),
+        ("process", {"device": "GPU-0", "pid": 7, "cgroup": "/" + "x" * 256}),
+        ("process", {"device": "GPU-0", "pid": 7, "instance": "MIG-\x00"}),
+        ("mig", {"device": "GPU-0", "instance": ""}),
+        ("mig", {"device": "GPU-0", "instance": "MIG-1", "profile": "3g.40gb\n# HELP"}),
+        ("meter", {"source": "rapl", "domain": "package-0\r"}),
+        ("capability", {"source": "nvml", "column": "up", "reason": "no\npermission"}),
+        ("device_info", {"device": "GPU-0", "serial": "\u202e321"}),
+    ],
+)
+def test_hostile_text_is_refused_in_every_table(
+    intake: Intake, store: Store, sender: Any, table: str, row: dict[str, Any]
+) -> None:
+    batch = sender.batch(table, [{"time_unix_ms": NOW_MS, **row}])
+    with pytest.raises(WireError, match=rf"{table}\.\w+, row 0: "):
+        intake.accept(batch.table, batch.header, batch.body)
+    assert store.read(table, 0, 2**62).is_empty()
 
 
 def test_a_time_of_planned_installation_may_lie_ahead(taken: Any) -> None:

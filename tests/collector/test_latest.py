@@ -299,6 +299,41 @@ def test_a_jobs_efficiency_is_not_told_when_a_device_is_silent(feed: Feed, lates
     assert (row["power_watts"], row["tokens_per_joule"]) == (100.0, None)
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((600.0, None), (300.0, 1.0)),  # one meter, which the even die reports for both
+        ((350.0, 250.0), (350.0, pytest.approx(6 / 7))),
+        ((None, None), (None, None)),
+    ],
+    ids=["shared", "each its own", "none"],
+)
+def test_a_job_on_one_die_has_its_part_of_the_meter_both_share(
+    feed: Feed, latest: Latest, values: Sequence[float | None], told: Sequence[Any]
+) -> None:
+    dies = ("GPU-0", "GPU-1")
+    feed("device_info", [{"time_unix_ms": NOW_MS, "device": d, "module": "m"} for d in dies])
+    feed("assignment", [held("GPU-0")])
+    feed("device", [device(name=d, power_watts=v) for d, v in zip(dies, values, strict=True)])
+    for back, tokens in ((10_000, 0), (0, 3000)):
+        feed("job", [{"time_unix_ms": NOW_MS - back, "job": "42", "tokens_prompt_total": tokens}])
+    row = only(latest, "jobs")
+    assert (row["power_watts"], row["tokens_per_joule"]) == told
+    shown = latest.snapshot()
+    assert shown["devices"]["power_watts"] == list(values)
+    assert "part_watts" not in shown["devices"]
+
+
+def test_rows_of_tables_that_no_page_shows_are_not_kept(feed: Feed, latest: Latest) -> None:
+    for pid in range(1, 4):
+        feed("process", [{"time_unix_ms": NOW_MS, "device": "GPU-0", "pid": pid, "cgroup": "/a"}])
+    feed("agent", [{"time_unix_ms": NOW_MS}])
+    feed("node", [{"time_unix_ms": NOW_MS}])
+    assert latest._waiting == 1
+    latest.digest()
+    assert set(latest._state.newest) == {"node"}
+
+
 def test_a_long_queue_is_digested_without_a_reader(
     feed: Feed, latest: Latest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

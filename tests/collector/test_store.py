@@ -557,6 +557,61 @@ def test_numbers_with_few_decimals_are_stored_as_decimals(
     assert kinds["time_unix_ms"] == pl.Int64
 
 
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        ([9.2999e-05, 4.62e-05, 0.000196495] * 500, 9),
+        ([182.0] * 900 + [190.123456789] * 100, 9),
+        ([60.0] * 5001 + [60.5] + [61.0] * 5000, 1),
+        ([60.0] * 700 + [60.5] * 50 + [60.123] * 700, 3),
+    ],
+    ids=["nanoseconds", "a quiet device first", "one that no sample has", "three paces"],
+)
+def test_a_quiet_beginning_does_not_hide_the_decimals_of_the_others(
+    open_store: Opened, new_sender: Any, values: list[float], places: int
+) -> None:
+    store = open_store()
+    rows = [
+        {"time_unix_ms": NOW_MS + tick, "device": "GPU-0", "read_seconds": value}
+        for tick, value in enumerate(values)
+    ]
+    batch = new_sender().batch("device", rows)
+    Intake(store).accept(batch.table, batch.header, batch.body)
+    store.seal()
+    (file,) = (store.path / "raw").rglob("*.parquet")
+    assert pl.read_parquet_schema(file)["read_seconds"] == pl.Decimal(18, places)
+    assert store.read("device", 0, 2**62)["read_seconds"].to_list() == values
+
+
+def test_segments_from_before_a_column_was_known_are_read_and_merged_with_later_ones(
+    open_store: Opened, sender: Any
+) -> None:
+    store = open_store()
+    intake = Intake(store)
+    old = sender.devices(NOW_MS)
+    intake.accept(old.table, old.header, old.body)
+    store.seal()
+    (file,) = (store.path / "raw").rglob("*.parquet")
+    known = ["system", "node", "period_ms", "time_unix_ms", "device", "up", "power_watts"]
+    pl.read_parquet(file).select(known).write_parquet(file)
+    new = sender.devices(NOW_MS + 1000, temperature_margin_celsius=-2.0, fp64_active_ratio=0.25)
+    intake.accept(new.table, new.header, new.body)
+
+    def both() -> None:
+        rows = store.read("device", 0, 2**62).filter(pl.col("device") == "GPU-n01-0")
+        assert rows["power_watts"].to_list() == [100.0, 100.0]
+        assert rows["temperature_margin_celsius"].to_list() == [None, -2.0]
+        narrow = store.rows("device", 0, 2**62, ("time_unix_ms", "fp64_active_ratio"))
+        assert sorted(narrow.rows()) == [(NOW_MS, None)] * 2 + [(NOW_MS + 1000, 0.25)] * 2
+
+    both()
+    store.seal()
+    both()
+    store.merge(2)
+    assert len(files(store)) == 1
+    both()
+
+
 def test_a_damaged_or_missing_segment_is_named(filled: Store) -> None:
     (name,) = files(filled)
     path = filled.path / name

@@ -125,16 +125,17 @@ def _schedule(arguments: Namespace, clock: Clock) -> Schedule:
             f"--faults-a-day: not from 0 to {told.MOST_A_DAY:g}: {arguments.faults_a_day:g}"
         )
     profile = profile_named(arguments.profile)
+    start_ms = clock.unix_ms() if arguments.present is None else _time(arguments.present)
     shape = Shape.living(
         nodes=arguments.nodes,
         devices=profile.devices if arguments.devices is None else arguments.devices,
         seed=arguments.seed,
-        present_ms=clock.unix_ms() if arguments.present is None else _time(arguments.present),
+        present_ms=start_ms,
         history_ms=round(arguments.history_days * DAY_MS),
         system=arguments.system,
         profile=profile,
     )
-    faults = [told.fault_told(text, shape) for text in arguments.fault]
+    faults = [told.fault_told(text, shape, start_ms) for text in arguments.fault]
     told.checked(faults, shape)
     return plan(shape, [*faults, *told.drawn(shape, arguments.faults_a_day, faults)])
 

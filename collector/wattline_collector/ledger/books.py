@@ -40,6 +40,7 @@ INVENTORY = pl.Schema(
         "model": pl.String(),
         "rack": pl.String(),
         "source": pl.String(),
+        "module": pl.String(),  # what a device shares its power meter with
     }
 )
 JOBS = pl.Schema(
@@ -117,9 +118,13 @@ class Books:
     # Reading
 
     def frame(self, name: str, schema: pl.Schema) -> pl.DataFrame:
-        """A whole file at the root (`inventory`, `jobs`, `holes`), empty where there is none."""
+        """A whole file at the root (`inventory`, `jobs`, `holes`), empty where there is none.
+
+        Columns that an earlier program did not know are null.
+        """
         path = self.root / f"{name}.parquet"
-        return _load(path) if path.exists() else schema.to_frame()
+        none = schema.to_frame()
+        return pl.concat([none, _load(path)], how="diagonal") if path.exists() else none
 
     @property
     def inventory(self) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from wattline_collector.ledger.intervals import Window
+from wattline_collector.ledger.intervals import Window, tells_energy
 from wattline_collector.ledger.job import TOKENS
 from wattline_collector.ledger.schema import HOUR_MS
 
@@ -87,13 +87,14 @@ def expected_time(window: Window, bounds: pl.DataFrame) -> pl.DataFrame:
 
 
 def last_readings(window: Window, samples: pl.DataFrame) -> pl.DataFrame:
-    """Each subject's newest reading up to the end of every hour in which it has one.
+    """Each subject's newest reading of energy up to the end of every hour in which it has one.
 
     Returns:
         `subject`, `hour` (ms), `last_ms`, `last_joules_total`, `last_watts`.
     """
     return (
-        samples.filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
+        samples.filter(tells_energy())
+        .filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
         .with_columns(((pl.col("time") - 1) // HOUR_MS * HOUR_MS).alias("hour"))
         .group_by("subject", "hour")
         .agg(

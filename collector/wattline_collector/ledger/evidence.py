@@ -12,9 +12,9 @@ from typing import Protocol
 
 import polars as pl
 
-from wattline_collector.ledger import device, inventory, job
+from wattline_collector.ledger import device, inventory, job, shared_meter
 from wattline_collector.ledger.books import HOLES, Books
-from wattline_collector.ledger.intervals import Window
+from wattline_collector.ledger.intervals import Window, tells_energy
 from wattline_collector.ledger.schema import CONTROL, HOUR_MS
 
 LOOK_MS = device.LOOK_MS
@@ -26,7 +26,7 @@ CARRIED = [
     pl.col("last_joules_total"),
     pl.col("last_watts"),
 ]
-"""What of a subject's newest reading is carried from hour to hour."""
+"""What of a subject's newest reading of energy is carried from hour to hour."""
 
 METRICS = {
     "device": device.METRICS,
@@ -64,16 +64,17 @@ class Inputs:
     """All the evidence of a chunk; booking it is a function of this alone.
 
     Attributes:
-        devices: `subject`, `system`, `node`, `device`, `period_ms`, `low`, `high`.
+        devices: `subject`, `system`, `node`, `device`, `module`, `period_ms`, `low`, `high`.
         nodes: `subject`, `system`, `node`, `period_ms`, `low`, `high`.
         device_samples: `subject`, `time`, and the device table's metrics, sorted.
         node_samples: The same of nodes.
         held: `subject` (device), `job`, `start`, `end`.
         grown: What `job.increments` returned.
         running: `job`, `start`, `end`.
-        carried: Newest readings before the window: `kind`, `key`, `last_ms`,
+        carried: Newest readings of energy before the window: `kind`, `key`, `last_ms`,
             `last_joules_total`, `last_watts`.
-        spoke: First readings of those whose last one lies before what was looked at: `HOLES`.
+        spoke: First readings of energy of those whose last one lies before what was looked at, as
+            `HOLES`.
     """
 
     devices: pl.DataFrame
@@ -172,13 +173,8 @@ def _bounds(known: pl.DataFrame, kind: str, window: Window) -> pl.DataFrame:
         .sort("key")
         .with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("subject"))
     )
-    return (
-        inside.select(
-            "subject", "system", "node", pl.col("key").alias(kind), "period_ms", "low", "high"
-        )
-        if kind == "device"
-        else inside.select("subject", "system", "node", "period_ms", "low", "high")
-    )
+    own = [pl.col("key").alias(kind), pl.col("module")] if kind == "device" else []
+    return inside.select("subject", "system", "node", *own, "period_ms", "low", "high")
 
 
 def carried_from(control: pl.DataFrame | None) -> pl.DataFrame:
@@ -195,7 +191,8 @@ def carried_on(window: Window, inputs: Inputs) -> pl.DataFrame:
         ("node", inputs.nodes.with_columns(pl.col("node").alias("key")), inputs.node_samples),
     ):
         newest = (
-            samples.filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
+            samples.filter(tells_energy())
+            .filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
             .group_by("subject")
             .agg(
                 pl.col("time").last().alias("last_ms"),
@@ -241,6 +238,8 @@ def _samples(
         pl.col("time") == pl.col("time").shift(1)
     )
     near = near.filter(~again.fill_null(False))
+    if kind == "device":
+        near = shared_meter.spread(near, subjects)
     before = numbers.join(
         carried.filter((pl.col("kind") == kind) & (pl.col("last_ms") < window.low)), on="key"
     ).select(
@@ -264,10 +263,13 @@ def _samples(
         )
     if before.is_empty():
         return samples, HOLES.to_frame()
-    first = near.group_by("subject", maintain_order=True).first()
+    inside = pl.col("time").is_between(window.low, window.high, closed="right")
     spoke = (
-        first.join(before.select("subject", pl.col("time").alias("was")), on="subject")
-        .filter(pl.col("time") > window.low)
+        samples.filter(tells_energy())
+        .filter(inside)
+        .group_by("subject", maintain_order=True)
+        .first()
+        .join(before.select("subject"), on="subject", how="semi")
         .join(subjects.select("subject", "system", "node", pl.col(kind).alias("key")), on="subject")
         .with_columns(pl.lit(kind).alias("kind"))
         .select(HOLES.names())

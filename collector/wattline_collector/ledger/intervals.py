@@ -26,6 +26,10 @@ INTEGRATION_LIMIT_MS = 60_000
 """Power is integrated across a hole up to this long: recordings by others have holes of 20 s whose
 authors integrate over them, and over a minute power says little about what lies between."""
 
+MOST_WATTS = 100_000
+"""More than any node draws. A counter that stands for more than this, over the time since it was
+read before, did not begin at nought in between: it only slipped back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -66,13 +70,29 @@ def before(column: str) -> pl.Expr:
     return pl.when(same).then(pl.col(column).shift(1))
 
 
+def tells_energy() -> pl.Expr:
+    """Whether energy is booked by this sample; needs `subject` and the columns of energy.
+
+    Of a subject with a counter those that have it, of others those that have power. Not every
+    sample does: a lost device has neither, and a node's meter is one source of its rows among
+    others.
+    """
+    counter = pl.col("energy_joules_total").is_not_null()
+    return (
+        pl.when(counter.any().over("subject"))
+        .then(counter)
+        .otherwise(pl.col("power_watts").is_not_null())
+    )
+
+
 def energy_rates(samples: pl.DataFrame) -> pl.DataFrame:
     """Joules per millisecond of every interval between two energy readings.
 
     A subject with an energy counter is booked from it; one without, from power over time by the
     trapezoidal rule. Where a counter runs backwards it was reset: the joules since the reading
     before are then taken from power, and where there is no power, from the counter's new value,
-    which misses what was used before the reset.
+    which misses what was used before the reset. Where that value is more than can have been used
+    since, nothing is known of the interval.
 
     Args:
         samples: `subject`, `time`, `period_ms`, `energy_joules_total`, `power_watts`, sorted by
@@ -86,11 +106,7 @@ def energy_rates(samples: pl.DataFrame) -> pl.DataFrame:
     readings = samples.select(
         "subject", "time", "period_ms", "energy_joules_total", "power_watts",
         has_counter.alias("has_counter"),
-    ).filter(
-        pl.when(pl.col("has_counter"))
-        .then(pl.col("energy_joules_total").is_not_null())
-        .otherwise(pl.col("power_watts").is_not_null())
-    )  # fmt: skip
+    ).filter(tells_energy())  # fmt: skip
     elapsed = pl.col("time") - before("time")
     increase = pl.col("energy_joules_total") - before("energy_joules_total")
     near = elapsed <= pl.max_horizontal(gap_limit(), pl.lit(INTEGRATION_LIMIT_MS))
@@ -98,9 +114,11 @@ def energy_rates(samples: pl.DataFrame) -> pl.DataFrame:
         (pl.col("power_watts") + before("power_watts")) / 2 * elapsed / 1000
     )
     reset = pl.col("has_counter") & (increase < 0)
+    possible = pl.col("energy_joules_total") <= MOST_WATTS * elapsed / 1000
+    since_reset = pl.when(possible).then("energy_joules_total")
     joules = (
         pl.when(reset)
-        .then(pl.coalesce(trapezoid, pl.col("energy_joules_total")))
+        .then(pl.coalesce(trapezoid, since_reset))
         .when(pl.col("has_counter"))
         .then(increase)
         .otherwise(trapezoid)

@@ -51,6 +51,7 @@ def merge_inventory(
         "model",
         pl.lit(None, dtype=pl.String).alias("rack"),
         "source",
+        "module",
     )
     nodes = node_info.select(
         "system",
@@ -66,19 +67,27 @@ def merge_inventory(
         pl.lit(None, dtype=pl.String).alias("model"),
         "rack",
         pl.col("power_source").alias("source"),
+        pl.lit(None, dtype=pl.String).alias("module"),
     )
     return _condense_inventory(pl.concat([known, devices, nodes]))
 
 
 def merge_sightings(known: pl.DataFrame, kind: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Add devices or nodes that sent readings, with the sampling period they state."""
+    """Add devices or nodes that sent readings, with the sampling period they state.
+
+    Several sources may tell of a node, each at its own pace. What counts is the pace of those rows
+    that energy is booked by, where there are any.
+    """
     key = "device" if kind == "device" else "node"
+    paced = pl.col("period_ms") > 0
+    metered = pl.col("energy_joules_total").is_not_null() | pl.col("power_watts").is_not_null()
+    period = pl.col("period_ms")
     seen = (
         rows.group_by("system", pl.col(key).alias("key"))
         .agg(
             pl.col("node").last().alias("node_"),
             pl.col("time_unix_ms").min().alias("from_ms"),
-            pl.col("period_ms").filter(pl.col("period_ms") > 0).last(),
+            pl.coalesce(period.filter(paced & metered).last(), period.filter(paced).last()),
         )
         .select(
             "system",
@@ -93,7 +102,7 @@ def merge_sightings(known: pl.DataFrame, kind: str, rows: pl.DataFrame) -> pl.Da
             pl.lit(None, dtype=pl.Int64).alias("index"),
             *(
                 pl.lit(None, dtype=pl.String).alias(column)
-                for column in ("vendor", "model", "rack", "source")
+                for column in ("vendor", "model", "rack", "source", "module")
             ),
         )
     )
@@ -101,19 +110,26 @@ def merge_sightings(known: pl.DataFrame, kind: str, rows: pl.DataFrame) -> pl.Da
 
 
 def _condense_inventory(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per thing: earliest start, newest statement, last known value of each label."""
+    """One row per thing: earliest start, newest statement, last known value of each label.
+
+    Of sampling periods, which are seen and not stated, the one that came last counts.
+    """
     return (
-        rows.sort("stated_ms", nulls_last=False, maintain_order=True)
+        rows.with_row_index("came")
+        .sort("stated_ms", nulls_last=False, maintain_order=True)
         .group_by("system", "kind", "key", maintain_order=True)
         .agg(
             pl.col("node").last(),
             (pl.col("from_ms").min() // MINUTE_MS * MINUTE_MS).alias("from_ms"),
             pl.col("until_ms").last(),
             pl.col("stated_ms").max(),
+            pl.col("period_ms").sort_by("came").drop_nulls().last(),
             *(
                 pl.col(column).drop_nulls().last()
-                for column in ("period_ms", "index", "vendor", "model", "rack", "source")
+                for column in ("index", "vendor", "model", "rack", "source")
             ),
+            # A device whose partitions changed may share its meter no longer: null is an answer.
+            pl.col("module").last(),
         )
         .select(INVENTORY.names())
         .sort("system", "kind", "key")

@@ -179,9 +179,15 @@ def _accounts(device_entries: pl.DataFrame) -> pl.DataFrame:
 
 
 def _seen(window: Window, samples: pl.DataFrame) -> pl.DataFrame:
-    """Samples per minute and node; one on the minute belongs to the minute before."""
+    """Samples per minute and node; one on the minute belongs to the minute before.
+
+    Of a node with a meter its readings count; what other sources say of the node comes at a pace
+    of its own.
+    """
+    metered = intervals.tells_energy()
     return (
-        samples.filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
+        samples.filter(metered | ~metered.any().over("subject"))
+        .filter((pl.col("time") > window.start_ms) & (pl.col("time") <= window.end_ms))
         .group_by(((pl.col("time") - 1) // MINUTE_MS * MINUTE_MS).alias("minute"), "subject")
         .agg(pl.len().alias("seen"))
     )

@@ -94,7 +94,7 @@ CONTROL = pl.Schema(
         "tokens": pl.Int64(),  # tokens booked
         "entries": pl.Int64(),
         "checksum": pl.UInt64(),  # of the booked rows: any altered value changes it
-        "last_ms": pl.Int64(),  # its newest reading up to the hour's end, also of earlier hours
+        "last_ms": pl.Int64(),  # newest energy reading up to the hour's end, also of earlier hours
         "last_joules_total": pl.Float64(),  # the energy counter in it
         "last_watts": pl.Float64(),  # the power in it
         "file_sha256": pl.String(),  # of the hour's file of entries of this kind

@@ -69,6 +69,10 @@ _INTEGER = (-MOST, MOST, "beyond 1e18")
 _NUMBER = (None, None, "infinite")
 
 
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\x{2028}-\x{202e}\x{2066}-\x{2069}]"
+"""What moves a cursor, begins a line, or turns the direction of writing: a control group's name may
+hold any of it, and a name so made reads as another one."""
+
 _SWITCHES = frozenset({"up", "power_stale", "row_remap_pending", "row_remap_failed"}) | {
     metric.column for metric in DEVICE.metrics if metric.family == "gpu_throttle_active"
 }
@@ -203,7 +207,7 @@ def _check_text(table: Table, rows: pa.RecordBatch, place: int, required: bool) 
     if required and ends["min"] == 0:
         _refuse(table, rows, place, pc.equal(lengths, 0), "empty text, and it is required")
     # Text is shown on terminals and pages: a control character has no business in a name.
-    control = pc.match_substring_regex(values, r"[\x00-\x1f\x7f]")
+    control = pc.match_substring_regex(values, _CONTROL)
     if control.true_count:
         _refuse(table, rows, place, control, "a control character in text")
 

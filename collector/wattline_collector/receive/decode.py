@@ -29,7 +29,7 @@ ARROW: dict[Type, pa.DataType] = {
 _MAX_MESSAGES = 1024
 """Record batches in one stream; a sender has no reason for more than a few."""
 _MAX_METADATA = 16 * 1024
-"""Five times the schema of the widest table; what is remembered of them stays under 64 MiB."""
+"""Four times the schema of the widest table; what is remembered of them stays under 64 MiB."""
 
 _CONTINUATION = 0xFFFFFFFF
 _SCHEMA, _RECORD_BATCH = 1, 3  # MessageHeader in Arrow's Message.fbs

@@ -55,6 +55,7 @@ class FactoryNode:
         before_ms = now_ms - self._period_ms if self._last_ms is None else self._last_ms
         profile = self._schedule.shape.profile
         devices: list[dict[str, Value]] = []
+        shared: list[dict[str, float]] = []
         joules = watts = active = activity = 0.0
         for device in self._devices:
             segment = self._schedule.life(device).at(now_ms)
@@ -70,9 +71,10 @@ class FactoryNode:
                 "device": self._schedule.device_names[device],
                 "up": int(segment.state is not State.LOST),
             }
+            values = physics.device_values(segment.terms, seconds, at, mean) | profile.constants
+            shared.append(values)
             if segment.state is not State.LOST:
-                values = physics.device_values(segment.terms, seconds, at, mean)
-                row |= typed(DEVICE, values | profile.constants)
+                row |= typed(DEVICE, values)
                 self._befall(device, row, segment, now_ms)
             devices.append(row)
         origin_ms = self._schedule.shape.origin_ms
@@ -81,7 +83,7 @@ class FactoryNode:
         node = {"time_unix_ms": now_ms, "memory_size_bytes": profile.host_memory_bytes}
         self._last_ms = now_ms
         readings: Readings = {
-            "device": list(as_metered(profile, devices)),
+            "device": list(as_metered(profile, devices, shared)),
             "xid": self._xids(before_ms, now_ms),
             "node": [node | typed(NODE, values)],
             "job": self._job_rows(now_ms),

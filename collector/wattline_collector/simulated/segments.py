@@ -196,8 +196,8 @@ def _physical(shape: Shape, device: int, rack: int, cut: Iterator[_Piece]) -> It
     celsius: float | None = None
     last_lost = False
     for piece, state in zip(pieces, _states(pieces), strict=True):
-        if last_lost and state is not State.LOST:
-            # It came back by a reset, and its counters began anew.
+        if last_lost and state is not State.LOST and shape.profile.dies == 1:
+            # It came back by a reset, and its counters began anew; a meter of several goes on.
             origin, cap_seconds, heat_seconds = joules, 0.0, 0.0
         last_lost = state is State.LOST
         level = _levels(shape.profile, piece, state, thirst, pace)

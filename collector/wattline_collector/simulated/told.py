@@ -33,12 +33,17 @@ _XIDS = (13, 31, 43, 48, 63, 74, 79, 94, 95)
 MOST_A_DAY = 1000.0
 
 
-def fault_told(text: str, shape: Shape) -> More:
+def fault_told(text: str, shape: Shape, from_ms: int | None = None) -> More:
     """One fault as it stands on a command line: `KIND:KEY=VALUE,...`.
 
     Kinds and their keys: `silent` (node), `lost` and `frozen` (node, device), `hot` (rack, share),
-    `reset` (node, device), `xid` (node, device, code); `at` is `+2m` from the present or a time,
+    `reset` (node, device), `xid` (node, device, code); `at` is `+2m` or a time,
     `for` how long. Nodes, devices and racks count from 0.
+
+    Args:
+        text: What was told.
+        shape: Of the factory.
+        from_ms: What `+` counts from; the present, which lies on a minute, if not given.
 
     Raises:
         UsageError: It is none of these, or names what the factory does not have.
@@ -57,7 +62,7 @@ def fault_told(text: str, shape: Shape) -> More:
         values[key] = value
     node = _number(kind, "node", values["node"], shape.nodes)
     slot = _number(kind, "device", values["device"], shape.devices)
-    start = _moment(kind, values["at"], shape.present_ms)
+    start = _moment(kind, values["at"], shape.present_ms if from_ms is None else from_ms)
     length = _length(kind, values["for"])
     if start < shape.present_ms:
         raise UsageError(
@@ -157,9 +162,9 @@ def _length(kind: Fault, text: str) -> int:
     return round(float(match[1]) * _UNITS_MS[match[2]])
 
 
-def _moment(kind: Fault, text: str, present_ms: int) -> int:
+def _moment(kind: Fault, text: str, from_ms: int) -> int:
     if text.startswith("+"):
-        return present_ms + _length(kind, text[1:])
+        return from_ms + _length(kind, text[1:])
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:

@@ -35,6 +35,9 @@ _FORGET_MS = 86_400_000
 """What was silent for a day is no longer live."""
 
 _CARRIED = ("device", "node")
+_SHOWN = (*_CARRIED, "job", "device_info", "node_info", "job_info", "assignment")
+"""What `live` makes its picture of. Rows of other tables, of processes above all, would only fill
+memory: a node that starts thousands of them a day has that many newest rows."""
 _AT = "at_ms"
 """When a row was true for us: its time, or ours if its sender's clock runs ahead."""
 
@@ -70,7 +73,9 @@ class Latest:
         self._state = _State()
 
     def feed(self, table: str, chunk: Chunk) -> None:
-        """Take in new rows."""
+        """Take in new rows; those of tables that no page shows are let go."""
+        if table not in _SHOWN:
+            return
         with self._queueing:
             self._queue.setdefault(table, []).append(chunk)
             self._waiting += 1
@@ -82,7 +87,7 @@ class Latest:
         """Learn what a store knows of the last minutes, so that a restart shows no hole."""
         now = self._clock.unix_ms()
         with self._digesting:
-            for table in TABLES.values():
+            for table in map(TABLES.__getitem__, _SHOWN):
                 back = _GENERATION_MS if table.metrics else _REPEATED_MS
                 rows = store.read(table.name, now - back, now + _FORGET_MS)
                 self._fold(table, rows, now)

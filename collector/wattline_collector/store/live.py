@@ -73,7 +73,7 @@ def snapshot(known: Known, now_ms: int) -> dict[str, Any]:
     jobs = job_rows(known, devices, now_ms)
     return {
         "time_unix_ms": now_ms,
-        "devices": _columns(devices.drop("fresh")),
+        "devices": _columns(devices.drop("fresh", "part_watts")),
         "nodes": _columns(nodes.drop("fresh")),
         "jobs": _columns(jobs),
         "totals": totals(devices, nodes, jobs),
@@ -104,20 +104,28 @@ def device_rows(known: Known, now_ms: int) -> pl.DataFrame:
         .with_columns(_age(now_ms))
         .with_columns(_fresh())
         .join(
-            info.select("system", "device", "index", "model", "source"),
+            info.select("system", "device", "index", "model", "source", "module"),
             ["system", "device"],
             "left",
         )
         .join(_racks(known), ["system", "node"], "left")
         .join(held, ["system", "device"], "left")
         .join(throttled(known), ["system", "node", "device"], "left")
-        .with_columns(account().alias("account"))
+        .with_columns(account().alias("account"), _part_watts())
         .sort("system", "node", "index", "device", nulls_last=True)
     )
     return rows.select(
         "system", "node", "rack", "index", "device", "model", "source", "age_ms", "period_ms",
-        "job", "account", *_DEVICE_METRICS, "throttled_ratio", "fresh",
+        "job", "account", *_DEVICE_METRICS, "throttled_ratio", "fresh", "part_watts",
     )  # fmt: skip
+
+
+def _part_watts() -> pl.Expr:
+    """A device's part of the power its meter reads: where several share one, in equal parts."""
+    watts, module = pl.col("power_watts"), ["system", "node", "module"]
+    is_shared = pl.col("module").is_not_null() & (watts.count().over(module) == 1)
+    part = watts.sum().over(module) / pl.len().over(module)
+    return pl.when(is_shared).then(part).otherwise(watts).alias("part_watts")
 
 
 def account() -> pl.Expr:
@@ -233,8 +241,8 @@ def job_rows(known: Known, devices: pl.DataFrame, now_ms: int) -> pl.DataFrame:
         .group_by(subject)
         .agg(
             pl.len().cast(pl.Int64).alias("devices"),
-            _sum(pl.col("power_watts").filter("fresh")).alias("power_watts"),
-            (pl.col("fresh") & pl.col("power_watts").is_not_null()).all().alias("all_known"),
+            _sum(pl.col("part_watts").filter("fresh")).alias("power_watts"),
+            (pl.col("fresh") & pl.col("part_watts").is_not_null()).all().alias("all_known"),
         )
     )
     info = known.rows("job_info").select(*subject, "name", "kind", "state")

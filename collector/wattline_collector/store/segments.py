@@ -32,8 +32,8 @@ _MERGED = 2_000_000
 _SMALL = _MERGED // 8
 """Rows of a segment that is still merged; each row is so written a few times at most."""
 _SAMPLE = 512
-_PLACES = (0, 1, 2, 3, 4, 6)
-"""Decimal places that sensors and their units come with."""
+_PLACES = (0, 1, 2, 3, 4, 6, 9)
+"""Decimal places that sensors and their units come with: milliwatts, millionths, nanoseconds."""
 _DECIMAL = 10**17
 """Below it the scaled number surely has the 18 digits that eight bytes hold."""
 
@@ -151,25 +151,33 @@ def _parquet(rows: pl.DataFrame) -> pa.Buffer:
 def _as_decimal(values: pl.Series) -> pl.Series:
     """Floats as decimals with as few places as they have, if none changes; else as they are.
 
-    Sensors count in whole watts, hundredths or millionths, and such numbers have small
-    differences, where their binary fractions look like noise: a third of the bytes. Any reader of
-    Parquet still sees the true values.
+    Sensors count in whole watts, hundredths, millionths or nanoseconds, and such numbers have
+    small differences, where their binary fractions look like noise: a third of the bytes. Any
+    reader of Parquet still sees the true values.
+
+    Most columns of no few decimals are told by a sample. Where the sample misleads, those values
+    that did not fit are the next one: a quiet device's whole watts say nothing of the others'.
     """
     most = values.abs().max()
     if not isinstance(most, float):
         return values  # all null
-    sample = values.drop_nulls().head(_SAMPLE)
+    known = values.drop_nulls()
+    sample = known.gather_every(max(1, known.len() // _SAMPLE))
     for places in _PLACES:
         if not most * 10**places < _DECIMAL:
             break
         kind = pl.Decimal(18, places)
-        if _same(sample, kind):
-            return values.cast(kind) if _same(values, kind) else values
+        if _changed(sample, kind).len():
+            continue
+        sample = _changed(known, kind)
+        if sample.is_empty():
+            return values.cast(kind)
     return values
 
 
-def _same(values: pl.Series, kind: pl.Decimal) -> bool:
-    return bool(values.cast(kind).cast(pl.Float64).eq_missing(values).all())
+def _changed(values: pl.Series, kind: pl.Decimal) -> pl.Series:
+    """Those that are others after being held like that."""
+    return values.filter(values.cast(kind).cast(pl.Float64) != values)
 
 
 def mergeable(many: Sequence[Segment]) -> list[list[Segment]]:

@@ -11,6 +11,7 @@ from wattline_agents.wire import Row
 from wattline_collector.simulated.node import FactoryNode
 from wattline_collector.simulated.schedule import Schedule, plan
 from wattline_collector.simulated.shape import DAY_MS, HOUR_MS, Shape
+from wattline_collector.simulated.told import fault_told
 
 PRESENT_MS = 1_790_000_040_000
 
@@ -64,6 +65,20 @@ def test_the_even_die_of_a_module_meters_both_and_the_odd_die_none() -> None:
     assert modules[::2] == modules[1::2]
     assert len(set(modules)) == 4
     assert {info["power_scope"] for info in infos} == {"module"}
+
+
+def test_a_die_that_is_lost_takes_nothing_from_its_modules_counter() -> None:
+    profile = PROFILES["lumi-g"]
+    shape = factory(profile).shape
+    fault = fault_told("lost:node=0,device=1,at=+10s,for=20s", shape)
+    reader = FactoryNode(plan(shape, [fault]), 0, 1.0)
+    joules = []
+    for second in (5, 15, 35):
+        even, odd = reader.read(shape.present_ms + second * 1000)["device"][:2]
+        joules.append(float(even["energy_joules_total"] or 0))
+        assert odd["up"] == (second != 15)
+    assert 0 <= joules[1] - joules[0] < 10 * 560
+    assert 0 <= joules[2] - joules[1] < 20 * 560
 
 
 def test_gh200_says_that_its_power_is_the_modules() -> None:

@@ -36,6 +36,12 @@ def test_each_kind_is_read_as_told() -> None:
     )
 
 
+def test_plus_counts_from_the_moment_that_is_told() -> None:
+    fault = fault_told("xid:at=+20s", SHAPE, START_MS + 45_000)
+    assert isinstance(fault, Mishap)
+    assert fault.start_ms == START_MS + 65_000
+
+
 def test_a_device_is_lost_and_comes_back() -> None:
     before, lost, back = device_rows("lost:node=1,device=2,at=+10s,for=20s", 9, 20, 31)
     assert (before["up"], lost["up"], back["up"]) == (1, 0, 1)

@@ -172,24 +172,31 @@ def profile_named(name: str) -> Profile:
     return profile
 
 
-def as_metered(profile: Profile, rows: Sequence[dict[str, Value]]) -> Sequence[Mapping[str, Value]]:
+def as_metered(
+    profile: Profile,
+    rows: Sequence[dict[str, Value]],
+    shared: Sequence[Mapping[str, Value]],
+) -> Sequence[Mapping[str, Value]]:
     """Rows of a node's devices as its sensors would give them.
 
     What a generation has no sensor for goes. Where devices share a meter, the first of each group
-    reports the sum of those that answer, and the others nothing.
+    reports what it shows, and the others nothing.
 
     Args:
         profile: Of the node.
         rows: One of each device, in order of their index, as if each had sensors of its own.
+        shared: What a meter of each device alone would show, of lost ones too: the meter stands
+            outside them. Only looked at where devices share one.
     """
     if not profile.hidden and profile.dies == 1:
         return rows
     seen = [{c: v for c, v in row.items() if c not in profile.hidden} for row in rows]
     if profile.dies > 1:
         for column in SHARED:
-            values = [row.pop(column, None) for row in seen]
+            for row in seen:
+                row.pop(column, None)
             for first in range(0, len(seen), profile.dies):
-                known = [v for v in values[first : first + profile.dies] if isinstance(v, float)]
-                if known and seen[first].get("up"):
-                    seen[first][column] = sum(known)
+                group = [float(one[column] or 0.0) for one in shared[first : first + profile.dies]]
+                if seen[first].get("up"):
+                    seen[first][column] = sum(group)
     return seen

@@ -149,7 +149,7 @@ class SimulatedSource:
             "memory_size_bytes": self._profile.host_memory_bytes,
         }
         return {
-            "device": list(as_metered(self._profile, rows)),
+            "device": list(as_metered(self._profile, rows, rows)),
             "node": [node | typed(NODE, values)],
         }
 

@@ -73,6 +73,28 @@ def test_a_counter_that_was_reset_loses_no_more_than_one_interval(
     assert joules(telemetry.book(HOUR))["free"] == pytest.approx(400 * HOUR)
 
 
+@pytest.mark.parametrize(
+    ("after", "known_s"),
+    [(50.0, HOUR), (700e6 - 5, HOUR - 10)],
+    ids=["began at nought", "slipped back by a little"],
+)
+def test_a_counter_that_slips_back_is_not_booked_as_if_it_had_begun_at_nought(
+    telemetry: Any, joules: Any, after: float, known_s: float
+) -> None:
+    telemetry.device()
+    telemetry.samples(
+        last_s=HOUR,
+        watts=None,
+        counter=lambda s: 700e6 + 100 * s if s < 1800 else after + 100 * (s - 1800),
+    )
+    books = telemetry.book(HOUR)
+    entries = books.minutes("device", books.hours()[0])
+    assert entries is not None
+    assert entries["energy_ms"].sum() == known_s * 1000
+    whole = 100 * (HOUR - 10) + (after if known_s == HOUR else 0)
+    assert joules(books)["free"] == pytest.approx(whole)
+
+
 def test_a_lost_device_is_down_whoever_holds_it(telemetry: Any, seconds: Any) -> None:
     telemetry.device()
     telemetry.samples(last_s=1000, sm_active_ratio=0.8)
@@ -168,6 +190,32 @@ def test_joules_of_a_silence_become_known_when_the_device_speaks_again(
     assert joules(telemetry.book(11 * HOUR))["unobserved"] == pytest.approx(100 * 9 * HOUR)
 
 
+def test_joules_of_a_device_that_was_lost_for_a_day_become_known_when_it_is_back(
+    telemetry: Any, joules: Any, seconds: Any
+) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=HOUR, counter=lambda s: 100 * s)
+    telemetry.samples(first_s=HOUR + 60, last_s=26 * HOUR, every_s=60, watts=None, up=0)
+    told = joules(telemetry.book(26 * HOUR))
+    assert told == {"free": pytest.approx(100 * HOUR), "down": None}
+    telemetry.samples(first_s=26 * HOUR + 10, last_s=27 * HOUR, counter=lambda s: 100 * s)
+    books = telemetry.book(27 * HOUR)
+    assert seconds(books)["down"] == 25 * HOUR
+    assert sum(joules(books).values()) == pytest.approx(100 * 27 * HOUR)
+
+
+def test_a_silence_that_begins_and_ends_without_a_reading_of_energy_loses_none(
+    telemetry: Any, joules: Any
+) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=HOUR - 20, counter=lambda s: 100 * s)
+    telemetry.samples(first_s=HOUR - 10, last_s=HOUR, watts=None, up=0)
+    telemetry.book(6 * HOUR)
+    telemetry.samples(first_s=6 * HOUR, last_s=6 * HOUR + 10, watts=None, up=0)
+    telemetry.samples(first_s=6 * HOUR + 20, last_s=7 * HOUR, counter=lambda s: 100 * s)
+    assert sum(joules(telemetry.book(7 * HOUR)).values()) == pytest.approx(100 * 7 * HOUR)
+
+
 def test_booking_again_gives_the_same_entries(telemetry: Any) -> None:
     telemetry.device()
     telemetry.samples(last_s=2 * HOUR, sm_active_ratio=0.8, counter=lambda s: 333.3 * s)
@@ -230,6 +278,17 @@ def test_a_device_counts_only_while_it_is_installed(
     )
     telemetry.samples(first_s=600, last_s=1800)
     assert seconds(telemetry.book(5 * HOUR)) == {"free": 1200.0}
+
+
+def test_a_sampling_period_that_was_changed_counts_from_then_on(telemetry: Any) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=HOUR)
+    telemetry.book(HOUR)
+    telemetry.samples(first_s=HOUR + 30, last_s=2 * HOUR, every_s=30)
+    books = telemetry.book(2 * HOUR)
+    entries = books.minutes("device", books.hours()[1])
+    assert entries is not None
+    assert entries["samples_expected"].sum() == pytest.approx(120)
 
 
 def test_samples_are_counted_and_expected(telemetry: Any) -> None:

@@ -121,3 +121,72 @@ def test_where_the_devices_meter_more_than_the_node_the_nodes_sum_counts(
     telemetry.samples(last_s=HOUR, counter=lambda s: 600.0 * s)
     _meter(telemetry, start_ms, HOUR, lambda s: 500.0)
     assert joules(telemetry.book(HOUR), "node") == {"free": pytest.approx(500 * HOUR)}
+
+
+def _host_and_meter(telemetry: Any, start_ms: int, first_s: int, last_s: int) -> None:
+    """A host that is read every 5 s and a meter beside it every second, each in rows of its own."""
+    telemetry.add(
+        "node",
+        [
+            {"time_unix_ms": start_ms + s * 1000 + 3, "cpu_busy_ratio": 0.5}
+            for s in range(first_s, last_s + 1, 5)
+        ],
+        period_ms=5000,
+    )
+    telemetry.add(
+        "node",
+        [
+            {
+                "time_unix_ms": start_ms + s * 1000 + 40,
+                "energy_joules_total": 1500.0 * s,
+                "power_watts": 1500.0,
+            }
+            for s in range(first_s, last_s)
+        ],
+        period_ms=1000,
+    )
+
+
+def test_rows_of_a_host_between_those_of_its_meter_change_neither_joules_nor_completeness(
+    telemetry: Any, joules: Any, start_ms: int
+) -> None:
+    telemetry.add("node_info", [{"time_unix_ms": start_ms}], period_ms=0)
+    _host_and_meter(telemetry, start_ms, 0, HOUR)
+    books = telemetry.book(HOUR)
+    entries = books.minutes("node", books.hours()[0])
+    assert entries is not None
+    assert sum(joules(books, "node").values()) == pytest.approx(1500 * (HOUR - 1))
+    assert entries["energy_method"].unique().to_list() == ["counter"]
+    assert entries["samples"].sum() == HOUR
+    assert entries["samples_expected"].sum() == pytest.approx(HOUR)
+
+
+def test_a_host_that_speaks_first_and_last_hides_no_joules_of_a_silence(
+    telemetry: Any, joules: Any, start_ms: int
+) -> None:
+    telemetry.add("node_info", [{"time_unix_ms": start_ms}], period_ms=0)
+    _host_and_meter(telemetry, start_ms, 0, HOUR)
+    telemetry.book(4 * HOUR)
+    _host_and_meter(telemetry, start_ms, 5 * HOUR, 6 * HOUR)
+    books = telemetry.book(6 * HOUR)
+    assert sum(joules(books, "node").values()) == pytest.approx(1500 * (6 * HOUR - 1))
+
+
+def test_a_node_that_only_its_host_tells_of_expects_the_hosts_samples(
+    telemetry: Any, start_ms: int
+) -> None:
+    telemetry.add("node_info", [{"time_unix_ms": start_ms}], period_ms=0)
+    telemetry.add(
+        "node",
+        [
+            {"time_unix_ms": start_ms + s * 1000, "cpu_busy_ratio": 0.5}
+            for s in range(0, HOUR + 1, 5)
+        ],
+        period_ms=5000,
+    )
+    books = telemetry.book(HOUR)
+    entries = books.minutes("node", books.hours()[0])
+    assert entries is not None
+    assert entries["samples"].sum() == pytest.approx(720)
+    assert entries["samples_expected"].sum() == pytest.approx(720)
+    assert entries["energy_joules"].null_count() == entries.height
