@@ -1,5 +1,4 @@
-"""Where readings go: one file each."""
+"""Where readings go: one file (or package) each.
 
-from wattline_agents.sinks.sink import Health, Sink
-
-__all__ = ["Health", "Sink"]
+Nothing is imported here: the process that encodes loads one module, and no more than that.
+"""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
 MOST_WAIT_SECONDS = 300.0
@@ -62,6 +61,9 @@ def _wait(retry_after: str, now: float) -> float | None:
     if text.isdecimal() and len(text) < 10:
         seconds = float(text)
     else:
+        # Loads 3 MiB, which a collector that tells seconds spares its nodes.
+        from email.utils import parsedate_to_datetime
+
         try:
             seconds = parsedate_to_datetime(text).timestamp() - now
         except ValueError:

@@ -40,7 +40,7 @@ class Batch:
             table = table_named(str(head["table"])).name
             header = Header(**head["header"])
             size = int(head["body_bytes"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise WireError(f"not a spooled batch: {error}") from error
         if not newline or len(body) != size:
             raise WireError(f"a batch cut short: {len(body)} of {size} bytes")

@@ -8,20 +8,27 @@ Both of Prometheus' formats are written: its own text, version 0.0.4, and OpenMe
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import product
-from operator import itemgetter
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from wattline_agents.catalogue import PREFIX, TABLES, Kind, Metric, Table
-from wattline_agents.wire import Value
+from wattline_agents.wire import Row, Value
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 Labels = tuple[tuple[str, str], ...]
+
+_PLAIN = re.compile(r"[ !#-\[\]-~]*")
+"""Text of which nothing needs to be escaped: most is."""
+_ABSENT = -1
+"""The place of a metric that has no series now."""
+_NOWHERE = -2
+"""The place of what is no metric."""
+_DIGITS = frozenset("0123456789")
+_NOTHING = object()
+"""Differs from every value."""
 
 _UNIT_NAMES = {
     "W": "watts",
@@ -34,11 +41,34 @@ _UNIT_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """Columns that are read together: one and the same object whenever they are."""
+    """Columns that are read together: one and the same object whenever they are.
 
-    names: tuple[str, ...]
+    Attributes:
+        names: As they follow each other in a row.
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        """Name them."""
+        self.names = names
+
+
+class Reading:
+    """What was read together last; a newer reading of the same columns takes its place.
+
+    Attributes:
+        columns: The columns of the row.
+        row: Values by column, in the order of `columns`; those that are no metrics are passed over.
+        turn: When it was read. Turns only grow, and a page looks again at those of new turns only.
+    """
+
+    __slots__ = ("columns", "row", "turn")
+
+    def __init__(self, columns: Columns, row: Row, turn: int = 0) -> None:
+        """Take it."""
+        self.columns, self.row, self.turn = columns, row, turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +78,12 @@ class Subject:
     Attributes:
         table: Whose metrics it has.
         labels: What tells it from others of the table.
-        values: Its newest values by column; other columns, such as keys, are passed over.
-        read: Columns that were read together -> the turn in which they were last. Turns only
-            grow, and a page looks again at those of new turns only.
+        readings: What is known of it, by columns; no column is in two of them.
     """
 
     table: Table
     labels: Labels
-    values: Mapping[str, Value]
-    read: Mapping[Columns, int] = field(default_factory=dict)
+    readings: Mapping[Columns, Reading]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +125,9 @@ class Page:
         self._statements = statements
         self._openmetrics = openmetrics
         self._turn = -1
-        self._parts: list[str] = []
+        self._parts: list[bytes] = []
         """Text, number, text, number, ..., text."""
-        self._slots: list[dict[str, int]] = []
+        self._places: list[dict[str, int]] = []
         """By subject: the place in `_parts` of each column that is not absent."""
         self._ways: list[dict[Columns, _Way]] = []
         """By subject: how columns that are read together get there."""
@@ -116,58 +143,70 @@ class Page:
         if not self._parts or not self._put_in():
             self._lay_out()
         self._turn = turn
-        return "".join(self._parts).encode()
+        return b"".join(self._parts)
 
     def _put_in(self) -> bool:
         """Put new numbers in place of old ones; False if other lines are needed, too."""
-        parts, last = self._parts, self._turn
+        last = self._turn
         for index, subject in enumerate(self._subjects):
-            for columns, turn in subject.read.items():
-                if turn <= last:
-                    continue
-                way = self._ways[index].get(columns)
-                if way is None:
-                    slots = self._slots[index]
-                    way = self._ways[index][columns] = _Way(subject.table, columns, slots)
-                numbers = way.numbers(subject.values)
-                if numbers is None:
-                    return False
-                for slot, number in zip(way.slots, numbers, strict=True):
-                    parts[slot] = number
+            for columns, reading in subject.readings.items():
+                if reading.turn > last:
+                    way = self._ways[index].get(columns) or self._new_way(index, columns)
+                    if not way.put(reading.row, self._parts):
+                        return False
         return True
+
+    def _new_way(self, index: int, columns: Columns) -> _Way:
+        subject, ways = self._subjects[index], self._ways[index]
+        # The way of columns that are read no more would know an older number than stands there.
+        for old in ways.keys() - subject.readings.keys():
+            del ways[old]
+        way = ways[columns] = _Way(subject.table, columns, self._places[index])
+        return way
 
     def _lay_out(self) -> None:
         """Write the text around the values that are there, and note their places in it."""
-        self._slots = [{} for _ in self._subjects]
+        self._places = [{} for _ in self._subjects]
         self._ways = [{} for _ in self._subjects]
-        parts: list[str] = []
+        parts: list[bytes] = []
         text = ""
         for table, subjects in self._tables():
-            for metrics in _families(table):
+            for metrics in _families(table) if subjects else ():
                 head = self._head(metrics)
-                for metric, (index, subject) in product(metrics, subjects):
-                    number = _number(subject.values.get(metric.column))
-                    if number is None:
-                        continue
-                    labels = _braces((self._node, *subject.labels, *metric.labels))
-                    parts += (f"{text}{head}{metric.name}{labels} ", number)
-                    self._slots[index][metric.column] = len(parts) - 1
-                    text, head = "\n", ""
+                for metric in metrics:
+                    name, column, own = metric.name, metric.column, _listed(metric.labels)
+                    for places, labels, values in subjects:
+                        value = values.get(column)
+                        number = None if value is None else _number(value)
+                        if number is None:
+                            continue
+                        comma = "," if own and labels else ""
+                        parts.append(f"{text}{head}{name}{{{labels}{comma}{own}}} ".encode())
+                        places[column] = len(parts)
+                        parts.append(number)
+                        text, head = "\n", ""
         for statements in _by_family(self._statements):
             first = statements[0]
             name = PREFIX + first.family
             text += self._comments(name, "gauge", None, first.help)
             # Two statements that read the same are one: a series may be there only once.
-            labels_there = dict.fromkeys(_braces((self._node, *one.labels)) for one in statements)
-            text += "".join(f"{name}{labels} 1\n" for labels in labels_there)
+            labels_there = dict.fromkeys(_listed((self._node, *one.labels)) for one in statements)
+            text += "".join([f"{name}{{{labels}}} 1\n" for labels in labels_there])
         if self._openmetrics:
             text += "# EOF\n"
-        self._parts = [*parts, text]
+        self._parts = [*parts, text.encode()]
 
-    def _tables(self) -> Iterator[tuple[Table, list[tuple[int, Subject]]]]:
-        """Every table, in the catalogue's order, and its subjects with their indexes."""
+    def _tables(self) -> Iterator[tuple[Table, list[tuple[dict[str, int], str, Row]]]]:
+        """Every table in the catalogue's order: places, labels and values of its subjects."""
         for table in TABLES.values():
-            yield table, [pair for pair in enumerate(self._subjects) if pair[1].table is table]
+            yield (
+                table,
+                [
+                    (places, _listed((self._node, *subject.labels)), _values(subject))
+                    for places, subject in zip(self._places, self._subjects, strict=True)
+                    if subject.table is table
+                ],
+            )
 
     def _head(self, metrics: Sequence[Metric]) -> str:
         """The comment lines before the series of a family."""
@@ -189,31 +228,39 @@ class Page:
 class _Way:
     """How the values of columns that are read together get to their places.
 
-    A page has hundreds of values each second, and in Python a step for each costs as much as
-    writing its digits. So they are taken, checked and written all at once.
+    Most values are those of the reading before, and to write one costs ten times as much as to
+    compare it: so only those that changed are written.
     """
 
-    __slots__ = ("_absent", "_get", "_get_absent", "slots")
+    __slots__ = ("_before", "_places")
 
-    def __init__(self, table: Table, columns: Columns, slots: Mapping[str, int]) -> None:
-        names = [metric.column for metric in table.metrics if metric.column in columns.names]
-        absent = [name for name in names if name not in slots]
-        there = [name for name in names if name in slots]
-        self.slots = [slots[name] for name in there]
-        self._get, self._get_absent = _getter(there), _getter(absent)
-        self._absent = (None,) * len(absent)
+    def __init__(self, table: Table, columns: Columns, places: Mapping[str, int]) -> None:
+        metrics = {metric.column for metric in table.metrics}
+        self._places = [
+            places.get(name, _ABSENT) if name in metrics else _NOWHERE for name in columns.names
+        ]
+        self._before: tuple[object, ...] = (_NOTHING,) * len(columns.names)
 
-    def numbers(self, values: Mapping[str, Value]) -> Iterable[str] | None:
-        """The numbers as they are written, in the order of `slots`.
+    def put(self, row: Row, parts: list[bytes]) -> bool:
+        """Put in what changed; False if a series is absent now, or there that was absent."""
+        values = tuple(row.values())
+        before, self._before = self._before, values
+        for place, value, old in zip(self._places, values, before, strict=True):
+            if value == old:
+                continue
+            text = repr(value)
+            if place >= 0 and text[-1] in _DIGITS:
+                parts[place] = text.encode()
+            elif place >= 0 or (place == _ABSENT and text[-1] in _DIGITS):
+                return False
+        return True
 
-        None if one of them is absent now, or if one is there that was absent.
-        """
-        there = self._get(values)
-        try:
-            is_same = math.isfinite(sum(there)) and self._get_absent(values) == self._absent
-        except TypeError:  # one of them is null
-            return None
-        return map(repr, there) if is_same else None
+
+def _values(subject: Subject) -> Row:
+    values: dict[str, Value] = {}
+    for reading in subject.readings.values():
+        values.update(reading.row)
+    return values
 
 
 def _families(table: Table) -> Iterable[list[Metric]]:
@@ -240,32 +287,25 @@ def _help(metrics: Sequence[Metric]) -> str:
     )
 
 
-def _braces(labels: Labels) -> str:
-    """`{a="b",...}`; an empty label is one that is not there."""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels if value) + "}"
+def _listed(labels: Labels) -> str:
+    """`a="b",...`; an empty label is one that is not there."""
+    return ",".join([f'{name}="{_escaped(value)}"' for name, value in labels if value])
 
 
 def _escaped(text: str) -> str:
-    return _escaped_line(text).replace('"', '\\"')
+    return text if _PLAIN.fullmatch(text) else _escaped_line(text).replace('"', '\\"')
 
 
 def _escaped_line(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
     # What cannot be written as UTF-8 came from outside and must not cost the whole page.
     text = text.encode(errors="replace").decode()
     return text.replace("\\", "\\\\").replace("\n", "\\n")
 
 
-def _getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Takes the values of these names."""
-    if not names:
-        return lambda _: ()
-    if len(names) == 1:  # of which `itemgetter` would return no tuple
-        name = names[0]
-        return lambda values: (values[name],)
-    return itemgetter(*names)
-
-
-def _number(value: Value) -> str | None:
+def _number(value: Value) -> bytes | None:
     """A finite number as it is written; None for everything else."""
-    is_number = isinstance(value, int | float) and math.isfinite(value)
-    return repr(value) if is_number else None
+    text = repr(value)
+    # Numbers end in a digit, and nothing else does: None, 'text', nan, inf.
+    return text.encode() if text[-1] in _DIGITS else None

@@ -170,6 +170,7 @@ class Writer:
         self._node, self._writes, self._every = node, writes, every_seconds
         self._clock, self._most_bytes = clock, most_bytes
         self._trouble = Trouble("influx", clock, say)
+        self._bad_rows = Trouble("influx", clock, say)
         self._backoff = Backoff(first_seconds=every_seconds) if backoff is None else backoff
         self._lock = threading.Lock()
         self._pending: deque[tuple[str, Sequence[Row]]] = deque()
@@ -217,7 +218,12 @@ class Writer:
         for name, rows in pending:
             table = TABLES[name]
             if table.metrics:
-                lines += write_rows(self._node, table, rows)
+                try:
+                    lines += write_rows(self._node, table, rows)
+                except (ValueError, TypeError, OverflowError) as error:
+                    # A value that its column cannot hold: these rows go, all others stay.
+                    self._given_up += 1
+                    self._bad_rows.failed(f"{name}: {error}; these rows are dropped")
             else:
                 self._latest.put(table, rows, 0)
         lines += self._statements()
@@ -353,7 +359,7 @@ def _read_token(path: Path | None) -> str | None:
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a line of text"
-        raise UsageError(f"token file {path}: {reason}") from error
+        raise UsageError(f"influx.token_file {path}: {reason}") from error
     if not token.isprintable() or not token:
-        raise UsageError(f"token file {path}: not a line of text")
+        raise UsageError(f"influx.token_file {path}: not a line of text")
     return token

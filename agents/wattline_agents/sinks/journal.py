@@ -10,6 +10,7 @@ spool after all has no second effect.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -18,8 +19,10 @@ from typing import Protocol
 
 from wattline_agents.errors import WireError
 from wattline_agents.rows import checked_row
+from wattline_agents.sinks.disk import DiskTrouble
 from wattline_agents.wire import Header, Row, table_named
 
+LOSS = "what does not fit is dropped and counted"
 _MOST_BYTES = 16 * 1024 * 1024
 """Far more than any node reads between two batches."""
 
@@ -66,20 +69,35 @@ class NoJournal:
 class FileJournal:
     """One file of JSON lines. What cannot be written is at risk as it would be without."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is opened before there is something to write or read."""
-        self._path = path
+    def __init__(self, path: Path, trouble: DiskTrouble | None = None) -> None:
+        """Nothing is opened before there is something to write or read.
+
+        Args:
+            path: The file.
+            trouble: Is told what cannot be written, and what can.
+        """
+        self._path, self._trouble = path, trouble
         self._bytes = 0
 
     def add(self, batch: OpenBatch, rows: Sequence[Row]) -> None:
         """Write down that these rows were added to that batch."""
         line = {"table": batch.table, "header": asdict(batch.header), "rows": list(map(dict, rows))}
-        with suppress(OSError, ValueError):
+        start: int | None = None
+        try:
             content = json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
             if self._bytes + len(content) <= _MOST_BYTES:
                 with self._path.open("ab") as file:
+                    start = file.tell()
                     file.write(content)
                 self._bytes += len(content)
+        except OSError as error:
+            if start is not None:
+                with suppress(OSError):
+                    os.truncate(self._path, start)  # half a line would spoil the next one
+            if self._trouble is not None:
+                self._trouble.failed(error.strerror or str(error), LOSS)
+        except ValueError:
+            pass  # no number: said when the batch is made
 
     def clear(self) -> None:
         """All of it is elsewhere now."""
@@ -106,8 +124,8 @@ class FileJournal:
                 table = table_named(str(entry["table"]))
                 header = Header(**entry["header"])
                 rows = [checked_row(table, row) for row in entry["rows"]]
-            except (ValueError, KeyError, TypeError, WireError):
+                batch = OpenBatch(table.name, header)
+                batches.setdefault((header.boot, header.sequence), batch).rows.extend(rows)
+            except (ValueError, KeyError, TypeError, RecursionError, WireError):
                 continue
-            batch = OpenBatch(table.name, header)
-            batches.setdefault((header.boot, header.sequence), batch).rows.extend(rows)
         return list(batches.values())

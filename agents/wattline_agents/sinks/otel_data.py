@@ -1,49 +1,22 @@
-"""Makes OpenTelemetry's own metric points of the newest rows.
+"""Makes points for OpenTelemetry of the newest rows.
 
 There is one point for a value, with the time at which it was read and exactly as it was read. No
 instrument and no view stands between: what is read is already a total or a momentary value, so
 there is nothing to aggregate.
-
-From one export to the next only numbers and times change. So a request is built of the SDK's data
-model and encoded by the SDK once for a set of series, and from then on only filled in, which is a
-twentieth of the work of encoding it anew.
-
-Only the chosen sink imports this module, since it needs the library.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    Gauge,
-    Metric,
-    MetricsData,
-    NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
-    Sum,
-)
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
-from wattline_agents import __version__
 from wattline_agents.catalogue import PREFIX, TABLES, Table, Type
 from wattline_agents.clock import Clock
 from wattline_agents.config import AgentConfig
 from wattline_agents.sinks.exposition import Labels
 from wattline_agents.sinks.otel_names import (
-    SCHEMA_URL,
     STATUS,
-    VERSION,
     Instrument,
     Name,
     component_of,
@@ -53,13 +26,20 @@ from wattline_agents.sinks.otel_names import (
 from wattline_agents.sinks.prometheus.latest import Latest
 from wattline_agents.wire import Row, Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wattline_agents.sinks.otel_encode import EncodedPoint
+
 _MOST_SUBJECTS = 4_096
 """Of one table between two exports; a node has some hundred processes on its devices at most."""
+_MOST_REMEMBERED = 8_192
+"""Of all tables, between exports; a counter that is forgotten counts as new when it comes again."""
 _MOST_ROWS = 32
 """Of one subject between two exports, with different columns."""
-_MOST_TEMPLATES = 4
-"""Sets of series: columns come at different paces, so a few sets alternate."""
+_MOST_SHAPES = 16
+"""Sets of columns that rows of one subject have: one for each pace that falls on a tick."""
 _NS_PER_MS = 1_000_000
+_MOST_VALUE = 2.0**63
 _FORGET_SECONDS = 7_200.0
 """A counter that did not come for two hours is a new one when it comes again."""
 
@@ -82,67 +62,123 @@ _KEY_NAMES = {
 """Columns that are keys -> attributes. Bare `job` and `instance` would hide those that Prometheus
 makes of the service's name and instance."""
 
+_WHOLE = {
+    table.name: frozenset(metric.column for metric in table.metrics if metric.type is Type.INT)
+    for table in TABLES.values()
+}
+"""Table -> columns that are whole numbers."""
+
 _Key = tuple[Value, ...]
 _Attributes = dict[str, str | int]
 
 
-@dataclass(slots=True, eq=False)
 class Series:
     """One column of one subject.
 
     Attributes:
         name: What it is called.
-        attributes: What tells it from others of the name.
         is_whole: Whether its values are whole numbers.
         start_ns: Since when it counts: since it was first seen, or seen to begin anew.
-        last: Its newest value.
+        encoded: What OpenTelemetry's encoder made of it; None before it was asked.
     """
 
-    name: Name
-    attributes: _Attributes
-    is_whole: bool
-    start_ns: int = 0
-    last: int | float = 0
+    __slots__ = ("_last", "_shared", "encoded", "is_counted", "is_whole", "name", "start_ns")
+
+    def __init__(self, name: Name, shared: Mapping[str, str | int], is_whole: bool) -> None:
+        """Begin without a value.
+
+        Args:
+            name: What it is called.
+            shared: What tells it from others of the name, beside the attributes of its name.
+            is_whole: Whether its values are whole numbers.
+        """
+        self.name, self._shared, self.is_whole = name, shared, is_whole
+        self.is_counted = name.instrument is not Instrument.GAUGE
+        self.start_ns = 0
+        self.encoded: EncodedPoint | None = None
+        self._last: int | float = 0
+
+    @property
+    def attributes(self) -> _Attributes:
+        """What tells it from others of the name."""
+        return {**self._shared, **self.name.attributes}
 
     def note(self, time_ns: int, value: int | float) -> None:
         """Take a new value into account."""
         is_new = not self.start_ns
-        if is_new or (value < self.last and self.name.instrument is Instrument.COUNTER):
+        if is_new or (value < self._last and self.name.instrument is Instrument.COUNTER):
             self.start_ns = time_ns
-        self.last = value
-
-
-@dataclass(slots=True)
-class _Subject:
-    """A device, the node, a job, ...: its series, and when it was last heard of."""
-
-    series: dict[str, Series]
-    status: dict[str, Series]
-    heard: float = 0.0
+        self._last = value
 
 
 Point = tuple[Series, int, int | float]
-"""A series, the time in nanoseconds, and the value."""
+"""A series, the time in nanoseconds, and the value: whole where the series is."""
+
+_Plan = list[tuple[int, Callable[[Row], tuple[Value, ...]], list[Series]]]
+"""Which row, how to get its columns, and their series."""
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
-    """What is to be exported now, in two forms.
+class _Subject:
+    """A device, the node, a job, ...: its series, and when it was last heard of."""
 
-    Attributes:
-        request: Encoded but for its last step; good until the next export is collected.
-        data: The same in the SDK's data model.
-    """
+    __slots__ = ("_full", "_names", "_own", "_plans", "_series", "_whole", "heard")
 
-    request: ExportMetricsServiceRequest
-    points: Sequence[Point]
-    resource: Resource
-    scope: InstrumentationScope
+    def __init__(
+        self, table: Table, component: str | None, own: _Attributes, full: _Attributes
+    ) -> None:
+        """Begin without series.
 
-    @property
-    def data(self) -> MetricsData:
-        """The same in the SDK's data model, made when asked for."""
-        return _data(self.points, self.resource, self.scope)
+        Args:
+            table: Whose columns it has.
+            component: For `meter`: what it is a meter of.
+            own: What every point of it carries.
+            full: What those carry that have a name of OpenTelemetry's own.
+        """
+        self._names = names_of(table, component)
+        self._whole = _WHOLE[table.name]
+        self._own, self._full = own, full
+        self._series: dict[str, Series] = {}
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self.heard = 0.0
+
+    def plan(self, rows: Sequence[Row]) -> _Plan:
+        """Where the newest of every column stands in rows that have such columns."""
+        shape = tuple(rows[0])
+        for row in rows[1:]:
+            shape = (*shape, "", *row)
+        plan = self._plans.get(shape)
+        if plan is None:
+            if len(self._plans) >= _MOST_SHAPES:
+                self._plans.clear()
+            plan = self._plans[shape] = self._planned(rows)
+        return plan
+
+    def status(self, state: str) -> Series:
+        """The series that tells whether it is in that state."""
+        series = self._series.get(state)
+        if series is None:
+            told = {**self._full, "hw.state": state}
+            series = self._series[state] = Series(STATUS, told, is_whole=True)
+        return series
+
+    def _planned(self, rows: Sequence[Row]) -> _Plan:
+        places = {column: place for place, row in enumerate(rows) for column in row}
+        plan: _Plan = []
+        for place in range(len(rows)):
+            columns = [one for one in self._names if places.get(one) == place]
+            if columns:
+                # The time keeps it a tuple where there is one column alone.
+                get = itemgetter("time_unix_ms", *columns)
+                plan.append((place, get, [self._one(column) for column in columns]))
+        return plan
+
+    def _one(self, column: str) -> Series:
+        series = self._series.get(column)
+        if series is None:
+            name = self._names[column]
+            shared = self._full if name.is_convention else self._own
+            series = self._series[column] = Series(name, shared, column in self._whole)
+        return series
 
 
 class Points:
@@ -154,20 +190,6 @@ class Points:
     def __init__(self, agent: AgentConfig, clock: Clock) -> None:
         """Begin with nothing."""
         self._clock, self._node = clock, agent.node
-        self._resource = Resource(
-            {
-                "host.name": agent.node,
-                "service.name": "wattline-agent",
-                "service.version": __version__,
-                # Who keeps series apart by job and instance alone would else mix all nodes.
-                "service.instance.id": f"{agent.system}/{agent.node}",
-                "wattline.system": agent.system,
-            },
-            SCHEMA_URL,
-        )
-        self._scope = InstrumentationScope(
-            "wattline_agents", __version__, SCHEMA_URL, {"wattline.names": VERSION}
-        )
         self._lock = threading.Lock()
         self._newest: dict[str, dict[_Key, list[Row]]] = {}
         self._told: list[tuple[str, Sequence[Row]]] = []
@@ -175,7 +197,6 @@ class Points:
         self._identity: dict[Value, _Attributes] = {}
         self._subjects: dict[tuple[str, _Key], _Subject] = {}
         self._statements: dict[tuple[str, Labels], Series] = {}
-        self._templates: dict[tuple[Series, ...], _Template] = {}
 
     def accept(self, table: str, rows: Sequence[Row]) -> None:
         """Keep the rows in place of older ones of the same subjects."""
@@ -196,8 +217,8 @@ class Points:
                 else:
                     _keep(kept, row)
 
-    def collect(self) -> Export | None:
-        """The points of all that came since the last call; None if there are none."""
+    def collect(self) -> list[Point]:
+        """The points of all that came since the last call."""
         with self._lock:
             newest, self._newest = self._newest, {}
             told, self._told = self._told, []
@@ -211,22 +232,7 @@ class Points:
                 self._add(points, TABLES[table], key, rows)
         self._add_statements(points)
         self._forget()
-        if not points:
-            return None
-        for series, time_ns, value in points:
-            series.note(time_ns, value)
-        request = self._template(points).filled(points)
-        return Export(request, points, self._resource, self._scope)
-
-    def _template(self, points: Sequence[Point]) -> _Template:
-        key = tuple([series for series, _, _ in points])
-        template = self._templates.pop(key, None)
-        if template is None:
-            template = _Template(points, self._resource, self._scope)
-        self._templates[key] = template  # the last is the newest
-        if len(self._templates) > _MOST_TEMPLATES:
-            del self._templates[next(iter(self._templates))]
-        return template
+        return points
 
     def _identify(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -248,21 +254,22 @@ class Points:
         if subject is None:
             subject = self._subjects[table.name, key] = self._subject(table, key)
         subject.heard = self._clock.monotonic()
-        newest: dict[str, Value] = {}
-        times: dict[str, int] = {}
-        for row in rows:
-            newest.update(row)
-            times |= dict.fromkeys(row, int(row["time_unix_ms"] or 0) * _NS_PER_MS)
-        for column, series in subject.series.items():
-            value = newest.get(column)
-            # What is no finite number is not nought when taken from itself.
-            if value is None or isinstance(value, str) or value - value != 0:
-                continue
-            points.append((series, times[column], value))
-        up, action = newest.get("up"), newest.get("recovery_action")
-        if subject.status and isinstance(up, int | float):
-            found = states(int(up), int(action) if isinstance(action, int | float) else None)
-            points += [(subject.status[state], times["up"], one) for state, one in found.items()]
+        for place, get, members in subject.plan(rows):
+            time_ms, *values = get(rows[place])
+            time_ns = int(time_ms or 0) * _NS_PER_MS
+            for series, value in zip(members, values, strict=True):
+                # What is no number, or none that a point can hold, is left out.
+                if value is None or isinstance(value, str):
+                    continue
+                if not -_MOST_VALUE < value < _MOST_VALUE:
+                    continue
+                if series.is_whole:
+                    value = int(value)
+                if series.is_counted:
+                    series.note(time_ns, value)
+                points.append((series, time_ns, value))
+        if table.name == "device":
+            _add_status(points, subject, rows)
 
     def _add_statements(self, points: list[Point]) -> None:
         """Add who and what is here, as gauges of value 1 that say it in their attributes."""
@@ -283,21 +290,7 @@ class Points:
         component = component_of(str(key[1])) if table.name == "meter" else None
         own = self._own(table, key)
         full = own | self._component(table, key, component)
-        names = names_of(table, component)
-        return _Subject(
-            {
-                metric.column: Series(
-                    (name := names[metric.column]),
-                    {**(full if name.is_convention else own), **name.attributes},
-                    metric.type is Type.INT,
-                )
-                for metric in table.metrics
-            },
-            {
-                state: Series(STATUS, {**full, "hw.state": state}, is_whole=True)
-                for state in (states(1, None) if table.name == "device" else ())
-            },
-        )
+        return _Subject(table, component, own, full)
 
     def _own(self, table: Table, key: _Key) -> _Attributes:
         """What every point of a subject carries."""
@@ -325,36 +318,13 @@ class Points:
     def _forget(self) -> None:
         horizon = self._clock.monotonic() - _FORGET_SECONDS
         gone = [place for place, one in self._subjects.items() if one.heard < horizon]
+        more = len(self._subjects) - len(gone) - _MOST_REMEMBERED
+        if more > 0:
+            # Short-lived processes come by the thousand; those heard of longest ago go first.
+            gone = sorted(self._subjects, key=lambda place: self._subjects[place].heard)
+            gone = gone[: len(self._subjects) - _MOST_REMEMBERED]
         for place in gone:
             del self._subjects[place]
-
-
-class _Template:
-    """A request for a fixed set of series, whose numbers and times are filled in."""
-
-    def __init__(
-        self, points: Sequence[Point], resource: Resource, scope: InstrumentationScope
-    ) -> None:
-        """Let the SDK encode it once."""
-        self._request = encode_metrics(_data(points, resource, scope))
-        (metrics,) = [one.metrics for one in self._request.resource_metrics[0].scope_metrics]
-        self._messages: list[Any] = [None] * len(points)
-        for metric, (_, places) in zip(metrics, _by_name(points), strict=True):
-            messages = getattr(metric, metric.WhichOneof("data") or "").data_points
-            for place, message in zip(places, messages, strict=True):
-                self._messages[place] = message
-
-    def filled(self, points: Sequence[Point]) -> ExportMetricsServiceRequest:
-        """The request with these points, which are of the series it was made for."""
-        for message, (series, time_ns, value) in zip(self._messages, points, strict=True):
-            message.time_unix_nano = time_ns
-            if series.is_whole:
-                message.as_int = int(value)
-            else:
-                message.as_double = value
-            if series.name.instrument is not Instrument.GAUGE:
-                message.start_time_unix_nano = series.start_ns
-        return self._request
 
 
 def _keep(kept: list[Row], row: Row) -> None:
@@ -368,31 +338,21 @@ def _keep(kept: list[Row], row: Row) -> None:
         kept[:] = list({tuple(one): one for one in kept}.values())[-_MOST_ROWS // 2 :]
 
 
-def _by_name(points: Sequence[Point]) -> list[tuple[Name, list[int]]]:
-    """Which points have which name: points of one name are one metric."""
-    places: dict[str, tuple[Name, list[int]]] = {}
-    for place, (series, _, _) in enumerate(points):
-        places.setdefault(series.name.name, (series.name, []))[1].append(place)
-    return list(places.values())
-
-
-def _data(points: Sequence[Point], resource: Resource, scope: InstrumentationScope) -> MetricsData:
-    """The points in the SDK's data model."""
-    metrics = []
-    for name, places in _by_name(points):
-        members = [_number(*points[place]) for place in places]
-        data: Gauge | Sum
-        if name.instrument is Instrument.GAUGE:
-            data = Gauge(members)
-        else:
-            is_monotonic = name.instrument is Instrument.COUNTER
-            data = Sum(members, AggregationTemporality.CUMULATIVE, is_monotonic)
-        metrics.append(Metric(name.name, name.help, name.unit, data))
-    in_scope = ScopeMetrics(scope, metrics, SCHEMA_URL)
-    return MetricsData([ResourceMetrics(resource, [in_scope], SCHEMA_URL)])
-
-
-def _number(series: Series, time_ns: int, value: int | float) -> NumberDataPoint:
-    start_ns: Any = None if series.name.instrument is Instrument.GAUGE else series.start_ns
-    number = int(value) if series.is_whole else float(value)
-    return NumberDataPoint(series.attributes, start_ns, time_ns, number)
+def _add_status(points: list[Point], subject: _Subject, rows: Sequence[Row]) -> None:
+    """Add which state a device is in, if it is known."""
+    newest: dict[str, tuple[Value, Value]] = {
+        column: (row[column], row["time_unix_ms"])
+        for row in rows
+        for column in ("up", "recovery_action")
+        if column in row
+    }
+    up, time_ms = newest.get("up", (None, None))
+    if not isinstance(up, int | float):
+        return
+    action, _ = newest.get("recovery_action", (None, None))
+    time_ns = int(time_ms or 0) * _NS_PER_MS
+    found = states(int(up), int(action) if isinstance(action, int | float) else None)
+    for state, one in found.items():
+        series = subject.status(state)
+        series.note(time_ns, one)
+        points.append((series, time_ns, one))

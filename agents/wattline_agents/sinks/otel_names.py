@@ -62,6 +62,8 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class _Convention:
+    """A name of OpenTelemetry's own, its instrument, and what tells the column apart."""
+
     name: str
     instrument: Instrument = Instrument.GAUGE
     attributes: Attributes = field(default_factory=dict)

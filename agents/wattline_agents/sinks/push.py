@@ -192,10 +192,11 @@ class Pusher:
     def _encoded(self, batch: OpenBatch) -> Batch | None:
         try:
             body = encode(table_named(batch.table), batch.rows)
-        except WireError as error:
-            # A source that gives rows of no known shape is wrong in its code: its rows go, the
-            # rows of the others stay.
-            self._say(f"push: {error}; these rows are dropped")
+        except (WireError, ValueError, TypeError, OverflowError) as error:
+            # A source that gives rows of no known shape, or a value that its column cannot hold,
+            # is wrong in its code: its rows go, the rows of the others stay.
+            reason = " ".join(str(error).split())[:200]
+            self._say(f"push: {batch.table}: {reason}; these rows are dropped")
             return None
         return Batch(batch.table, batch.header, body)
 

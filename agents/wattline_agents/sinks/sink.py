@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from wattline_agents.wire import Row
 
@@ -45,4 +45,13 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Send or keep what it still holds, and end; takes a few seconds at most."""
+        ...
+
+
+@runtime_checkable
+class KeepsSets(Protocol):
+    """A sink that shows what was told last, and has to hear when that is nothing any more."""
+
+    def told_none(self, table: str) -> None:
+        """The rows of a table that is always told as a whole, as `capability` is, are none now."""
         ...

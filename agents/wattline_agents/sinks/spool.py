@@ -18,13 +18,16 @@ import fcntl
 import json
 import os
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
 
+from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.errors import UsageError, WireError
 from wattline_agents.sinks.batch import Batch
-from wattline_agents.sinks.journal import FileJournal, Journal, NoJournal
+from wattline_agents.sinks.disk import DiskTrouble
+from wattline_agents.sinks.journal import LOSS, FileJournal, Journal, NoJournal
 
 _SUFFIX = ".batch"
 _MOST_FILES = 100_000
@@ -141,13 +144,27 @@ class MemorySpool:
 class DirectorySpool:
     """A spool on disk."""
 
-    def __init__(self, path: Path, most_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        most_bytes: int,
+        say: Callable[[str], None] = lambda message: None,
+        clock: Clock | None = None,
+    ) -> None:
         """Open a directory, made if it is not there, with whatever still waits in it.
+
+        Args:
+            path: The directory.
+            most_bytes: How much may wait in it.
+            say: Takes the few lines meant for a person.
+            clock: Where time comes from.
 
         Raises:
             UsageError: It cannot be used, or another agent uses it.
         """
-        self.journal: Journal = FileJournal(path / "journal")
+        self._trouble = DiskTrouble(f"spool {path}", clock or SystemClock(), say)
+        self._unwritten = 0
+        self.journal: Journal = FileJournal(path / "journal", self._trouble)
         self._path, self._most_bytes = path, most_bytes
         self._refused_path = path / "refused"
         try:
@@ -275,10 +292,13 @@ class DirectorySpool:
         try:
             temporary.write_bytes(content)
             temporary.rename(path)
-        except OSError:
+        except OSError as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+            self._unwritten += 1
+            self._trouble.failed(error.strerror or str(error), LOSS)
             return False
+        self._trouble.worked(f"{self._unwritten} batches were dropped since the start")
         return True
 
 

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -21,3 +22,12 @@ def make_batch() -> Callable[..., Batch]:
         return Batch("device", header, body)
 
     return make
+
+
+@pytest.fixture
+def small_files() -> Iterator[Callable[[int], None]]:
+    """Sets how large a file may become: beyond it writing fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores SIGXFSZ, so that writing raises.
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -23,6 +23,8 @@ def test_a_batch_comes_back_from_its_file_as_it_was(make_batch: MakeBatch) -> No
         lambda content: content.replace(b'"device"', b'"devices"'),
         lambda content: content.replace(b'"boot"', b'"boots"'),
         lambda content: b"[]\n" + content,
+        lambda content: 100_000 * b"[" + b"\n" + content,
+        lambda content: content.replace(b'"body_bytes": ', b'"body_bytes": 1e999, "more": ', 1),
     ],
 )
 def test_a_spoiled_file_is_no_batch(make_batch: MakeBatch, spoil: Callable[[bytes], bytes]) -> None:

@@ -8,8 +8,8 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_1
 
 from wattline_agents.catalogue import TABLES, Kind, Metric, Table, Type
-from wattline_agents.sinks.exposition import Columns, Page, Statement, Subject
-from wattline_agents.wire import Value
+from wattline_agents.sinks.exposition import Columns, Labels, Page, Reading, Statement, Subject
+from wattline_agents.wire import Row, Value
 
 Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -21,6 +21,16 @@ AWKWARD: tuple[int | float, ...] = (
 
 def labels_of(table: Table, number: int) -> tuple[tuple[str, str], ...]:
     return tuple((name, f"{name}-{number}") for name in table.key)
+
+
+def reading_of(row: Row, turn: int = 0) -> dict[Columns, Reading]:
+    """All that is known of a subject, read at once."""
+    columns = Columns(tuple(row))
+    return {columns: Reading(columns, row, turn)}
+
+
+def subject_of(table: str, labels: Labels, row: Row) -> Subject:
+    return Subject(TABLES[table], labels, reading_of(row))
 
 
 def value_of(metric: Metric, number: int) -> int | float:
@@ -40,7 +50,7 @@ def everything() -> list[Subject]:
             for metric in table.metrics:
                 values[metric.column] = value_of(metric, count)
                 count += 1
-            subjects.append(Subject(table, labels_of(table, number), values))
+            subjects.append(subject_of(table.name, labels_of(table, number), values))
     return subjects
 
 
@@ -55,7 +65,8 @@ def expected(subjects: Iterable[Subject], statements: Iterable[Statement] = ()) 
     found: Found = {}
     for subject in subjects:
         for metric in subject.table.metrics:
-            value = subject.values.get(metric.column)
+            values = [reading.row.get(metric.column) for reading in subject.readings.values()]
+            value = next((value for value in values if value is not None), None)
             if value is not None:
                 labels = frozenset((("node", "n01"), *subject.labels, *metric.labels))
                 found[metric.name, labels] = float(value)
@@ -119,7 +130,7 @@ def test_what_is_null_or_no_finite_number_is_absent() -> None:
         "up": 1, "power_watts": None, "busy_ratio": math.nan, "memory_busy_ratio": math.inf,
         "power_stale": "no",
     }  # fmt: skip
-    subjects = [Subject(TABLES["device"], (("device", "GPU-1"),), values)]
+    subjects = [subject_of("device", (("device", "GPU-1"),), values)]
     found = parsed(Page("n01", subjects, ()).render())
     assert [name for name, _ in found] == ["aif_gpu_up"]
 
@@ -160,31 +171,34 @@ def test_a_page_filled_again_is_as_one_made_anew(
     before: dict[str, Value], after: dict[str, Value], openmetrics: bool
 ) -> None:
     key: dict[str, Value] = {"time_unix_ms": 1, "device": "GPU-1"}
-    values = {**key, **before}
     other: dict[str, Value] = {**key, "up": 1, "power_watts": 7.5}
-    read: dict[Columns, int] = {Columns(tuple(values)): 1}
+    readings = reading_of({**key, **before}, 1)
     subjects = [
-        Subject(TABLES["device"], (("device", "GPU-0"),), other, {Columns(tuple(other)): 1}),
-        Subject(TABLES["device"], (("device", "GPU-1"),), values, read),
+        Subject(TABLES["device"], (("device", "GPU-0"),), reading_of(other, 1)),
+        Subject(TABLES["device"], (("device", "GPU-1"),), readings),
     ]
     page = Page("n01", subjects, STATEMENTS, openmetrics=openmetrics)
     page.render(turn=1)
-    for turn in (2, 3):
-        values.update(after)
-        read[Columns(tuple(after))] = turn
+    for turn, news in ((2, after), (3, after), (4, before), (5, after)):
+        (kept,) = readings.values()
+        row = {**kept.row, **news}
+        if len(row) > len(kept.row):
+            readings.clear()
+            readings.update(reading_of(row, turn))
+        else:
+            kept.row, kept.turn = row, turn
         anew = Page("n01", subjects, STATEMENTS, openmetrics=openmetrics).render(turn=turn)
         assert page.render(turn=turn) == anew
 
 
 def test_what_was_not_read_again_is_not_looked_at() -> None:
-    values: dict[str, Value] = {"up": 1}
-    columns = Columns(("up",))
-    read = {columns: 1}
-    page = Page("n01", [Subject(TABLES["device"], (), values, read)], ())
+    readings = reading_of({"up": 1}, 1)
+    (kept,) = readings.values()
+    page = Page("n01", [Subject(TABLES["device"], (), readings)], ())
     page.render(turn=1)
-    values["up"] = 0
+    kept.row = {"up": 0}
     assert b" 1\n" in page.render(turn=2)
-    read[columns] = 3
+    kept.turn = 3
     assert b" 0\n" in page.render(turn=3)
 
 

@@ -142,6 +142,19 @@ def test_what_waits_is_bounded_and_what_was_given_up_is_counted(
     assert writes.lines == [line(second) for second in range(600 - len(writes.lines), 600)]
 
 
+def test_rows_with_a_value_that_no_field_holds_are_given_up_and_the_others_go(
+    writes: FakeWrites, make_writer: Any, said: list[str]
+) -> None:
+    writer = make_writer()
+    writer.accept("device", [row() | {"power_watts": 10**400}])
+    writer.accept("device", [row(2)])
+    writer.flush()
+    writer.pump()
+    assert writes.lines == [line(2)]
+    assert writer.health().exports_failed == 1
+    assert "these rows are dropped" in said[0]
+
+
 def test_rows_that_no_thread_fetches_are_bounded(make_writer: Any) -> None:
     writer = make_writer()
     many = [row()] * 50_000
@@ -315,7 +328,7 @@ def test_a_database_that_is_not_there_is_said_in_few_words() -> None:
 def test_a_token_file_that_holds_no_token_is_named(tmp_path: Path, content: str) -> None:
     token = tmp_path / "token"
     token.write_text(content)
-    with pytest.raises(UsageError, match=f"token file {token}: not a line of text"):
+    with pytest.raises(UsageError, match=f"influx.token_file {token}: not a line of text"):
         ClientWrites(InfluxSettings("http://127.0.0.1:9", token_file=token))
 
 

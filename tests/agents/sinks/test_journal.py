@@ -1,7 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from wattline_agents.sinks.disk import DiskTrouble
 from wattline_agents.sinks.journal import FileJournal, NoJournal, OpenBatch
 from wattline_agents.wire import Header, Row
 
@@ -53,6 +56,9 @@ def test_a_last_line_that_was_cut_short_costs_that_line_alone(tmp_path: Path, cu
         '{"table": "device"}',
         '{"table": "no", "header": {}, "rows": []}',
         '{"table": "device", "header": {"system": "a"}, "rows": []}',
+        '{"table": "device", "rows": [], "header": {"system": "a", "node": "b", "boot": [1],'
+        ' "sequence": 1, "period_ms": 1}}',
+        100_000 * "[",
     ],
 )
 def test_what_is_no_line_of_a_journal_is_passed_over(tmp_path: Path, line: str) -> None:
@@ -72,3 +78,19 @@ def test_a_spool_in_memory_has_nothing_to_read_back() -> None:
     journal = NoJournal()
     journal.add(batch(1), [row(1)])
     assert journal.read() == []
+
+
+def test_half_a_line_on_a_full_disk_does_not_spoil_the_next(
+    tmp_path: Path, clock: Any, said: list[str], small_files: Callable[[int], None]
+) -> None:
+    path = tmp_path / "journal"
+    journal = FileJournal(path, DiskTrouble("spool", clock, said.append))
+    journal.add(batch(1), [row(1)])
+    size = path.stat().st_size
+    small_files(size + 20)
+    journal.add(batch(1), [row(2)])
+    assert path.stat().st_size == size
+    small_files(100_000)
+    journal.add(batch(1), [row(3)])
+    assert [one.rows for one in FileJournal(path).read()] == [[row(1), row(3)]]
+    assert said == ["spool: File too large; what does not fit is dropped and counted"]

@@ -1,24 +1,64 @@
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.sdk.metrics.export import AggregationTemporality, Gauge, Sum
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.sdk.metrics.export import AggregationTemporality, Gauge, MetricsData, Sum
 
 from wattline_agents import __version__
 from wattline_agents.catalogue import TABLES, Table, Type
 from wattline_agents.config import AgentConfig
-from wattline_agents.sinks.otel_data import Export, Points
+from wattline_agents.sinks.otel_data import Point, Points
+from wattline_agents.sinks.otel_encode import encode, metrics_data
 from wattline_agents.sinks.otel_names import names_of
+from wattline_agents.sinks.otel_request import Requests
 from wattline_agents.wire import Row
 
 AGENT = AgentConfig(system="test", node="n01")
 START_NS = 1_790_000_000_000 * 1_000_000
 
 
+@dataclass(frozen=True)
+class Export:
+    """What is exported, as it is sent, and as the SDK's data model has it."""
+
+    request: bytes
+    data: MetricsData
+
+
+class Exports:
+    """Points and the requests made of them."""
+
+    def __init__(self, clock: Any) -> None:
+        self.points, self.requests = Points(AGENT, clock), Requests(AGENT)
+        self.accept = self.points.accept
+
+    def collect(self) -> Export | None:
+        points = self.points.collect()
+        new = [series for series, _, _ in points if series.encoded is None]
+        if new:
+            self.requests.learn(new, encode(self.requests.described(new)))
+        request = self.requests.filled(points)
+        return None if request is None else Export(bytes(request), self._data(points))
+
+    def _data(self, points: Sequence[Point]) -> MetricsData:
+        description = self.requests.described([series for series, _, _ in points])
+        numbers = [
+            [(one.start_ns, time_ns, value if one.is_whole else float(value))
+             for one, time_ns, value in points if one.name.name == metric[0]]
+            for metric in description[3]
+        ]  # fmt: skip
+        data: MetricsData = metrics_data(description, numbers)
+        return data
+
+
 @pytest.fixture
-def points(clock: Any) -> Points:
-    return Points(AGENT, clock)
+def points(clock: Any) -> Exports:
+    return Exports(clock)
 
 
 def row(clock: Any, **more: Any) -> Row:
@@ -31,8 +71,9 @@ def series(export: Export | None) -> Iterator[tuple[str, Mapping[str, Any], Any]
     Both forms say the same: what was filled in is what the SDK would encode anew.
     """
     assert export is not None
-    data = export.data
-    assert encode_metrics(data) == export.request
+    data, sent = export.data, ExportMetricsServiceRequest()
+    sent.ParseFromString(export.request)
+    assert sent == encode_metrics(data)
     (resource,) = data.resource_metrics
     for metric in resource.scope_metrics[0].metrics:
         assert isinstance(metric.data, Sum | Gauge)
@@ -46,7 +87,7 @@ def point(data: Export | None, name: str) -> Any:
     return found
 
 
-def test_a_point_has_the_value_and_the_time_of_its_row(points: Points, clock: Any) -> None:
+def test_a_point_has_the_value_and_the_time_of_its_row(points: Exports, clock: Any) -> None:
     points.accept(
         "device", [row(clock, power_watts=412.3000000000001, memory_used_bytes=2**53 + 1)]
     )
@@ -63,7 +104,7 @@ def test_a_point_has_the_value_and_the_time_of_its_row(points: Points, clock: An
 
 @pytest.mark.parametrize("table", [t for t in TABLES.values() if t.metrics], ids=lambda t: t.name)
 def test_every_column_of_the_catalogue_arrives_under_its_name(
-    points: Points, clock: Any, table: Table
+    points: Exports, clock: Any, table: Table
 ) -> None:
     given: dict[str, Any] = {"time_unix_ms": clock.unix_ms()}
     given |= {
@@ -86,7 +127,7 @@ def test_every_column_of_the_catalogue_arrives_under_its_name(
         assert has.items() >= names[column].attributes.items()
 
 
-def test_the_resource_says_who_exports(points: Points, clock: Any) -> None:
+def test_the_resource_says_who_exports(points: Exports, clock: Any) -> None:
     points.accept("device", [row(clock, up=1)])
     data = points.collect()
     assert data is not None
@@ -100,7 +141,7 @@ def test_the_resource_says_who_exports(points: Points, clock: Any) -> None:
 
 
 def test_who_a_device_is_stands_on_the_points_that_follow_a_convention(
-    points: Points, clock: Any
+    points: Exports, clock: Any
 ) -> None:
     info = {"index": 3, "vendor": "nvidia", "model": "H100", "serial": "165", "driver": "580.1",
             "vbios": "96.0"}  # fmt: skip
@@ -123,14 +164,14 @@ def test_who_a_device_is_stands_on_the_points_that_follow_a_convention(
     assert about.attributes["model"] == "H100"
 
 
-def test_the_owner_of_a_job_is_not_told(points: Points, clock: Any) -> None:
+def test_the_owner_of_a_job_is_not_told(points: Exports, clock: Any) -> None:
     told = {"time_unix_ms": clock.unix_ms(), "job": "42", "name": "train", "user": "jane"}
     points.accept("job_info", [told])
     data = points.collect()
     assert point(data, "aif_job_info").attributes == {"wattline.job": "42", "name": "train"}
 
 
-def test_a_counter_keeps_its_start_until_it_begins_anew(points: Points, clock: Any) -> None:
+def test_a_counter_keeps_its_start_until_it_begins_anew(points: Exports, clock: Any) -> None:
     starts = []
     for joules in (100.0, 250.0, 250.0, 10.0, 20.0):
         points.accept("device", [row(clock, energy_joules_total=joules)])
@@ -141,7 +182,7 @@ def test_a_counter_keeps_its_start_until_it_begins_anew(points: Points, clock: A
     assert starts == [0, 0, 0, 30, 30]
 
 
-def test_what_is_in_use_may_shrink_without_a_new_start(points: Points, clock: Any) -> None:
+def test_what_is_in_use_may_shrink_without_a_new_start(points: Exports, clock: Any) -> None:
     for used in (100, 50):
         points.accept("device", [row(clock, memory_used_bytes=used)])
         memory = point(points.collect(), "hw.gpu.memory.usage")
@@ -149,7 +190,7 @@ def test_what_is_in_use_may_shrink_without_a_new_start(points: Points, clock: An
         clock.sleep(10)
 
 
-def test_a_counter_not_heard_of_for_hours_starts_anew(points: Points, clock: Any) -> None:
+def test_a_counter_not_heard_of_for_hours_starts_anew(points: Exports, clock: Any) -> None:
     points.accept("xid", [{**row(clock, count_total=3), "xid": 79}])
     points.collect()
     clock.sleep(3 * 3600)
@@ -160,7 +201,7 @@ def test_a_counter_not_heard_of_for_hours_starts_anew(points: Points, clock: Any
     assert again.attributes == {"hw.id": "GPU-1", "wattline.xid": 79}
 
 
-def test_sums_are_cumulative_and_only_counters_are_monotonic(points: Points, clock: Any) -> None:
+def test_sums_are_cumulative_and_only_counters_are_monotonic(points: Exports, clock: Any) -> None:
     points.accept("device", [row(clock, up=1, energy_joules_total=1.0, memory_used_bytes=1)])
     data = points.collect()
     assert data is not None
@@ -179,7 +220,7 @@ def test_sums_are_cumulative_and_only_counters_are_monotonic(points: Points, clo
 
 
 def test_columns_read_at_different_paces_all_leave_with_their_own_times(
-    points: Points, clock: Any
+    points: Exports, clock: Any
 ) -> None:
     points.accept("device", [row(clock, power_watts=1.0, temperature_celsius=50.0)])
     clock.sleep(1)
@@ -190,7 +231,7 @@ def test_columns_read_at_different_paces_all_leave_with_their_own_times(
     assert (heat.value, heat.time_unix_nano - START_NS) == (50.0, 0)
 
 
-def test_a_row_leaves_once_and_what_is_not_known_not_at_all(points: Points, clock: Any) -> None:
+def test_a_row_leaves_once_and_what_is_not_known_not_at_all(points: Exports, clock: Any) -> None:
     assert points.collect() is None
     points.accept("device", [row(clock, power_watts=None, busy_ratio=float("nan"))])
     assert points.collect() is None
@@ -199,7 +240,28 @@ def test_a_row_leaves_once_and_what_is_not_known_not_at_all(points: Points, cloc
     assert points.collect() is None
 
 
-def test_only_the_newest_rows_are_kept(points: Points, clock: Any) -> None:
+def test_what_no_point_can_hold_is_left_out(points: Exports, clock: Any) -> None:
+    values: dict[str, Any] = {"processes": 2**63, "power_watts": 10**400, "xid_events_total": 3}
+    points.accept("device", [row(clock, **values)])
+    assert [name for name, _, _ in series(points.collect())] == ["hw.errors"]
+
+
+def test_processes_that_come_and_go_by_the_thousand_are_not_all_remembered(
+    points: Exports, clock: Any
+) -> None:
+    for turn in range(5):
+        points.accept(
+            "process",
+            [row(clock, pid=4_000 * turn + pid, memory_used_bytes=1) for pid in range(4_000)],
+        )
+        points.accept("device", [row(clock, energy_joules_total=1.0)])
+        clock.sleep(10)
+        points.collect()
+    assert len(points.points._subjects) == 8_192
+    assert ("device", ("GPU-1",)) in points.points._subjects
+
+
+def test_only_the_newest_rows_are_kept(points: Exports, clock: Any) -> None:
     for watts in range(1000):
         points.accept("device", [row(clock, power_watts=float(watts))])
         clock.sleep(0.1)
@@ -209,7 +271,7 @@ def test_only_the_newest_rows_are_kept(points: Points, clock: Any) -> None:
     assert sum(name == "aif_process_cpu_seconds_total" for name, _, _ in found) == 4_096
 
 
-def test_the_whole_node_has_names_of_its_own(points: Points, clock: Any) -> None:
+def test_the_whole_node_has_names_of_its_own(points: Exports, clock: Any) -> None:
     node = {"power_watts": 900.0, "energy_joules_total": 5.0, "cpu_user_seconds_total": 7.0}
     points.accept("node", [{"time_unix_ms": clock.unix_ms(), **node}])
     meters = [("rapl", "package-0", 200.0), ("cray", "node", 900.0), ("cray", "accel0", 300.0)]
@@ -233,7 +295,7 @@ def test_the_whole_node_has_names_of_its_own(points: Points, clock: Any) -> None
     assert others == ["node", "accel0"]
 
 
-def test_a_mig_instance_is_a_part_of_its_device(points: Points, clock: Any) -> None:
+def test_a_mig_instance_is_a_part_of_its_device(points: Exports, clock: Any) -> None:
     points.accept("mig", [{**row(clock, sm_active_ratio=0.25), "instance": "MIG-7"}])
     found = point(points.collect(), "aif_mig_sm_active_ratio")
     assert found.attributes == {"hw.id": "MIG-7", "hw.type": "gpu", "hw.parent": "GPU-1"}
@@ -245,7 +307,7 @@ def test_a_mig_instance_is_a_part_of_its_device(points: Points, clock: Any) -> N
      ({"up": 0}, "failed")],
 )  # fmt: skip
 def test_a_device_s_status_is_one_of_three(
-    points: Points, clock: Any, columns: dict[str, int], state: str
+    points: Exports, clock: Any, columns: dict[str, int], state: str
 ) -> None:
     points.accept("device", [row(clock, **columns)])
     data = points.collect()
@@ -255,7 +317,7 @@ def test_a_device_s_status_is_one_of_three(
 
 
 def test_a_request_filled_in_again_is_what_would_be_encoded_anew(
-    points: Points, clock: Any
+    points: Exports, clock: Any
 ) -> None:
     columns = ["power_watts", "energy_joules_total", "memory_used_bytes", "temperature_celsius"]
     for turn in range(12):
@@ -270,7 +332,7 @@ def test_a_request_filled_in_again_is_what_would_be_encoded_anew(
         clock.sleep(10)
 
 
-def test_a_device_that_gets_a_name_is_another_series(points: Points, clock: Any) -> None:
+def test_a_device_that_gets_a_name_is_another_series(points: Exports, clock: Any) -> None:
     for model in (None, "H100", "H200"):
         if model:
             points.accept("device_info", [row(clock, model=model)])

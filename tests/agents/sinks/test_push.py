@@ -243,6 +243,20 @@ def test_rows_of_an_unknown_shape_are_dropped_and_the_others_stay(
     assert "volts" in said[0]
 
 
+@pytest.mark.parametrize("values", [{"processes": 2**63}, {"up": float("nan")}, {"up": "\udcff"}])
+def test_rows_with_a_value_that_no_column_holds_are_dropped_and_the_others_stay(
+    clock: Any, transport: FakeTransport, make_pusher: Any, said: list[str], values: Any
+) -> None:
+    pusher = make_pusher(every_seconds=1)
+    pusher.accept("device", [row() | values], 1000)
+    pusher.accept("node", [{"time_unix_ms": 1}], 1000)
+    pump_for(pusher, clock, 2)
+    assert [batch.table for batch in transport.sent] == ["node"]
+    assert pusher.health().batches_dropped == 1
+    assert said[0].startswith("push: device: ")
+    assert said[0].endswith("; these rows are dropped")
+
+
 def test_at_the_end_the_rest_is_sent(transport: FakeTransport, make_pusher: Any) -> None:
     pusher = make_pusher()
     pusher.accept("device", [row()], 1000)

@@ -2,6 +2,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -223,4 +224,26 @@ def test_counts_that_cannot_be_read_begin_at_nought(tmp_path: Path) -> None:
     (tmp_path / "counts").write_text("many dropped\n")
     spool = DirectorySpool(tmp_path, 1_000_000)
     assert (spool.dropped, spool.refused) == (0, 0)
+    spool.close()
+
+
+def test_a_full_disk_is_said_when_it_begins_and_ends_and_every_batch_is_counted(
+    tmp_path: Path, make_batch: MakeBatch, clock: Any, said: list[str],
+    small_files: Callable[[int], None],
+) -> None:  # fmt: skip
+    spool = DirectorySpool(tmp_path / "spool", 1_000_000, said.append, clock)
+    small_files(100)
+    for sequence in range(14):
+        spool.append(make_batch(sequence))
+        clock.sleep(5)
+    begins = f"spool {tmp_path / 'spool'}: File too large; what does not fit is dropped and counted"
+    assert said == [begins]
+    small_files(1_000_000)
+    clock.sleep(60)
+    spool.append(make_batch(20))
+    spool.append(make_batch(21))
+    assert said[1:] == [
+        f"spool {tmp_path / 'spool'}: can be written again; 14 batches were dropped since the start"
+    ]
+    assert (spool.dropped, drain(spool)) == (14, [20, 21])
     spool.close()

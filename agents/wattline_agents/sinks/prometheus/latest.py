@@ -5,7 +5,8 @@ nothing of the rest: a column that is missing stays as it was, one that is null 
 more. A column that nothing renews is not known either after three of its periods.
 
 A device that does not answer is the exception. What it said last is what one wants to see then, so
-it stays for five minutes, beside `up` 0 and an age that grows.
+it stays for five minutes, beside `up` 0 and an age that grows. The age grows as well where nothing
+comes of a device and nobody calls it down, as when it waits behind one that hangs.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from types import MappingProxyType
 
 from wattline_agents.catalogue import TABLES, Table
 from wattline_agents.clock import Clock
-from wattline_agents.sinks.exposition import Columns, Labels, Statement, Subject
+from wattline_agents.sinks.exposition import Columns, Labels, Reading, Statement, Subject
 from wattline_agents.wire import Row, Value
 
 _PERIODS = 3
 _LEAST_SECONDS = 10.0
 _LAST_WORDS_SECONDS = 300.0
 """How long the last sample of a device that does not answer is shown."""
+_INSTANCE_SECONDS = 45.0
+"""Instances are read in turn, and what moves slowly of them every fifteen seconds."""
 _REPEATED_SECONDS = 1_500.0
 """Rows sent on change come again every ten minutes; after two that did not, they are old."""
 _MOST_SUBJECTS = 4_096
@@ -33,12 +36,18 @@ _MOST_SHAPES = 64
 _REPEATED = ("xid",)
 """Tables with metrics whose rows come on change only."""
 
-_SUPERSEDED_BY: Mapping[str, str] = MappingProxyType(
-    {"process": "device", "mig": "device", "capability": "source"}
-)
-"""A reading lists all there are: those of the same device (or source) it does not list are gone."""
+_LATE_PERIODS = 1.5
+"""A row that is older than so many periods is late: one more has not come in time."""
 
-_STATEMENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
+_WHOLE = ("capability",)
+"""Tables that are always told as a whole: what is not told again is gone."""
+_SUPERSEDED_BY: Mapping[str, str] = MappingProxyType({"process": "device"})
+"""A reading lists all there are: those of the same device it does not list are gone.
+
+Not so of instances: NVML's are read one after the other, and a reading lists those of its turn.
+"""
+
+STATEMENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
     {
         "device_info": (
             "gpu_info",
@@ -69,26 +78,50 @@ _AGE = "sample_age_seconds"
 _AGE_ALONE = Columns((_AGE,))
 
 _Key = tuple[str, ...]
+_Lasts = tuple[Mapping[str, float], float]
 
 
-class _Kept:
-    """One subject's newest values."""
+class _Kept(Reading):
+    """Columns that came in one row, and how long they are believed."""
 
-    __slots__ = ("age", "answered_at", "is_silent", "read", "time_unix_ms", "until", "values")
+    __slots__ = ("at", "first", "floor", "lasts", "period")
+
+    def __init__(self, columns: Columns, row: Row, period: float, lasts: _Lasts) -> None:
+        super().__init__(columns, row)
+        self.period = period
+        self.at = 0.0
+        """When they were read."""
+        self.floor = -math.inf
+        """Until when they are believed in any case."""
+        self.lasts, self.first = lasts
+
+    def ends(self) -> float:
+        """When the first of its metrics is not believed any more."""
+        return max(self.at + self.first, self.floor)
+
+
+class _Known:
+    """What is known of one subject."""
+
+    __slots__ = ("age", "answered_at", "is_silent", "late", "newest", "readings")
 
     def __init__(self) -> None:
-        self.values: dict[str, Value] = {}
-        self.until: dict[str, float] = {}
-        """Until when each of its metrics is believed, if nothing renews it."""
-        self.read: dict[Columns, int] = {}
-        """Columns that came in one row -> the turn in which they did last; the newest is last."""
-        self.time_unix_ms: Value = None
+        self.late: tuple[float, float] | None = None
+        """When the row came whose age grows now because none came after it, and its age then."""
+        self.readings: dict[Columns, _Kept] = {}
+        """No column is in two of them."""
+        self.newest: _Kept | None = None
         self.is_silent = False
         """Whether it is a device that does not answer."""
         self.answered_at: float | None = None
         """When a row came in which the device answered."""
         self.age: tuple[float, float] | None = None
         """How old the last sample of a silent device was, and when that was, where known."""
+
+    @property
+    def time_unix_ms(self) -> Value:
+        """The time of its newest row."""
+        return None if self.newest is None else self.newest.row.get("time_unix_ms")
 
 
 class _Stated:
@@ -112,12 +145,12 @@ class Latest:
         """Begin empty."""
         self.turn = self.version = 0
         self._clock = clock
-        self._kept: dict[str, dict[_Key, _Kept]] = {
+        self._known: dict[str, dict[_Key, _Known]] = {
             name: {} for name, table in TABLES.items() if table.metrics
         }
-        self._stated: dict[str, dict[_Key, _Stated]] = {name: {} for name in _STATEMENTS}
+        self._stated: dict[str, dict[_Key, _Stated]] = {name: {} for name in STATEMENTS}
         self._columns: dict[tuple[str, tuple[str, ...]], Columns] = {}
-        self._lasts: dict[tuple[Columns, float, bool], dict[str, float]] = {}
+        self._lasts: dict[tuple[Columns, float, bool], _Lasts] = {}
         self._next_expiry = math.inf
 
     def put(self, table: Table, rows: Sequence[Row], period_ms: int) -> None:
@@ -131,6 +164,8 @@ class Latest:
         now = self._clock.monotonic()
         self.turn += 1
         if table.name in self._stated:
+            if table.name in _WHOLE:
+                self.clear(table.name)
             self._state(table, rows, now)
         else:
             self._keep(table, rows, period_ms / 1000, now)
@@ -139,109 +174,155 @@ class Latest:
             self._supersede(table, by, rows)
         self._next_expiry = min(self._next_expiry, now + _LEAST_SECONDS)
 
+    def clear(self, table: str) -> None:
+        """Forget all statements of a table."""
+        self._stated[table].clear()
+        self.version += 1
+
     def refresh(self) -> None:
         """Forget what is too old, and let those grow older that do not answer."""
         now = self._clock.monotonic()
         if now >= self._next_expiry:
             self._expire(now)
         self.turn += 1
-        for kept in self._kept["device"].values():
-            if kept.age is not None:
-                age, at = kept.age
-                kept.values[_AGE] = age + now - at
-                kept.read[_AGE_ALONE] = self.turn
+        for known in self._known["device"].values():
+            if known.newest is not None and not known.is_silent:
+                self._grow(known, known.newest, now)
+            elif known.age is not None:
+                age, at = known.age
+                reading = known.readings.get(_AGE_ALONE)
+                if reading is None:
+                    reading = self._insert("device", known, _AGE_ALONE, 0.0)
+                    # It stays as long as anything else does, and keeps nothing there by itself.
+                    reading.lasts, reading.first = {}, math.inf
+                reading.row, reading.turn = {_AGE: age + now - at}, self.turn
+
+    def _grow(self, known: _Known, newest: _Kept, now: float) -> None:
+        """Where the next row is late, count on from the age that the newest one told."""
+        if now - newest.at <= _LATE_PERIODS * newest.period or newest.period <= 0:
+            return
+        if known.late is None or known.late[0] != newest.at:
+            age = newest.row.get(_AGE)
+            if not isinstance(age, int | float):
+                return
+            known.late = newest.at, age
+        at, age = known.late
+        # The row is others' as well, and is not to be changed.
+        newest.row, newest.turn = {**newest.row, _AGE: age + now - at}, self.turn
 
     def subjects(self) -> list[Subject]:
         """Everything that has values; these stay the newest as long as `version` is the same."""
         return [
-            Subject(
-                TABLES[name], tuple(zip(TABLES[name].key, key, strict=True)), one.values, one.read
-            )
-            for name, kept in self._kept.items()
-            for key, one in kept.items()
+            Subject(TABLES[name], tuple(zip(TABLES[name].key, key, strict=True)), one.readings)
+            for name, known in self._known.items()
+            for key, one in known.items()
         ]
 
     def statements(self) -> list[Statement]:
         """Everything that is so."""
         return [
-            Statement(*_STATEMENTS[name][:2], one.labels)
+            Statement(*STATEMENTS[name][:2], one.labels)
             for name, stated in self._stated.items()
             for one in stated.values()
         ]
 
     def _keep(self, table: Table, rows: Sequence[Row], period: float, now: float) -> None:
-        subjects = self._kept[table.name]
-        until: dict[tuple[Columns, bool], dict[str, float]] = {}
+        subjects, turn = self._known[table.name], self.turn
+        is_device = table.name == "device"
         for row in rows:
             key = tuple([_text(row.get(column)) for column in table.key])
-            kept = subjects.get(key)
-            if kept is None:
+            known = subjects.get(key)
+            if known is None:
                 if len(subjects) >= _MOST_SUBJECTS:
                     continue
-                kept = subjects[key] = _Kept()
+                known = subjects[key] = _Known()
                 self.version += 1
-            if table.name == "device":
-                row = self._as_it_answers(kept, row, now)
-            kept.values.update(row)
-            kept.time_unix_ms = row.get("time_unix_ms")
-            columns = self._columns_of(table, row)
-            # Rows of one reading have the same columns, mostly: so this is worked out once.
-            believed = until.get((columns, kept.is_silent))
-            if believed is None:
-                believed = self._until(table, columns, period, now, kept.is_silent)
-                until[columns, kept.is_silent] = believed
-            kept.until.update(believed)
-            kept.read.pop(columns, None)
-            kept.read[columns] = self.turn
-            if len(kept.read) > _MOST_SHAPES:
-                del kept.read[next(iter(kept.read))]
+            if is_device:
+                row = self._as_it_answers(known, row, now)
+            names, reading = tuple(row), known.newest
+            # A subject's rows have the same columns, mostly: the new one takes the old one's place.
+            if reading is None or reading.columns.names != names or reading.period != period:
+                columns = self._columns_of(table.name, names)
+                reading = known.newest = self._insert(table.name, known, columns, period)
+            reading.row, reading.at, reading.turn = row, now, turn
 
-    def _columns_of(self, table: Table, row: Row) -> Columns:
-        names = tuple(row)
-        columns = self._columns.get((table.name, names))
+    def _insert(self, table: str, known: _Known, columns: Columns, period: float) -> _Kept:
+        """A reading of these columns; what others know of them is forgotten."""
+        names = frozenset(columns.names)
+        for other in [*known.readings.values()]:
+            if not names.isdisjoint(other.columns.names):
+                self._forget(table, known, other, names)
+        lasts = self._lasts_of(table, columns, period, known.is_silent)
+        reading = known.readings[columns] = _Kept(columns, {}, period, lasts)
+        return reading
+
+    def _forget(self, table: str, known: _Known, reading: _Kept, names: frozenset[str]) -> None:
+        """Keep of a reading what is not among these columns."""
+        del known.readings[reading.columns]
+        if known.newest is reading:
+            known.newest = None
+        row = {column: value for column, value in reading.row.items() if column not in names}
+        columns = self._columns_of(table, tuple(row))
+        rest = _Kept(
+            columns, row, reading.period,
+            self._lasts_of(table, columns, reading.period, known.is_silent),
+        )  # fmt: skip
+        if rest.lasts:
+            rest.turn, rest.at, rest.floor = reading.turn, reading.at, reading.floor
+            known.readings[columns] = rest
+
+    def _columns_of(self, table: str, names: _Key) -> Columns:
+        columns = self._columns.get((table, names))
         if columns is None:
-            if len(self._columns) >= _MOST_SHAPES * len(self._kept):
+            if len(self._columns) >= _MOST_SHAPES * len(self._known):
                 self._columns.clear()
-            columns = self._columns[table.name, names] = Columns(names)
+            columns = self._columns[table, names] = Columns(names)
         return columns
 
-    def _until(
-        self, table: Table, columns: Columns, period: float, now: float, is_silent: bool
-    ) -> dict[str, float]:
-        """Until when columns that were read now are believed."""
-        lasts = self._lasts.get((columns, period, is_silent))
-        if lasts is None:
-            if len(self._lasts) >= _MOST_SHAPES * len(self._kept):
+    def _lasts_of(self, table: str, columns: Columns, period: float, is_silent: bool) -> _Lasts:
+        """For how many seconds each metric among the columns is believed, and the first to go."""
+        known = self._lasts.get((columns, period, is_silent))
+        if known is None:
+            if len(self._lasts) >= _MOST_SHAPES * len(self._known):
                 self._lasts.clear()
-            lasts = _lasts(table, columns.names, period, is_silent)
-            self._lasts[columns, period, is_silent] = lasts
-        return {column: now + seconds for column, seconds in lasts.items()}
+            lasts = _lasts(TABLES[table], columns.names, period, is_silent)
+            known = lasts, min(lasts.values(), default=math.inf)
+            self._lasts[columns, period, is_silent] = known
+        return known
 
-    def _as_it_answers(self, kept: _Kept, row: Row, now: float) -> Row:
+    def _as_it_answers(self, known: _Known, row: Row, now: float) -> Row:
         """What of a device's row counts; when it falls silent, its last sample stays for longer."""
         if row.get("up") != 0:
-            if kept.is_silent:
-                kept.is_silent, kept.age = False, None
-                lasts = _lasts(TABLES["device"], tuple(kept.until), 0.0, False)
-                kept.until = {
-                    column: min(until, now + lasts[column]) for column, until in kept.until.items()
-                }
-            kept.answered_at = now
+            if known.is_silent:
+                self._answers_again(known, now)
+            known.answered_at = now
             return row
-        if not kept.is_silent:
-            kept.is_silent = True
-            most = now + _LAST_WORDS_SECONDS
-            kept.until = {column: max(until, most) for column, until in kept.until.items()}
-            if kept.answered_at is not None:
-                kept.age = (0.0, kept.answered_at)
+        if not known.is_silent:
+            known.is_silent, known.newest = True, None
+            for reading in known.readings.values():
+                reading.floor = now + _LAST_WORDS_SECONDS
+            if known.answered_at is not None:
+                known.age = (0.0, known.answered_at)
         age = row.get(_AGE)
         if isinstance(age, int | float):
-            kept.age = (age, now)
-        return {column: value for column, value in row.items() if value is not None}
+            known.age = (age, now)
+        # Its age is not what the row says, but grows from there.
+        return {
+            column: value for column, value in row.items() if value is not None and column != _AGE
+        }
+
+    def _answers_again(self, known: _Known, now: float) -> None:
+        """What it does not say anew soon is not known any more."""
+        known.is_silent, known.age, known.newest = False, None, None
+        if known.readings.pop(_AGE_ALONE, None) is not None:
+            self.version += 1
+        for reading in known.readings.values():
+            reading.at, reading.floor = now, -math.inf
+            reading.lasts, reading.first = self._lasts_of("device", reading.columns, 0.0, False)
 
     def _state(self, table: Table, rows: Sequence[Row], now: float) -> None:
         stated = self._stated[table.name]
-        columns = _STATEMENTS[table.name][2]
+        columns = STATEMENTS[table.name][2]
         for row in rows:
             key = tuple([_text(row.get(column)) for column in table.key])
             before = stated.get(key)
@@ -261,8 +342,8 @@ class Latest:
         """Forget what a newer reading of the same device or source does not list."""
         times = {_text(row.get(by)): row.get("time_unix_ms") for row in rows}
         at = table.key.index(by)
-        there: dict[_Key, _Kept] | dict[_Key, _Stated]
-        there = self._stated[table.name] if table.name in self._stated else self._kept[table.name]
+        there: dict[_Key, _Known] | dict[_Key, _Stated]
+        there = self._stated[table.name] if table.name in self._stated else self._known[table.name]
         gone = [
             key
             for key, one in there.items()
@@ -274,10 +355,17 @@ class Latest:
 
     def _expire(self, now: float) -> None:
         self._next_expiry = math.inf
-        for subjects in self._kept.values():
-            for key in [key for key, kept in subjects.items() if self._is_old(kept, now)]:
-                del subjects[key]
-                self.version += 1
+        for name, subjects in self._known.items():
+            for key, known in [*subjects.items()]:
+                for reading in [one for one in known.readings.values() if one.ends() <= now]:
+                    self._forget(name, known, reading, _old(reading, now))
+                    self.version += 1
+                if not any(one.lasts for one in known.readings.values()):
+                    del subjects[key]
+                    self.version += 1
+                    continue
+                ends = min(one.ends() for one in known.readings.values())
+                self._next_expiry = min(self._next_expiry, ends)
         for stated in self._stated.values():
             for key in [key for key, one in stated.items() if one.until <= now]:
                 del stated[key]
@@ -285,15 +373,12 @@ class Latest:
             for one in stated.values():
                 self._next_expiry = min(self._next_expiry, one.until)
 
-    def _is_old(self, kept: _Kept, now: float) -> bool:
-        """Forget columns that are too old; whether none is left."""
-        if min(kept.until.values(), default=now) <= now:
-            for column in [column for column, until in kept.until.items() if until <= now]:
-                del kept.until[column]
-                kept.values[column] = None
-                self.version += 1
-        self._next_expiry = min(self._next_expiry, *kept.until.values(), math.inf)
-        return not kept.until
+
+def _old(reading: _Kept, now: float) -> frozenset[str]:
+    """The columns of a reading that are not believed any more."""
+    return frozenset(
+        column for column, seconds in reading.lasts.items() if reading.at + seconds <= now
+    )
 
 
 def _lasts(table: Table, columns: _Key, period: float, is_silent: bool) -> dict[str, float]:
@@ -301,6 +386,8 @@ def _lasts(table: Table, columns: _Key, period: float, is_silent: bool) -> dict[
     least = _LEAST_SECONDS
     if table.name in _REPEATED:
         least = _REPEATED_SECONDS
+    elif table.name == "mig":
+        least = _INSTANCE_SECONDS
     elif is_silent:
         least = _LAST_WORDS_SECONDS
     return {

@@ -27,6 +27,8 @@ REQUEST_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 IDLE_SECONDS = 150.0
 """Longer than scrapes are apart, so that a server keeps its connection from one to the next."""
+_MOST_QUEUED = 128
+"""Peers that say nothing stand in the system's queue for some time, and shut out who comes last."""
 _MOST_AT_ONCE = 4
 """Requests that one connection may have answered before others get their turn."""
 _REFUSED_SECONDS = 1.0
@@ -51,8 +53,9 @@ class _Connection:
         self.is_last = False
 
     @property
-    def is_idle(self) -> bool:
-        return not self.received and not self.unsent
+    def is_waiting(self) -> bool:
+        """Whether it is the peer's turn: it says nothing, or has not said all of a request."""
+        return not self.unsent and END_OF_HEAD not in self.received
 
     @property
     def events(self) -> int:
@@ -126,7 +129,7 @@ class Server:
                 self._refused_until = now + _REFUSED_SECONDS
                 del self._events[self._listener.fileno()]
                 return
-            if len(self._connections) >= MAX_CONNECTIONS and not self._end_idle():
+            if len(self._connections) >= MAX_CONNECTIONS and not self._end_waiting():
                 peer.close()
                 continue
             peer.setblocking(False)
@@ -217,16 +220,20 @@ class Server:
             self._refused_until = None
             self._events[self._listener.fileno()] = select.POLLIN
 
-    def _end_idle(self) -> bool:
-        """Make room by ending the connection that has been idle longest; whether there was one."""
-        idle = [
-            (connection.deadline, descriptor)
+    def _end_waiting(self) -> bool:
+        """Make room by ending a connection that is waited for; whether there was one.
+
+        The oldest request that does not come to its end goes first: a scraper's comes whole, and
+        peers that hold one back must not keep it out. Then what has been idle longest.
+        """
+        waiting = [
+            (not connection.received, connection.deadline, descriptor)
             for descriptor, connection in self._connections.items()
-            if connection.is_idle
+            if connection.is_waiting
         ]
-        if not idle:
+        if not waiting:
             return False
-        self._end(min(idle)[1])
+        self._end(min(waiting)[2])
         return True
 
     def _end(self, descriptor: int) -> None:
@@ -249,7 +256,9 @@ def _send(connection: _Connection) -> bool:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    # As bytes, a name of plain letters does not load the tables for others.
+    name = host.encode() if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -261,7 +270,7 @@ def _listen(host: str, port: int) -> socket.socket:
         if hasattr(socket, "TCP_DEFER_ACCEPT"):  # Linux: wake for a request, not for a handshake
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(REQUEST_SECONDS))
         listener.bind(address)
-        listener.listen(MAX_CONNECTIONS)
+        listener.listen(_MOST_QUEUED)
     except OSError:
         listener.close()
         raise

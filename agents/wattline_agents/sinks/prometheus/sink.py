@@ -56,6 +56,11 @@ class PrometheusSink:
         if period_ms and table != "agent":
             self._accepted[table] = (self._clock.monotonic(), period_ms / 1000)
 
+    def told_none(self, table: str) -> None:
+        """Show nothing of that table any more."""
+        self._latest.clear(table)
+        self._pages.clear()
+
     def health(self) -> Health:
         """Nothing waits here."""
         return Health()

@@ -166,7 +166,7 @@ def test_a_device_that_answers_again_shows_what_it_says_now(shown: Shown, clock:
     assert shown() == {UP: 1.0, POWER: 90.0, AGE: 0.0}
 
 
-def test_processes_and_instances_that_a_newer_reading_does_not_list_are_gone(shown: Shown) -> None:
+def test_processes_that_a_newer_reading_does_not_list_are_gone(shown: Shown) -> None:
     def process(time: int, pid: int, name: str = "GPU-1") -> dict[str, Value]:
         return {"time_unix_ms": time, "device": name, "pid": pid, "memory_used_bytes": pid}
 
@@ -177,6 +177,23 @@ def test_processes_and_instances_that_a_newer_reading_does_not_list_are_gone(sho
         'aif_process_gpu_memory_used_bytes{device="GPU-1",pid="12"}': 12.0,
         'aif_process_gpu_memory_used_bytes{device="GPU-2",pid="20"}': 20.0,
     }
+
+
+def test_instances_that_are_read_in_turn_stay_until_they_miss_some(
+    shown: Shown, clock: Any
+) -> None:
+    def instance(time: int, uuid: str) -> dict[str, Value]:
+        return device(time, instance=uuid, memory_used_bytes=1)
+
+    shown.put("mig", instance(1, "MIG-1"))
+    clock.sleep(1)
+    shown.put("mig", instance(2, "MIG-2"))
+    assert len(shown()) == 2
+    clock.sleep(15)
+    shown.put("mig", instance(3, "MIG-2"))
+    assert len(shown()) == 2
+    clock.sleep(30)
+    assert list(shown()) == ['aif_mig_memory_used_bytes{device="GPU-1",instance="MIG-2"}']
 
 
 def test_an_assignment_that_ended_is_gone(shown: Shown) -> None:
@@ -242,6 +259,36 @@ def test_however_many_subjects_come_there_is_an_end_to_them(shown: Shown) -> Non
     assert len(shown()) == 4_096
 
 
+def test_of_rows_whose_columns_alternate_the_newest_of_each_is_shown(shown: Shown) -> None:
+    for power in (100.0, 101.0, 100.0, 100.0, 102.0):
+        shown.put("device", device(up=1, power_watts=100.0))
+        assert shown()[POWER] == 100.0
+        shown.put("device", device(up=1, power_watts=power, temperature_celsius=power / 2))
+        assert shown() == {UP: 1.0, POWER: power, TEMPERATURE: power / 2}
+
+
+def test_a_scrape_that_missed_some_rows_shows_the_newest(shown: Shown) -> None:
+    wide = device(up=1, power_watts=1.0, temperature_celsius=2.0)
+    shown.put("device", wide)
+    assert shown() == {UP: 1.0, POWER: 1.0, TEMPERATURE: 2.0}
+    shown.put("device", device(up=1, power_watts=3.0))
+    shown.put("device", wide)
+    shown.put("device", device(up=1, temperature_celsius=4.0))
+    assert shown() == {UP: 1.0, POWER: 1.0, TEMPERATURE: 4.0}
+    shown.put("device", device(up=1, temperature_celsius=2.0))
+    shown.put("device", wide)
+    assert shown() == {UP: 1.0, POWER: 1.0, TEMPERATURE: 2.0}
+
+
+def test_a_device_that_flaps_shows_what_it_says(shown: Shown, clock: Any) -> None:
+    for age in (1.0, 2.0, 3.0):
+        shown.put("device", device(up=1, power_watts=100.0, sample_age_seconds=0.0))
+        assert shown() == {UP: 1.0, POWER: 100.0, AGE: 0.0}
+        clock.sleep(30)
+        shown.put("device", device(up=0, sample_age_seconds=age, power_watts=None))
+        assert shown() == {UP: 0.0, POWER: 100.0, AGE: age}
+
+
 def test_rows_with_ever_other_columns_do_not_pile_up(shown: Shown) -> None:
     columns = [metric.column for metric in TABLES["device"].metrics if metric.column != "up"]
     for number in range(2_000):
@@ -249,4 +296,44 @@ def test_rows_with_ever_other_columns_do_not_pile_up(shown: Shown) -> None:
         shown.put("device", device(up=1, **chosen))
     shown()
     (subject,) = shown.latest.subjects()
-    assert len(subject.read) <= 64
+    held = [column for reading in subject.readings.values() for column in reading.row]
+    assert len(held) == len(set(held)) <= len(columns) + 3
+
+
+def test_a_device_of_which_nothing_comes_grows_older_without_being_called_down(
+    shown: Shown, clock: Any
+) -> None:
+    row = device(up=1, power_watts=100.0, sample_age_seconds=0.5)
+    for _ in range(2):
+        shown.put("device", row)
+        clock.sleep(1.5)
+        assert shown()[AGE] == 0.5, "the next one is due, and may yet be on its way"
+        clock.sleep(0.5)
+        assert shown() == {UP: 1.0, POWER: 100.0, AGE: 2.5}
+        clock.sleep(4)
+        assert shown() == {UP: 1.0, POWER: 100.0, AGE: 6.5}
+    assert row["sample_age_seconds"] == 0.5, "the row belongs to others, too"
+    shown.put("device", device(up=0, sample_age_seconds=7.0))
+    assert shown() == {UP: 0.0, POWER: 100.0, AGE: 7.0}
+
+
+def test_a_row_that_comes_once_or_tells_no_age_does_not_grow_older(
+    shown: Shown, clock: Any
+) -> None:
+    shown.put("device", device(up=1, sample_age_seconds=0.0), period=0)
+    clock.sleep(9)
+    assert shown() == {UP: 1.0, AGE: 0.0}
+    shown.put("device", device(up=1, sample_age_seconds=None))
+    clock.sleep(9)
+    assert shown() == {UP: 1.0}
+
+
+def test_reasons_are_told_as_a_whole_and_may_become_none(shown: Shown) -> None:
+    def off(source: str, column: str) -> dict[str, Value]:
+        return device(source=source, column=column, reason="why")
+
+    shown.put("capability", off("nvml", "power_watts"), off("rapl", "x"), period=0)
+    shown.put("capability", off("rapl", "x"), period=0)
+    assert len(shown()) == 1, "the other has none any more"
+    shown.latest.clear("capability")
+    assert shown() == {}

@@ -303,10 +303,34 @@ def test_with_all_connections_at_work_a_new_one_is_turned_away(
     server: Server, connect: Peers
 ) -> None:
     for _ in range(MAX_CONNECTIONS):
-        connect(b"GET /x HTTP/1.1\r\nX: ")
+        connect(b"GET /big HTTP/1.1\r\n\r\n")
         pump(server)
     assert is_ended_after(server, connect(GET))
     assert len(server.descriptors()) == 1 + MAX_CONNECTIONS
+
+
+def test_requests_that_do_not_come_to_their_end_keep_nobody_out(
+    server: Server, connect: Peers, clock: Any
+) -> None:
+    scraper = connect(GET)
+    pump(server)
+    received(scraper)
+    for _ in range(2 * MAX_CONNECTIONS):
+        connect(b"GET /x HTTP/1.1\r\nX: ")
+        pump(server)
+        clock.sleep(0.1)
+    for peer in (scraper, connect()):
+        peer.sendall(GET)
+        pump(server)
+        assert received(peer).endswith(b"/x")
+
+
+def test_peers_that_say_nothing_keep_nobody_out(server: Server, connect: Peers) -> None:
+    for _ in range(2 * MAX_CONNECTIONS):
+        connect()
+    peer = connect(GET)
+    pump(server)
+    assert received(peer).endswith(b"/x")
 
 
 def is_ended_after(server: Server, peer: socket.socket) -> bool:

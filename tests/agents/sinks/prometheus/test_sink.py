@@ -13,6 +13,7 @@ from prometheus_client.openmetrics import parser as openmetrics_1
 from wattline_agents.errors import UsageError
 from wattline_agents.sinks.prometheus import PrometheusSink, listen_address
 from wattline_agents.sinks.prometheus.http import Request
+from wattline_agents.sinks.sink import KeepsSets
 from wattline_agents.sources.source import Waits
 
 GOLDEN = Path(__file__).parent / "exposition.txt"
@@ -238,3 +239,11 @@ print(*sys.modules)
         "threading", "urllib.request", "zlib",
     }  # fmt: skip
     assert heavy & set(done.stdout.split()) == set()
+
+
+def test_reasons_of_which_none_is_left_are_gone_from_the_page(sink: PrometheusSink) -> None:
+    fill(sink)
+    assert isinstance(sink, KeepsSets)
+    assert b"gpu_capability_off" in sink.respond(METRICS, True).body
+    sink.told_none("capability")
+    assert b"gpu_capability_off" not in sink.respond(METRICS, True).body

@@ -1,0 +1,127 @@
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wattline_agents.sinks import otel_helper
+from wattline_agents.sinks.otel_encode import encode
+from wattline_agents.sinks.otel_helper import NotEncoded, encoded, is_installed
+
+DESCRIPTION: Any = (
+    "https://opentelemetry.io/schemas/1.44.0",
+    {"host.name": "n01"},
+    ("wattline_agents", "1", {"wattline.names": 1}),
+    [
+        ("hw.power", "W", "Power drawn.", "gauge", [(False, {"hw.id": "GPU-1"})]),
+        ("hw.energy", "J", "Energy used.", "counter", [(False, {"hw.id": "GPU-1", "n": 2})]),
+        ("hw.memory", "By", "Memory.", "updowncounter", [(True, {"hw.id": "µ"}), (True, {})]),
+    ],
+)
+
+
+def without_numbers(outcome: Any) -> Any:
+    """What was encoded, with nought in the places of numbers: they are others each time."""
+    frames, metrics = outcome
+    return frames, [
+        (frame, inner, [(blank(*point), point[1:]) for point in points])
+        for frame, inner, points in metrics
+    ]
+
+
+def blank(raw: bytes, *places: int) -> bytes:
+    found = bytearray(raw)
+    for place in places:
+        if place:
+            found[place : place + 8] = bytes(8)
+    return bytes(found)
+
+
+def program(path: Path, *lines: str) -> str:
+    """Something else that is started in the interpreter's place."""
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return str(path)
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_the_process_hands_back_what_the_library_encodes() -> None:
+    before = descriptors()
+    assert without_numbers(encoded(DESCRIPTION)) == without_numbers(encode(DESCRIPTION))
+    assert descriptors() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_more_than_a_pipe_holds_goes_both_ways() -> None:
+    points = [(True, {"hw.id": f"GPU-{number}", "text": "x" * 50}) for number in range(5_000)]
+    schema, resource, scope, _ = DESCRIPTION
+    described: Any = schema, resource, scope, [("a", "1", "A.", "gauge", points)]
+    _, ((_, _, found),) = encoded(described)
+    assert len(found) == 5_000
+    assert b"GPU-4999" in found[-1][0]
+
+
+def test_a_text_with_numbers_in_it_is_no_hindrance() -> None:
+    described = (
+        *DESCRIPTION[:3],
+        [("a", "1", "A.", "gauge", [(True, {"": "\0" * 8 + "\x01" * 8})])],
+    )
+    _, ((_, _, ((raw, value_at, time_at, start_at),)),) = encode(described)
+    assert start_at == 0
+    assert abs(value_at - time_at) >= 8
+    assert raw[value_at : value_at + 8] != raw[time_at : time_at + 8]
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (["exit 1"], "its process was ended"),
+        (["cat > /dev/null", "printf nonsense"], "its process was ended"),
+        (["exec sleep 60"], "its process took too long"),
+        (["exec cat /dev/zero"], "its process answers without an end"),
+    ],
+)
+def test_a_process_that_does_not_do_it_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], complaint: str
+) -> None:
+    monkeypatch.setattr(otel_helper, "_MOST_ANSWER_BYTES", 1_000_000)
+    before = descriptors()
+    big = (*DESCRIPTION[:3], [("a", "1", "A" * 200_000, "gauge", [])])
+    timeout = 0.2 if "long" in complaint else 30
+    with pytest.raises(NotEncoded, match=complaint):
+        encoded(big, timeout, program(tmp_path / "program", *lines))
+    assert descriptors() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_program_that_cannot_be_started_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NotEncoded, match="no process for it: No such file"):
+        encoded(DESCRIPTION, python=str(tmp_path / "none"))
+
+
+def test_what_the_library_cannot_encode_is_said_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(otel_helper, "_module_places", lambda: [
+        place for place in sys.path if "site-packages" not in place
+    ])  # fmt: skip
+    with pytest.raises(NotEncoded) as caught:
+        encoded(DESCRIPTION)
+    assert str(caught.value) == (
+        "ModuleNotFoundError: No module named 'opentelemetry'; "
+        "try pip install --upgrade 'wattline-agents[otlp]'"
+    )
+
+
+def test_whether_the_library_is_installed_is_known_without_loading_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert is_installed()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert not is_installed()
