@@ -18,8 +18,10 @@ from wattline_agents.config import AgentConfig
 from wattline_agents.device_rows import DeviceRows, merged_infos
 from wattline_agents.errors import WattlineError
 from wattline_agents.node_rows import NodeRows
-from wattline_agents.sinks.sink import Health, Sink
+from wattline_agents.sinks.sink import Health, KeepsSets, Sink
 from wattline_agents.sources.source import (
+    NOT_YET,
+    CountsUnread,
     FollowsAssignments,
     FollowsDevices,
     ReadsAtOwnPace,
@@ -70,8 +72,8 @@ class _Slot:
     """One source and what the loop remembers of it."""
 
     __slots__ = (
-        "elsewhere", "follows_assignments", "follows_devices", "held", "is_failing", "pace",
-        "paced", "says_why_not", "source", "told_devices", "told_held",
+        "counts_unread", "elsewhere", "follows_assignments", "follows_devices", "held",
+        "is_failing", "pace", "paced", "says_why_not", "source", "told_devices", "told_held",
     )  # fmt: skip
 
     def __init__(self, source: Source, period_seconds: float) -> None:
@@ -79,6 +81,7 @@ class _Slot:
         # A protocol is checked attribute by attribute: once, and not at every tick.
         self.paced = source if isinstance(source, ReadsAtOwnPace) else None
         self.elsewhere = source if isinstance(source, ReadsElsewhere) else None
+        self.counts_unread = source if isinstance(source, CountsUnread) else None
         self.follows_assignments = source if isinstance(source, FollowsAssignments) else None
         self.follows_devices = source if isinstance(source, FollowsDevices) else None
         self.says_why_not = source if isinstance(source, SaysWhyNot) else None
@@ -119,7 +122,8 @@ class Agent:
         self._health_pace = Pace(HEALTH_SECONDS, period)
         self._describe_pace = Pace(DESCRIBE_SECONDS, period)
         self._describes_next = False
-        self._readings = self._read_errors = 0
+        self._held_changed = True
+        self._readings = self._read_errors = self._not_taken = 0
         self._read_seconds: float | None = None
         self._node_rows = NodeRows()
         self._device_rows = DeviceRows()
@@ -235,7 +239,9 @@ class Agent:
         if self._describe_pace.is_due(tick) or self._describes_next:
             self._describes_next = False
             self._describe(now_ms)
-        self._tell_assignments()
+        if self._held_changed:
+            self._held_changed = False
+            self._tell_assignments()
         if self._health_pace.is_due(tick):
             self._hand_on("agent", [self._health_row(now_ms)], self._health_pace.period_ms)
 
@@ -262,6 +268,7 @@ class Agent:
                 rows = self._device_rows.merged(rank, rows, period_ms, self._clock.monotonic())
             elif table == "assignment":
                 _note_held(slot.held, rows)
+                self._held_changed = True
             self._hand_on(table, rows, slot.pace.period_ms if table in _SCHEDULED else 0)
 
     def _failed(self, slot: _Slot, error: Exception) -> None:
@@ -324,6 +331,11 @@ class Agent:
 
     def _send_info(self, table: str, rows: list[dict[str, Value]], now_ms: int) -> None:
         if not rows:
+            # Of devices nothing may be known for a while; that no reason is left is known.
+            if table == "capability" and self._sent_info.pop(table, None) is not None:
+                for sink in self._sinks:
+                    if isinstance(sink, KeepsSets):
+                        sink.told_none(table)
             return
         timeless = [{c: v for c, v in row.items() if c != "time_unix_ms"} for row in rows]
         sent = self._sent_info.get(table)
@@ -366,18 +378,28 @@ class Agent:
             "late_ticks_total": self._ticks.late,
             "batches_dropped_total": _sum(health, "batches_dropped"),
             "batches_refused_total": _sum(health, "batches_refused"),
-            "exports_failed_total": _sum(health, "exports_failed"),
+            "exports_failed_total": _with(_sum(health, "exports_failed"), self._not_taken),
             "spool_bytes": _sum(health, "spool_bytes"),
             "read_timeouts_total": sum(one.read_timeouts for one in elsewhere),
+            "devices_unread": self._unread(),
             "cpu_seconds_total": own_use.cpu_seconds(readers),
             "memory_resident_bytes": own_use.resident_bytes(readers),
             "read_seconds": self._read_seconds,
         }
 
+    def _unread(self) -> int | None:
+        counting = [one for slot in self._slots if (one := slot.counts_unread) is not None]
+        return sum(len(one.unread()) for one in counting) if counting else None
+
     def _hand_on(self, table: str, rows: Sequence[Row], period_ms: int) -> None:
         if rows:
             for sink in self._sinks:
-                sink.accept(table, rows, period_ms)
+                try:
+                    sink.accept(table, rows, period_ms)
+                except Exception as error:  # one sink's fault is neither the others' nor our end
+                    self._not_taken += 1
+                    name, kind = type(sink).__name__, type(error).__name__
+                    self._teller.tell(name, "accept", f"{table} is not taken: {kind}: {error}")
 
 
 def _capability(
@@ -385,13 +407,21 @@ def _capability(
 ) -> Iterator[dict[str, Value]]:
     for device, columns in reasons.items():
         for column, reason in columns.items():
+            if reason.startswith(NOT_YET):
+                continue  # it passes by itself, and says nothing of what can be read here
             yield {
                 "time_unix_ms": now_ms,
                 "source": source,
                 "device": device or None,
                 "column": column,
-                "reason": reason.encode()[:MAX_TEXT_BYTES].decode(errors="ignore"),
+                "reason": _plain(reason) or "nobody says why",
             }
+
+
+def _plain(text: str) -> str:
+    """The text as a column may hold it: a driver's own words may be anything."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    return printable.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
 
 
 def _note_held(held: dict[str, str], rows: Sequence[Row]) -> None:
@@ -406,3 +436,8 @@ def _note_held(held: dict[str, str], rows: Sequence[Row]) -> None:
 def _sum(health: Sequence[Health], name: str) -> int | None:
     known = [value for one in health if (value := getattr(one, name)) is not None]
     return sum(known) if known else None
+
+
+def _with(count: int | None, more: int) -> int | None:
+    """A count that may be unknown, and what is known to come on top of it."""
+    return (count or 0) + more if more else count

@@ -13,12 +13,15 @@ from types import SimpleNamespace
 from wattline_agents.lean import forget, load_when_used
 
 load_when_used("inspect")  # before anything makes a dataclass
+load_when_used("ipaddress")  # what reads addresses of the web has it, and `pathlib` has that
 load_when_used("subprocess")  # psutil has a class for programs that it starts, which nobody uses
 load_when_used("datetime")  # psutil writes times in it when it prints a process
 
 from wattline_agents import __version__  # noqa: E402
 from wattline_agents.commands.agent import COMMAND  # noqa: E402
 from wattline_agents.errors import WattlineError  # noqa: E402
+from wattline_agents.output import guarded  # noqa: E402
+from wattline_agents.parser import one_line_parser  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the agent; returns the exit code, as `wattline` does."""
+    return guarded("wattline-agent", lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         told = _told(arguments)
         forget("argparse", "gettext", "locale")
@@ -46,7 +53,7 @@ def _told(arguments: Sequence[str] | None) -> SimpleNamespace:
         # Told the width, it does not load `shutil`, and with it three compressors, to find it out.
         return argparse.RawDescriptionHelpFormatter(prog, width=_width())
 
-    parser = argparse.ArgumentParser(
+    parser = one_line_parser(
         prog="wattline-agent",
         description=COMMAND.description.replace("wattline agent", "wattline-agent"),
         formatter_class=formatter,

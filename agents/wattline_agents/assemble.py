@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from wattline_agents.config import Settings, SourceChoice, cpu_set
-from wattline_agents.errors import SourceUnavailable, UsageError
+from wattline_agents.errors import InputError, SourceUnavailable, UsageError, WattlineError
 from wattline_agents.sinks.sink import Sink
 from wattline_agents.sources.late import LateSource
 from wattline_agents.sources.registry import open_source
 from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.sources.source import ReadsInParts, Source
+from wattline_agents.telling import named
 
 Say = Callable[[str], None]
 
@@ -115,7 +116,10 @@ def open_sinks(settings: Settings, say: Say) -> list[Sink]:
     if settings.otlp is not None:
         from wattline_agents.sinks.otlp import OtlpSink
 
-        sinks.append(OtlpSink(settings.agent, settings.otlp, say))
+        try:
+            sinks.append(OtlpSink(settings.agent, settings.otlp, say))
+        except InputError as error:  # the only file it reads
+            raise UsageError(f"otlp.headers_file: {error}") from error
         say(f"exporting to {settings.otlp.endpoint}")
     if settings.influx is not None:
         from wattline_agents.sinks.influx import InfluxSink
@@ -155,9 +159,9 @@ def _open(choice: SourceChoice, settings: Settings, say: Say) -> Source:
         return open_now()
     except SourceUnavailable as error:
         if "path" in choice.options:
-            raise _located(choice, UsageError(f"source {choice.name}: {error}")) from error
+            raise _located(choice, error) from error
         if not choice.automatic:
-            say(f"{choice.name}: {error}")
+            say(named(choice.name, str(error)))
         return LateSource(choice.name, open_now, say)
     except UsageError as error:
         raise _located(choice, error) from error
@@ -183,14 +187,22 @@ def _guarded(source: Source, config: SourceConfig, say: Say) -> Source:
     return source
 
 
-def _located(choice: SourceChoice, error: UsageError) -> UsageError:
+def mistake(choice: SourceChoice, error: str) -> str:
+    """What is wrong with a source's options, with its name and, where it is known, the option's."""
+    if error.startswith(f"source {choice.name}"):
+        return error
+    option = next((key for key, value in choice.options.items() if repr(value[:40]) in error), "")
+    return f"source {choice.name}: {option and f'option {option}: '}{error}"
+
+
+def _located(choice: SourceChoice, error: WattlineError) -> UsageError:
     """The error with the file and line of the option it speaks of, if it stands in a file."""
-    text = str(error)
+    text = mistake(choice, str(error))
     for option, place in choice.places.items():
         if option and (f"option {option}:" in text or f"option {option!r}" in text):
             return UsageError(f"{place}: {text}")
     section = choice.places.get("")
-    return error if section is None else UsageError(f"{section}: {text}")
+    return UsageError(text if section is None else f"{section}: {text}")
 
 
 def _prometheus(settings: Settings, address: str, say: Say) -> Sink:
@@ -214,12 +226,11 @@ def _push(settings: Settings, url: str, say: Say) -> Sink:
     transport = HttpTransport(url, settings.token_file)
     spool: Spool
     if settings.spool is not None:
-        spool = DirectorySpool(settings.spool, settings.spool_bytes)
+        spool = DirectorySpool(settings.spool, settings.spool_bytes, say)
     else:
         try:
-            spool = DirectorySpool(
-                default_spool(os.environ, settings.agent.node), settings.spool_bytes
-            )
+            place = default_spool(os.environ, settings.agent.node)
+            spool = DirectorySpool(place, settings.spool_bytes, say)
         except UsageError as error:
             # Nobody asked for this directory, so being without it is no reason not to start.
             say(f"{error}; what waits is kept in memory")

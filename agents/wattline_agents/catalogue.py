@@ -770,6 +770,13 @@ AGENT = Table(
             "Reads that did not end in time and were given up.",
             type=Type.INT,
         ),
+        _gauge(
+            "devices_unread",
+            "agent_devices_unread",
+            "{device}",
+            "Devices the driver lists or the bus has that could not be read.",
+            type=Type.INT,
+        ),
         _counter(
             "cpu_seconds_total",
             "agent_cpu_seconds_total",
@@ -902,7 +909,14 @@ MIG = Table(
             )
         ),
         *(
-            _gauge(f"memory_{name}_bytes", f"mig_memory_{name}_bytes", "By", text, type=Type.INT)
+            _gauge(
+                f"memory_{name}_bytes",
+                f"mig_memory_{name}_bytes",
+                "By",
+                text,
+                type=Type.INT,
+                every_seconds=15,
+            )
             for name, text in (
                 ("used", "Memory of the instance in use."),
                 ("size", "Memory of the instance there is."),

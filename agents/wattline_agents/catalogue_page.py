@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wattline_agents.catalogue import TABLES, Metric, Table
+from wattline_agents.catalogue import PREFIX, TABLES, Metric, Table
 
 _INTRODUCTION = """\
 # Metrics
@@ -14,9 +14,10 @@ of devices also `device`, those of jobs `job`.
 
 
 def markdown() -> str:
-    """Every table with its columns, as Markdown."""
+    """Every table with its columns, and the series that name things, as Markdown."""
     parts = [_INTRODUCTION]
     parts += [_metrics(table) for table in TABLES.values() if table.metrics]
+    parts.append(_statements())
     parts += [_fields(table) for table in TABLES.values() if not table.metrics]
     return "\n".join(parts)
 
@@ -47,6 +48,25 @@ def _metric(metric: Metric) -> str:
         f"`{metric.otel}`" if metric.otel else "",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _statements() -> str:
+    # Pages for people need not cost the agent memory.
+    from wattline_agents.sinks.prometheus.latest import STATEMENTS
+
+    lines = [
+        "## Series that name things",
+        "",
+        "Of Prometheus' pages. Each has the value 1, and says what it says in its labels.",
+        "A label that is not known is absent.",
+        "",
+        "| Prometheus | labels beside `node` | what it is | made from table |",
+        "|---|---|---|---|",
+    ]
+    for table, (family, help, labels) in STATEMENTS.items():
+        names = ", ".join(f"`{label}`" for label in labels)
+        lines.append(f"| `{PREFIX}{family}` | {names} | {help} | `{table}` |")
+    return "\n".join([*lines, ""])
 
 
 def _fields(table: Table) -> str:

@@ -6,7 +6,6 @@ A node with only the agent shows only what the agent offers; a full install show
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -14,6 +13,8 @@ from importlib.metadata import EntryPoint, entry_points
 from wattline_agents import __version__
 from wattline_agents.command import Command
 from wattline_agents.errors import WattlineError
+from wattline_agents.output import guarded
+from wattline_agents.parser import one_line_parser
 
 GROUP = "wattline.commands"
 
@@ -65,10 +66,14 @@ def _overview(points: Mapping[str, EntryPoint]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `wattline`; returns the exit code.
 
-    0 is done, 1 is done and the answer is no (books that do not balance), 2 is a mistake in what
-    was asked or in the input, 130 is interrupted.
+    0 is done, 1 is done and the answer is no (books that do not balance) or could not be written,
+    2 is a mistake in what was asked or in the input, 130 is interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded("wattline", lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
     points = _found()
     try:
         if not words or words[0] in ("-h", "--help", "help"):
@@ -80,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[0] not in points:
             raise WattlineError(f"no command {words[0]!r}; there are {', '.join(points)}")
         command = _load(points[words[0]])
-        parser = argparse.ArgumentParser(
+        parser = one_line_parser(
             prog=f"wattline {command.name}",
             description=command.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -92,11 +97,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone (`wattline kpi | head`); that is not an error, but
-        # Python would report one while closing standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 if __name__ == "__main__":

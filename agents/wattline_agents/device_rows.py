@@ -14,6 +14,8 @@ from wattline_agents.wire import Row, Value
 _PERIODS = 3
 _LEAST_SECONDS = 10.0
 """A source is believed for three of its periods, as everywhere, and never for less than this."""
+_MOST_DEVICES = 1_024
+"""Remembered without a look at who is still told of."""
 _OWN = frozenset(
     ("time_unix_ms", "device", "up", "sample_age_seconds", "read_seconds", "read_errors_total",
      "read_timeouts_total")
@@ -53,6 +55,8 @@ class DeviceRows:
                 return rows
             self._are_many = True
             self._known_until = now + _LEAST_SECONDS
+        if len(self._owner) > _MOST_DEVICES:
+            self._forget(now)
         until = now + max(_LEAST_SECONDS, _PERIODS * period_ms / 1000)
         handed: list[Row] = []
         for row in rows:
@@ -69,6 +73,12 @@ class DeviceRows:
                 known = _known(row)
                 self._beside[device] = ({c: known[c] for c in known.keys() - _OWN}, until)
         return handed
+
+    def _forget(self, now: float) -> None:
+        """Leave out devices that nobody has told of for long; an exporter may invent new ones."""
+        self._owner = {device: one for device, one in self._owner.items() if now <= one[1]}
+        self._beside = {device: one for device, one in self._beside.items() if now <= one[1]}
+        self._given = {device: one for device, one in self._given.items() if device in self._owner}
 
     def fills(self, device: str, now: float) -> frozenset[str]:
         """The columns of a device that only a source beside its owner knows."""

@@ -15,7 +15,11 @@ from typing import Any
 
 
 class _LoadedWhenUsed(ModuleType):
-    """Stands for a module until something of it is asked for."""
+    """Stands for a module until something of it is asked for.
+
+    The library's own `importlib.util.LazyLoader` loads at the first `import`, which looks for
+    `__spec__`; but those who import a module and do not use it are what this is for.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # the import system looks for marks such as `__path__`

@@ -9,12 +9,14 @@ from wattline_agents.catalogue import TABLES, Metric, Table
 from wattline_agents.clock import Clock
 from wattline_agents.errors import WattlineError
 from wattline_agents.node_rows import NodeRows
-from wattline_agents.sources.source import Readings, SaysWhyNot, Source
+from wattline_agents.sources.source import CountsUnread, Readings, SaysWhyNot, Source
+from wattline_agents.telling import named
 from wattline_agents.wire import Row, Value
 
 _SHOWN = ("node", "meter", "device", "mig", "process", "job")
 _BETWEEN_SECONDS = 1.0
-"""Shares of time need two readings."""
+_TURNS, _MOST_TURNS = 2, 10
+"""Shares of time need two readings; instances of a device are read in turn, and there are seven."""
 _ANSWER_SECONDS = 40.0
 """What is read elsewhere has this long: opening a driver may take thirty seconds."""
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -33,24 +35,38 @@ class AnswersLater(Protocol):
         ...
 
 
-def read_once(sources: Sequence[Source], clock: Clock) -> tuple[Readings, list[str]]:
-    """Read every source twice, a second apart; returns the newest rows, and what failed."""
+def read_once(sources: Sequence[Source], clock: Clock) -> tuple[Readings, list[str], list[Source]]:
+    """Read every source twice, a second apart, and instances until each has had its turn twice.
+
+    Returns:
+        The newest rows; what failed; and the sources that gave no row at all.
+    """
     found: Readings = {}
     of_node: dict[int, Row] = {}
     failed: dict[str, None] = {}
     left = list(enumerate(sources))
+    empty = dict(left)
     now_ms = clock.unix_ms()
-    for turn in range(2):
+    turns = _Turns()
+    for turn in range(_MOST_TURNS):
+        if turn >= _TURNS:
+            left = [(place, source) for place, source in left if turns.are_left(place)]
+            if not left:
+                break
         if turn:
             clock.sleep(_BETWEEN_SECONDS)
         now_ms = clock.unix_ms()
         for place, source in tuple(left):
             try:
                 parts = (_read(source, now_ms), source.describe(now_ms))
-            except WattlineError as error:
-                failed[f"{source.name}: {error}"] = None
+            except Exception as error:  # a fault in one source's code must not silence the others
+                kind = "" if isinstance(error, WattlineError) else f"{type(error).__name__}: "
+                failed[named(source.name, f"{kind}{error}")] = None
                 left.remove((place, source))
                 continue
+            turns.note(place, parts[0].get("mig", ()))
+            if any(parts[0].values()):
+                empty.pop(place, None)
             for part in parts:
                 for table, rows in part.items():
                     _keep_newest(found.setdefault(table, []), rows, TABLES[table])
@@ -59,7 +75,39 @@ def read_once(sources: Sequence[Source], clock: Clock) -> tuple[Readings, list[s
     if of_node:
         given = [(place, {**row, "time_unix_ms": now_ms}, 1) for place, row in of_node.items()]
         (found["node"],) = NodeRows().merged(given).values()
-    return found, list(failed)
+    return found, list(failed), list(empty.values())
+
+
+class _Turns:
+    """Which instances were read how often."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, dict[Value, int]] = {}
+        self._moved: set[int] = set()
+
+    def note(self, place: int, rows: Iterable[Row]) -> None:
+        """What the source at that place gave at one time."""
+        counts = self._counts.setdefault(place, {})
+        self._moved.discard(place)
+        for row in rows:
+            instance = row.get("instance")
+            counts[instance] = counts.get(instance, 0) + 1
+            if counts[instance] == _TURNS:
+                self._moved.add(place)
+
+    def are_left(self, place: int) -> bool:
+        """Whether some had no second turn yet, while others have just had theirs."""
+        return place in self._moved and min(self._counts[place].values()) < _TURNS
+
+
+def unread(sources: Sequence[Source]) -> list[str]:
+    """A line per device that is there and could not be read."""
+    return [
+        named(source.name, f"device {name} could not be read")
+        for source in sources
+        if isinstance(source, CountsUnread)
+        for name in source.unread()
+    ]
 
 
 def why_not(sources: Sequence[Source]) -> dict[str, dict[str, str]]:

@@ -32,4 +32,16 @@ class Teller:
         if len(self._said) >= _MOST_KEPT:
             self._said.clear()
         self._said[who, kind] = now
-        self._say(message if message.startswith(who) else f"{who}: {message}")
+        self._say(named(who, message))
+
+
+def named(who: str, message: str) -> str:
+    """The message with the name of whom it is about before it, once.
+
+    >>> named("nvml", "NVML: driver not loaded")
+    'nvml: driver not loaded'
+    """
+    rest = message[len(who) :]
+    if message[: len(who)].lower() != who.lower() or rest[:1].isalnum():
+        return f"{who}: {message}"
+    return f"{who}{rest}" if rest.startswith(":") else message

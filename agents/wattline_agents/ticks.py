@@ -56,10 +56,14 @@ class Pace:
         """Due at the first tick it is asked for."""
         self._period_seconds = period_seconds
         self._next: int | None = None
+        self._every_seconds = -1.0
         self.change(every_seconds)
 
     def change(self, every_seconds: float) -> None:
         """Take another pace; rounded up to whole ticks."""
+        if every_seconds == self._every_seconds:  # as at nearly every tick
+            return
+        self._every_seconds = every_seconds
         self._ticks = max(1, -int(-(every_seconds / self._period_seconds - 1e-6) // 1))
 
     @property

@@ -10,7 +10,7 @@ from nanoarrow.ipc import InputStream
 
 from wattline_agents.clock import Clock
 from wattline_agents.errors import ReadFailed
-from wattline_agents.sinks import Health
+from wattline_agents.sinks.sink import Health
 from wattline_agents.sources.source import Readings
 from wattline_agents.wire import Header, Row
 

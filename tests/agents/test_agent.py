@@ -8,8 +8,8 @@ import pytest
 from wattline_agents.agent import Agent
 from wattline_agents.config import AgentConfig
 from wattline_agents.errors import ReadFailed
-from wattline_agents.sinks import Health
-from wattline_agents.sources.source import Readings
+from wattline_agents.sinks.sink import Health
+from wattline_agents.sources.source import NOT_YET, Readings
 
 CONFIG = AgentConfig(system="test", node="n01", rack="r1", period_seconds=1.0)
 DEVICE: dict[str, Any] = {"device": "GPU-1", "up": 1}
@@ -472,3 +472,80 @@ def test_many_agents_live_in_one_process(clock: Any, make_source: Any, make_sink
     for agent in agents:
         agent.step()
     assert [len(sink.rows("device")) for sink in sinks] == [1, 1, 1]
+
+
+def test_a_sink_that_fails_ends_neither_the_agent_nor_what_the_other_sinks_get(
+    clock: Any, make_source: Any, make_sink: Any, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(type(make_sink())):  # type: ignore[misc]
+        def accept(self, table: str, rows: Any, period_ms: int) -> None:
+            raise RuntimeError("no room")
+
+    source = make_source(readings={"node": [{"power_watts": 1.0}]})
+    sink = make_sink()
+    agent = Agent(CONFIG, [source], [Broken(), sink], clock, say=said.append)
+    run_for(agent, clock, 1_000)
+    assert len(sink.rows("node")) == 1_000
+    assert [line for line in said if "Broken" in line] == [
+        "Broken: node is not taken: RuntimeError: no room"
+    ] * 2
+    assert sink.rows("agent")[-1]["exports_failed_total"] > 990
+    agent.close()
+    assert sink.is_closed
+
+
+def test_a_sink_that_fails_at_the_very_end_keeps_nothing_open(
+    clock: Any, make_source: Any, make_sink: Any, said: list[str]
+) -> None:
+    source, sink = make_source(), make_sink()
+    agent = Agent(CONFIG, [source], [sink], clock, say=said.append)
+    run_for(agent, clock, 1)
+
+    def broken(table: str, rows: Any, period_ms: int) -> None:
+        raise OSError("gone")
+
+    sink.accept = broken
+    agent._take(agent._slots[0], {"node": [{"time_unix_ms": 1, "power_watts": 1.0}]})
+    agent.close()
+    assert source.is_closed and sink.is_closed
+    assert said == ["ListSink: node is not taken: OSError: gone"]
+
+
+def test_devices_that_sources_could_not_read_are_counted(
+    clock: Any, make_source: Any, make_sink: Any
+) -> None:
+    lacking, sink = make_source(), make_sink()
+    lacking.unread = lambda: ["1", "GPU-3"]
+    run_for(Agent(CONFIG, [make_source(), lacking], [sink], clock), clock, 1)
+    assert sink.rows("agent")[-1]["devices_unread"] == 2
+    other = make_sink()
+    run_for(Agent(CONFIG, [make_source()], [other], clock), clock, 1)
+    assert other.rows("agent")[-1]["devices_unread"] is None, "nobody here counts any"
+
+
+def test_reasons_that_pass_by_themselves_are_no_capability(
+    clock: Any, make_source: Any, make_sink: Any
+) -> None:
+    source, sink = make_source("gpu"), make_sink()
+    source.why_not = lambda: {"GPU-1": {"a": f"{NOT_YET}a moment", "b": "no such sensor"}}
+    run_for(Agent(CONFIG, [source], [sink], clock), clock, 1)
+    assert [row["column"] for row in sink.rows("capability")] == ["b"]
+
+
+def test_a_sink_that_shows_reasons_hears_when_there_are_none_any_more(
+    clock: Any, make_source: Any, make_sink: Any
+) -> None:
+    source, sink, other = make_source("gpu"), make_sink(), make_sink()
+    reasons = {"GPU-1": {"b": "no such sensor"}}
+    source.why_not = lambda: reasons
+    emptied: list[str] = []
+    sink.told_none = emptied.append
+    agent = Agent(CONFIG, [source], [sink, other], clock)
+    run_for(agent, clock, 120)
+    assert emptied == []
+    reasons = {}
+    run_for(agent, clock, 120)
+    assert emptied == ["capability"], "once"
+    reasons = {"GPU-1": {"b": "no such sensor"}}
+    run_for(agent, clock, 60)
+    assert len(sink.rows("capability")) == 2

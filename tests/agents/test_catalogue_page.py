@@ -16,6 +16,13 @@ def test_every_metric_and_every_field_is_on_the_page() -> None:
                 assert f"| `{field.column}` |" in page
 
 
+def test_the_series_that_name_things_are_on_the_page_with_their_labels() -> None:
+    page = markdown()
+    for name in ("gpu_info", "host_info", "job_info", "gpu_assignment", "gpu_capability_off"):
+        assert f"| `aif_{name}` |" in page
+    assert "| `aif_gpu_assignment` | `device`, `job` |" in page
+
+
 def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
     cells = 0
     for line in markdown().splitlines():

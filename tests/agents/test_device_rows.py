@@ -95,3 +95,16 @@ def test_a_device_is_described_once_by_all_that_know_it() -> None:
         {"device": "GPU-1", "source": "nvml", "model": "A100", "serial": "17"},
         {"device": "GPU-2", "source": "nvml", "model": None},
     ]
+
+
+def test_devices_that_nobody_tells_of_any_more_are_not_remembered_for_ever() -> None:
+    devices = DeviceRows()
+    devices.merged(NVML, [nvml_row(1)], 1000, 1.0)
+    for page in range(10):
+        now = 20.0 + 60.0 * page
+        devices.merged(NVML, [nvml_row(now)], 1000, now)
+        rows = [{**dcgm_row(now), "device": f"GPU-{page}-{n}"} for n in range(1_000)]
+        devices.merged(DCGM, rows, 15_000, now)
+    assert len(devices._owner) <= 3_000
+    assert len(devices._given) <= len(devices._owner)
+    assert "GPU-1" in devices._owner

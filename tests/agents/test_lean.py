@@ -37,7 +37,19 @@ print(sys.modules["dis"] is dis)
 
 
 @pytest.mark.parametrize(
-    "module", ["inspect", "ast", "subprocess", "datetime", "argparse", "shutil", "tomllib"]
+    "module",
+    [
+        "inspect",
+        "ast",
+        "subprocess",
+        "datetime",
+        "argparse",
+        "shutil",
+        "tomllib",
+        "ipaddress",
+        "stringprep",
+        "json",
+    ],
 )
 def test_an_agent_holds_nothing_of_what_it_does_not_use(module: str) -> None:
     """`inspect` and others stand in `sys.modules` as what would load them, without a file."""

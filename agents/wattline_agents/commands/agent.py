@@ -68,26 +68,25 @@ def add_settings(parser: ArgumentParser) -> None:
     )
     what("--devices", metavar="N", type=int, help="how many devices the simulated node has (2)")
     what("--period", metavar="SECONDS", type=float, help="time between readings (1)")
-    what("--job-socket", metavar="PATH", type=Path, help="where jobs count (WATTLINE_JOB_SOCKET)")
+    what("--job-socket", metavar="PATH", help="where jobs count (WATTLINE_JOB_SOCKET)")
     what("--no-jobs", action="store_true", help="do not listen to jobs")
     where = parser.add_argument_group("where it goes").add_argument
     where("--push", metavar="URL", help="the collector's address")
     where(
         "--token-file",
         metavar="FILE",
-        type=Path,
         help="holds the token that lets it write there (WATTLINE_TOKEN_FILE)",
     )
     where("--push-every", metavar="SECONDS", type=float, help="how much time one batch holds (5)")
-    where("--spool", metavar="DIR", type=Path, help="where unsent batches wait")
+    where("--spool", metavar="DIR", help="where unsent batches wait")
     where("--spool-bytes", metavar="N", type=int, help="how much may wait (64 MiB), oldest dropped")
     where("--prometheus", metavar="HOST:PORT", help="answer scrapes here; port 0 takes a free one")
     where("--otlp", metavar="URL", help="where OpenTelemetry takes metrics: http://HOST:4318")
     where("--influx", metavar="URL", help="where InfluxDB v2 or VictoriaMetrics takes writes")
     where("--influx-bucket", metavar="NAME", help="where readings are kept there (wattline)")
     where("--influx-org", metavar="NAME", help="whose bucket it is (wattline)")
-    where("--influx-token-file", metavar="FILE", type=Path, help="lets it write there")
-    where("--record", metavar="FILE", type=Path, help="write everything, for --source replay")
+    where("--influx-token-file", metavar="FILE", help="lets it write there")
+    where("--record", metavar="FILE", help="write everything, for --source replay")
     how = parser.add_argument_group("how it runs").add_argument
     how("--nice", metavar="N", type=int, help="stand back behind other processes, 0 to 19")
     how("--cpus", metavar="LIST", help="stay on these processors: 0,64-67")
@@ -125,6 +124,12 @@ def settings_of(arguments: Arguments) -> Settings:
         default_node,
         from_toml,
     )
+    from wattline_agents.config.settings import (
+        LEAST_PUSH_SECONDS,
+        LEAST_SPOOL_BYTES,
+        MOST_PUSH_SECONDS,
+        MOST_SPOOL_BYTES,
+    )
 
     if arguments.config is not None:
         settings = from_toml(arguments.config)
@@ -136,14 +141,20 @@ def settings_of(arguments: Arguments) -> Settings:
         "rack": arguments.rack,
         "period_seconds": arguments.period,
     }
-    agent = replace(settings.agent, **{k: v for k, v in told.items() if v is not None})
+    try:
+        agent = replace(settings.agent, **{k: v for k, v in told.items() if v is not None})
+    except UsageError as error:
+        raise UsageError(f"--{error}") from error
     sources = settings.sources
     if arguments.source is not None:
         sources = _chosen(arguments.source)
     if arguments.devices is not None:
         sources = _with_devices(sources, arguments.devices)
-    if arguments.nice is not None and not 0 <= arguments.nice <= 19:
-        raise UsageError(f"--nice: not from 0 to 19: {arguments.nice}")
+    _check_number("--nice", arguments.nice, 0, 19)
+    _check_number("--push-every", arguments.push_every, LEAST_PUSH_SECONDS, MOST_PUSH_SECONDS)
+    _check_number("--spool-bytes", arguments.spool_bytes, LEAST_SPOOL_BYTES, MOST_SPOOL_BYTES)
+    if arguments.push is not None:
+        _check_address("--push", arguments.push, "--token-file")
     if arguments.cpus is not None:
         try:
             cpu_set(arguments.cpus)
@@ -154,20 +165,20 @@ def settings_of(arguments: Arguments) -> Settings:
         "agent": agent,
         "sources": sources,
         "push": arguments.push,
-        "token_file": arguments.token_file
+        "token_file": _file("--token-file", arguments.token_file)
         or settings.token_file
         or (Path(variable) if variable else None),
         "push_every_seconds": arguments.push_every,
-        "spool": arguments.spool,
+        "spool": _file("--spool", arguments.spool),
         "spool_bytes": arguments.spool_bytes,
         "prometheus": arguments.prometheus,
         "otlp": _otlp(settings, arguments.otlp),
         "influx": _influx(settings, arguments),
         "nice": arguments.nice,
         "cpus": arguments.cpus,
-        "job_socket": arguments.job_socket,
+        "job_socket": _file("--job-socket", arguments.job_socket),
         "jobs": False if arguments.no_jobs else None,
-        "record": arguments.record,
+        "record": _file("--record", arguments.record),
     }
     return replace(settings, **{k: v for k, v in told.items() if v is not None})
 
@@ -177,7 +188,7 @@ def _otlp(settings: Settings, endpoint: str | None) -> OtlpSettings | None:
 
     if endpoint is None:
         return settings.otlp
-    _check_address("--otlp", endpoint)
+    _check_address("--otlp", endpoint, "otlp.headers_file")
     if settings.otlp is None:
         return OtlpSettings(endpoint)
     return replace(settings.otlp, endpoint=endpoint)
@@ -190,11 +201,11 @@ def _influx(settings: Settings, arguments: Arguments) -> InfluxSettings | None:
         "url": arguments.influx,
         "bucket": arguments.influx_bucket,
         "org": arguments.influx_org,
-        "token_file": arguments.influx_token_file,
+        "token_file": _file("--influx-token-file", arguments.influx_token_file),
     }
     given = {key: value for key, value in told.items() if value is not None}
     if "url" in given:
-        _check_address("--influx", given["url"])
+        _check_address("--influx", str(given["url"]), "--influx-token-file")
     if not given or settings.influx is not None:
         return settings.influx and replace(settings.influx, **given)
     if "url" not in given:
@@ -202,15 +213,28 @@ def _influx(settings: Settings, arguments: Arguments) -> InfluxSettings | None:
     return InfluxSettings(**given)
 
 
-def _check_address(flag: str, text: str) -> None:
+def _check_address(flag: str, text: str, secret_in: str) -> None:
     from wattline_agents.config.address import complaint
 
-    if (wrong := complaint(text)) is not None:
+    if (wrong := complaint(text, secret_in)) is not None:
         raise UsageError(f"{flag}: {wrong}")
+
+
+def _check_number(flag: str, value: float | None, least: float, most: float) -> None:
+    if value is not None and not least <= value <= most:
+        raise UsageError(f"{flag}: not from {least:g} to {most:g}: {value}")
+
+
+def _file(flag: str, text: str | None) -> Path | None:
+    if text is not None and (not text or not text.isprintable()):
+        # An empty one is a variable that was not set, and would mean the working directory.
+        raise UsageError(f"{flag}: not a file name: {text[:40]!r}")
+    return None if text is None else Path(os.path.expanduser(text))
 
 
 def _chosen(texts: Sequence[str]) -> tuple[SourceChoice, ...]:
     from wattline_agents.config import SourceChoice, automatic_sources
+    from wattline_agents.config.address import secret_complaint
     from wattline_agents.nearest import instead
     from wattline_agents.sources.registry import SOURCES
 
@@ -223,6 +247,8 @@ def _chosen(texts: Sequence[str]) -> tuple[SourceChoice, ...]:
         if choice.name not in SOURCES:
             there = instead(choice.name, ["auto", *SOURCES])
             raise UsageError(f"--source: no source {choice.name[:40]!r}; {there}")
+        if (wrong := secret_complaint(choice.name, choice.options.get("url", ""))) is not None:
+            raise UsageError(f"--source {choice.name}: option url: {wrong}")
         chosen.append(choice)
     # What is named is no longer merely tried.
     named = {choice.name for choice in chosen if not choice.automatic}
@@ -244,17 +270,25 @@ def _once(settings: Settings) -> int:
     from wattline_agents.agent import say
     from wattline_agents.assemble import open_sources
     from wattline_agents.clock import SystemClock
-    from wattline_agents.once import read_once, text, why_not
+    from wattline_agents.once import read_once, text, unread, why_not
 
     sources = open_sources(settings, say)
-    readings, failed = read_once(sources, SystemClock())
+    readings, failed, empty = read_once(sources, SystemClock())
     reasons = why_not(sources)
+    failed += unread(sources)
     for source in sources:
-        source.close()
+        try:
+            source.close()
+        except Exception as error:  # it has been read, which is what was asked for
+            failed.append(f"{source.name}: closing: {type(error).__name__}: {error}")
     for message in failed:
         say(message)
     print(text(readings, reasons))
-    return 0
+    # What was asked for by name was expected to be there.
+    asked = [
+        one for one, choice in zip(sources, settings.sources, strict=True) if not choice.automatic
+    ]
+    return 1 if any(one in empty for one in asked) else 0
 
 
 def _run(settings: Settings) -> int:

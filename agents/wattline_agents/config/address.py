@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import re
 
+_SECRETS = "no user or password in an address: use {}"
 
-def complaint(text: str) -> str | None:
-    """What is wrong with an HTTP address; None if nothing is."""
+
+def complaint(text: str, secret_in: str = "token_file") -> str | None:
+    """What is wrong with an HTTP address; None if nothing is.
+
+    Addresses are printed and logged, so none may hold a password, and one that may is not shown.
+
+    Args:
+        text: The address.
+        secret_in: The key or argument that a password or token belongs behind.
+    """
     from urllib.parse import urlsplit
 
+    if "@" in text.partition("?")[0]:
+        return _SECRETS.format(secret_in)
     try:
         parts = urlsplit(text)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_good = False
-    return None if is_good else f"not an address such as http://host:8600: {text[:80]!r}"
+    shown = "" if "@" in text else f": {text[:80]!r}"
+    return None if is_good else f"not an address such as http://host:8600{shown}"
+
+
+def secret_complaint(source: str, url: str) -> str | None:
+    """What is wrong with a source's address if it holds a user; the source checks the rest."""
+    if "@" not in url.partition("?")[0]:
+        return None
+    return _SECRETS.format("login_file" if source == "redfish" else "token_file")
 
 
 def listen_complaint(text: str) -> str | None:

@@ -6,6 +6,7 @@ shows cannot drift apart.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -19,7 +20,11 @@ from wattline_agents.config.lines import key_lines, line_of
 from wattline_agents.config.settings import (
     AUTOMATIC,
     LEAST_PERIOD_SECONDS,
+    LEAST_PUSH_SECONDS,
+    LEAST_SPOOL_BYTES,
     MOST_PERIOD_SECONDS,
+    MOST_PUSH_SECONDS,
+    MOST_SPOOL_BYTES,
     AgentConfig,
     InfluxSettings,
     OtlpSettings,
@@ -27,6 +32,7 @@ from wattline_agents.config.settings import (
     SourceChoice,
     cpu_set,
     default_node,
+    rack_complaint,
 )
 from wattline_agents.errors import InputError, UsageError, WireError
 from wattline_agents.nearest import instead
@@ -72,12 +78,13 @@ def _cpus(text: str) -> str | None:
 _EVERY = Key(float, 1.0, 3600.0)
 _FILE = Key(str)
 _URL = Key(str, check=address.complaint)
+_OTLP_URL = Key(str, check=lambda text: address.complaint(text, "headers_file"))
 
 TOP: Mapping[str, Key] = MappingProxyType(
     {
         "system": Key(str, check=_name),
         "node": Key(str, check=_name),
-        "rack": Key(str),
+        "rack": Key(str, check=rack_complaint),
         "period_seconds": Key(float, LEAST_PERIOD_SECONDS, MOST_PERIOD_SECONDS),
         "sources": Key(list),
         "record": _FILE,
@@ -90,13 +97,13 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = MappingProxyType(
         "push": {
             "url": _URL,
             "token_file": _FILE,
-            "every_seconds": Key(float, 0.1, 3600.0),
+            "every_seconds": Key(float, LEAST_PUSH_SECONDS, MOST_PUSH_SECONDS),
             "spool": _FILE,
-            "spool_bytes": Key(int, 0),
+            "spool_bytes": Key(int, LEAST_SPOOL_BYTES, MOST_SPOOL_BYTES),
         },
         "prometheus": {"listen": Key(str, check=address.listen_complaint)},
         "otlp": {
-            "endpoint": _URL,
+            "endpoint": _OTLP_URL,
             "every_seconds": _EVERY,
             "headers_file": _FILE,
             "gzip": Key(bool),
@@ -140,6 +147,8 @@ def read(path: Path) -> Settings:
         raise InputError(f"not TOML: {reason}", path=path, line=line) from error
     except RecursionError as error:
         raise InputError("not a configuration: nested too deep", path=path) from error
+    except ValueError as error:  # Python's own: a number of thousands of digits
+        raise InputError("not a configuration: a number of too many digits", path=path) from error
     return _Reader(path, key_lines(text)).settings(document)
 
 
@@ -258,6 +267,8 @@ class _Reader:
             if not isinstance(value, str | int | float | bool):
                 self._refuse(where, "not text, a number, or true or false")
             options[key] = str(value).lower() if isinstance(value, bool) else str(value)
+        if (wrong := address.secret_complaint(name, options.get("url", ""))) is not None:
+            self._refuse(("source", name, "url"), wrong)
         places = {key: self._place(("source", name, key)) for key in options}
         if section:
             places[""] = self._place(("source", name))
@@ -278,7 +289,8 @@ class _Reader:
             self._refuse(where, f"not {_TYPE_NAMES[key.type]}: {str(value)[:40]!r}{hint}")
         if isinstance(value, int | float) and not isinstance(value, bool):
             if not key.least <= value <= key.most:
-                self._refuse(where, f"not from {key.least:g} to {key.most:g}: {value:g}")
+                told = str(value)[:40]
+                self._refuse(where, f"not from {key.least:g} to {key.most:g}: {told}")
         if isinstance(value, str):
             self._check_text(value, key, where)
 
@@ -327,4 +339,5 @@ def _influx(section: Mapping[str, Any]) -> InfluxSettings | None:
 
 
 def _as_path(text: str | None) -> Path | None:
-    return None if text is None else Path(text).expanduser()
+    # What `Path.expanduser` does not know it raises; here `~nobody/x` stays what it is.
+    return None if text is None else Path(os.path.expanduser(text))

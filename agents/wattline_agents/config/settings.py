@@ -9,13 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wattline_agents.errors import UsageError, WireError
-from wattline_agents.wire import checked_name
+from wattline_agents.wire import MAX_TEXT_BYTES, checked_name
 
 AUTOMATIC = ("nvml", "amdsmi", "intel", "host", "cray", "rapl", "grace")
 """What is tried where nothing is chosen: all that is local, free of configuration, and silent where
 its hardware is not. In the order of choice for what two of them could read."""
 LEAST_PERIOD_SECONDS = 0.1
 MOST_PERIOD_SECONDS = 3600.0
+LEAST_PUSH_SECONDS = 0.1
+MOST_PUSH_SECONDS = 3600.0
+LEAST_SPOOL_BYTES = 64 * 1024
+"""Less holds no batch of a node with eight GPUs, so that everything would be dropped."""
+MOST_SPOOL_BYTES = 2**62
 DEFAULT_SPOOL_BYTES = 64 * 1024 * 1024
 """About six hours of one eight-GPU node at one reading a second; many nodes have no own disk."""
 
@@ -47,6 +52,8 @@ class AgentConfig:
                 checked_name(value, what)
             except WireError as error:
                 raise UsageError(str(error)) from error
+        if (wrong := rack_complaint(self.rack)) is not None:
+            raise UsageError(f"rack: {wrong}")
         if not LEAST_PERIOD_SECONDS <= self.period_seconds <= MOST_PERIOD_SECONDS:
             raise UsageError(
                 f"period: not from {LEAST_PERIOD_SECONDS:g} to {MOST_PERIOD_SECONDS:g} seconds: "
@@ -166,6 +173,13 @@ class Settings:
         """Whether anything takes what is read."""
         places = (self.push, self.prometheus, self.otlp, self.influx, self.record)
         return any(place is not None for place in places)
+
+
+def rack_complaint(text: str | None) -> str | None:
+    """What is wrong with a place; None if nothing is. No collector takes a longer text."""
+    if text is None or (text.isprintable() and len(text.encode()) <= MAX_TEXT_BYTES):
+        return None
+    return f"not a line of text of at most {MAX_TEXT_BYTES} bytes: {text[:40]!r}"
 
 
 def default_node() -> str:

@@ -20,6 +20,11 @@ _BOUND = frozenset({"nvidia", "amdgpu"})
 _DRIVERS = {"amd": ("amdgpu",), "intel": ("xe", "i915")}
 
 
+_POWER_CYCLE = (
+    "look at `dmesg` for Xid 79; drain the node; reset the device, or power-cycle the node"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """One accelerator on the PCI bus.
@@ -67,7 +72,9 @@ def check(machine: Machine, probed: Mapping[str, Probed], asked: frozenset[str])
     for vendor in VENDORS.values():
         own = [card for card in found if card.vendor == vendor]
         source = probed.get(SOURCE[vendor])
-        there = source is not None and bool(source.readings or source.hung or source.failed)
+        there = source is not None and bool(
+            source.readings or source.hung or source.failed or source.unread
+        )
         if own or there or SOURCE[vendor] in asked:
             findings = _vendor(machine, vendor, own, source, SOURCE[vendor] in asked)
             sections.append(Section(f"{NAMES[vendor]} accelerators", findings))
@@ -110,25 +117,45 @@ def _bus(vendor: str, own: list[Card]) -> Finding:
 
 
 def _unread(own: list[Card], source: Probed) -> list[Finding]:
-    """Cards whose driver is bound, where the source reads others of their kind and not them."""
+    """Cards whose driver is bound or lists them, and that the source did not read."""
     read = {
         _address(str(row["pci"]))
         for row in source.readings.get("device_info", ())
         if row.get("pci")
     }
-    if not read or source.hung:
-        return []
-    lost = [card.address for card in own if card.driver in _BOUND and card.address not in read]
+    is_read = read or source.works or source.unread
+    if source.hung or (source.unavailable is not None and not source.unread) or not is_read:
+        lost = []
+    else:
+        lost = [card.address for card in own if card.driver in _BOUND and card.address not in read]
     if not lost:
-        return []
+        return _listed(source)
     return [
         missing(
             f"{', '.join(lost[:4])}: on the PCI bus, and the driver does not list it"
             if len(lost) == 1
             else f"{len(lost)} on the PCI bus that the driver does not list: {', '.join(lost[:4])}",
-            "look at `dmesg` for Xid 79; drain the node; reset the device, or power-cycle the node",
+            _POWER_CYCLE,
             asked=True,
             unread=lost,
+        )
+    ]
+
+
+def _listed(source: Probed) -> list[Finding]:
+    """What the driver lists and the source did not read, except what hangs, which is told."""
+    hung = {part.removeprefix("find ") for part in source.hung}
+    names = [name for name in source.unread if hung.isdisjoint(name.split())]
+    if not names:
+        return []
+    devices = "device" if len(names) == 1 else f"{len(names)} devices:"
+    return [
+        missing(
+            f"the driver has {devices} {', '.join(names[:4])}, and nothing could be read of "
+            f"{'it' if len(names) == 1 else 'them'}",
+            _POWER_CYCLE,
+            asked=True,
+            unread=names,
         )
     ]
 

@@ -9,7 +9,7 @@ from wattline_agents.doctor.machine import Machine
 BASE = {"nanoarrow": "nanoarrow", "pynvml": "nvidia-ml-py", "psutil": "psutil"}
 EXTRAS = {
     "scrape": ("prometheus_client",),
-    "otlp": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+    "otlp": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.common"),
     "influx": ("influxdb_client",),
 }
 _SCRAPED = frozenset({"dcgm", "amd-exporter", "nvidia-gpu-exporter", "node-exporter", "xpumd"})

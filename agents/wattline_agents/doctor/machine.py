@@ -75,6 +75,8 @@ class Machine:
         kernel: The kernel's release.
         is_synchronised: Whether the clock is disciplined; None if nobody knows.
         unix_seconds: The time of this node's clock.
+        directory: What relative paths start at, as they do for the agent.
+        may_use: Whether this process may run on any of these processors.
     """
 
     root: Path
@@ -88,10 +90,12 @@ class Machine:
     kernel: str = field(default_factory=platform.release)
     is_synchronised: Callable[[], bool | None] = field(default=lambda: clock_is_synchronised())
     unix_seconds: Callable[[], float] = field(default=lambda: _now())
+    directory: str = "/"
+    may_use: Callable[[frozenset[int]], bool] = field(default=lambda cpus: may_use(cpus))
 
     def path(self, name: str | Path) -> Path:
         """Where a path such as `/proc/cpuinfo` is looked up."""
-        return self.root / str(name).lstrip("/")
+        return self.root / os.path.join(self.directory, name).lstrip("/")
 
     def text(self, name: str | Path) -> str | None:
         """What a file says, at most 256 KiB; None where it cannot be read."""
@@ -119,7 +123,11 @@ class Machine:
 
 def this_machine() -> Machine:
     """The node this runs on."""
-    return Machine(Path("/"), os.environ, this_user(), run_program, fetch)
+    try:
+        directory = os.getcwd()
+    except OSError:
+        directory = "/"  # it was removed; what is relative is nowhere
+    return Machine(Path("/"), os.environ, this_user(), run_program, fetch, directory=directory)
 
 
 def this_user() -> User:
@@ -219,6 +227,19 @@ def why_not_reached(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "no such host"
     return error.strerror or str(error) or type(error).__name__
+
+
+def may_use(cpus: frozenset[int]) -> bool:
+    """Whether this process may run on any of these processors: tried, and taken back."""
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, cpus)
+    except PermissionError:
+        return True  # of which the agent says that the unit is to set it
+    except (OSError, ValueError, OverflowError):
+        return False
+    os.sched_setaffinity(0, before)
+    return True
 
 
 _TIME_ERROR = 5

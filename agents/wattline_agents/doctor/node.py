@@ -6,6 +6,7 @@ import platform
 import sys
 
 from wattline_agents import __version__
+from wattline_agents.config import Settings, cpu_set
 from wattline_agents.doctor.finding import Finding, Mark, missing, ok
 from wattline_agents.doctor.machine import Machine
 
@@ -40,6 +41,22 @@ def check(machine: Machine) -> list[Finding]:
         *_processes(machine),
     ]
     return found
+
+
+def processors(machine: Machine, settings: Settings) -> list[Finding]:
+    """Whether the agent may stay on the processors it is told."""
+    if settings.cpus is None:
+        return []
+    if machine.may_use(cpu_set(settings.cpus)):
+        return [ok(f"the agent may stay on processors {settings.cpus}", cpus=settings.cpus)]
+    return [
+        missing(
+            f"cpus: none of {settings.cpus} may be used here",
+            "taskset -cp $$ shows those that may; change cpus (--cpus)",
+            asked=True,
+            cpus=settings.cpus,
+        )
+    ]
 
 
 def capabilities(machine: Machine) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
     python -m wattline_agents.doctor.probe < QUESTION
 
 The question is one line of JSON (`name`, `config`, `skip`). The answer is lines of JSON, each an
-object with one key: `part` (what is about to be read), `rows`, `why_not`, `failed`, `unavailable`,
-`mistake`, and `end` as the last.
+object with one key: `part` (what is about to be read), `rows`, `why_not`, `unread`, `failed`,
+`unavailable`, `mistake`, and `end` as the last.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.errors import RestartNeeded, SourceUnavailable, UsageError, WattlineError
 from wattline_agents.sources.registry import open_source
 from wattline_agents.sources.settings import SourceConfig
-from wattline_agents.sources.source import Part, ReadsAtOwnPace, ReadsInParts, SaysWhyNot, Source
+from wattline_agents.sources.source import (
+    CountsUnread,
+    Part,
+    ReadsAtOwnPace,
+    ReadsInParts,
+    SaysWhyNot,
+    Source,
+)
 
 Tell = Callable[[str, object], None]
 _BETWEEN_SECONDS = 1.0
@@ -55,6 +62,7 @@ def probe(question: Mapping[str, Any], tell: Tell, clock: Clock) -> None:
             # A process that has only just begun needs no other one: the driver is to be reloaded.
             except (SourceUnavailable, RestartNeeded) as error:
                 tell("unavailable", str(error))
+                _tell_unread(source, tell)
                 return
             except WattlineError as error:
                 tell("failed", str(error))
@@ -62,6 +70,12 @@ def probe(question: Mapping[str, Any], tell: Tell, clock: Clock) -> None:
                 tell("failed", f"{type(error).__name__}: {error}")
     if isinstance(source, SaysWhyNot):
         tell("why_not", source.why_not())
+    _tell_unread(source, tell)
+
+
+def _tell_unread(source: Source, tell: Tell) -> None:
+    if isinstance(source, CountsUnread):
+        tell("unread", list(source.unread()))
 
 
 def _parts(source: Source, now_ms: int) -> Iterator[Part]:

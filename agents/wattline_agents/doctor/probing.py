@@ -39,6 +39,7 @@ class Probed:
         hung: The parts that did not answer in time.
         readings: The newest row of every subject, by table.
         why_not: Device -> column -> why it is null.
+        unread: Devices the driver has and of which no row could be read, by index and PCI address.
     """
 
     name: str
@@ -48,11 +49,14 @@ class Probed:
     hung: list[str] = field(default_factory=list)
     readings: dict[str, list[Row]] = field(default_factory=dict)
     why_not: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
 
     @property
     def works(self) -> bool:
         """Whether all of it was read."""
-        return not (self.unavailable or self.mistake or self.failed or self.hung)
+        return not (
+            self.unavailable or self.mistake or self.failed or self.hung or self.unread
+        )
 
 
 @dataclass(slots=True)
@@ -203,6 +207,8 @@ def _note(probed: Probed, answer: Mapping[str, Any]) -> None:
             probed.failed.append(str(answer["failed"]))
     elif "why_not" in answer:
         probed.why_not = dict(answer["why_not"])
+    elif "unread" in answer:
+        probed.unread = [str(name) for name in answer["unread"]]
     elif "rows" in answer:
         for table, rows in answer["rows"].items():
             keep_newest(probed.readings, table, rows)

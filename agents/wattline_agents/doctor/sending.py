@@ -24,6 +24,8 @@ def check(machine: Machine, settings: Settings) -> list[Finding]:
     if settings.push is not None:
         found += _collector(machine, settings, settings.push)
         found.append(_spool(machine, settings))
+    if settings.record is not None:
+        found.append(_record(machine, settings.record))
     if settings.prometheus is not None:
         found.append(_listening(settings.prometheus))
     if settings.otlp is not None:
@@ -43,7 +45,7 @@ def check(machine: Machine, settings: Settings) -> list[Finding]:
 
 
 def _collector(machine: Machine, settings: Settings, url: str) -> list[Finding]:
-    headers, finding = _token(machine, settings.token_file)
+    headers, finding = _token(machine, "token file", settings.token_file)
     if finding is not None:
         return [finding]
     address = url.rstrip("/") + PATH + "node"
@@ -77,7 +79,7 @@ def _collector(machine: Machine, settings: Settings, url: str) -> list[Finding]:
     return [ok(f"collector {url} takes this token", collector=url), *_clocks(machine, answer)]
 
 
-def _token(machine: Machine, file: Path | None) -> tuple[dict[str, str], Finding | None]:
+def _token(machine: Machine, name: str, file: Path | None) -> tuple[dict[str, str], Finding | None]:
     if file is None:
         return {}, None
     try:
@@ -85,11 +87,11 @@ def _token(machine: Machine, file: Path | None) -> tuple[dict[str, str], Finding
             token = opened.read(4096).decode("ascii").strip()
     except OSError as error:
         cure = f"install -m 0600 -o {machine.user.name} TOKEN {file} (systemd: LoadCredential=)"
-        return {}, missing(f"token file {file}: {error.strerror}", cure, asked=True)
+        return {}, missing(f"{name} {file}: {error.strerror}", cure, asked=True)
     except UnicodeDecodeError:
         token = ""
     if not token or not token.isprintable():
-        return {}, missing(f"token file {file}: not a line of text", asked=True)
+        return {}, missing(f"{name} {file}: not a line of text", asked=True)
     return {"Authorization": f"Bearer {token}"}, None
 
 
@@ -137,6 +139,24 @@ def _spool(machine: Machine, settings: Settings) -> Finding:
     return ok(f"spool {spool}: writable, {free / 2**30:.1f} GiB free", spool=str(spool))
 
 
+def _record(machine: Machine, file: Path) -> Finding:
+    user = machine.user.name
+    if machine.path(file).is_dir():
+        return missing(f"record {file}: is a directory", "name a file in it", asked=True)
+    if machine.exists(file):
+        if machine.can(file, os.W_OK):
+            return ok(f"record {file}: writable, and added to", record=str(file))
+        return missing(
+            f"record {file}: {user} may not write it", f"chown {user} {file}", asked=True
+        )
+    folder, cure = file.parent, f"install -d -o {user} {file.parent}"
+    if not machine.path(folder).is_dir():
+        return missing(f"record {file}: there is no directory {folder}", cure, asked=True)
+    if not machine.can(folder, os.W_OK | os.X_OK):
+        return missing(f"record {file}: {user} may not write in {folder}", cure, asked=True)
+    return ok(f"record {file}: can be made", record=str(file))
+
+
 def _listening(address: str) -> Finding:
     from wattline_agents.config.address import listen_complaint
 
@@ -168,7 +188,9 @@ def _otlp(machine: Machine, settings: Settings) -> list[Finding]:
     if settings.otlp.headers_file is not None:
         text = machine.text(settings.otlp.headers_file)
         if text is None:
-            return [missing(f"headers file {settings.otlp.headers_file}: unreadable", asked=True)]
+            what = f"otlp.headers_file {settings.otlp.headers_file}: unreadable"
+            cure = "make it there, readable for the agent, with lines such as NAME: VALUE"
+            return [missing(what, cure, asked=True)]
         for line in text.splitlines():
             name, colon, value = line.partition(":")
             if colon and not line.startswith("#"):
@@ -180,7 +202,7 @@ def _otlp(machine: Machine, settings: Settings) -> list[Finding]:
 def _influx(machine: Machine, settings: Settings) -> list[Finding]:
     assert settings.influx is not None
     influx = settings.influx
-    headers, finding = _token(machine, influx.token_file)
+    headers, finding = _token(machine, "influx.token_file", influx.token_file)
     if finding is not None:
         return [finding]
     if "Authorization" in headers:

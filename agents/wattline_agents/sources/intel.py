@@ -189,8 +189,11 @@ class IntelSource:
         if self._found_ms is not None and 0 <= now_ms - self._found_ms < _FIND_MS:
             return
         self._found_ms = now_ms
-        for card in _find(self._sys):
-            self._cards.setdefault(card.device, card)
+        for found in _find(self._sys):
+            card = self._cards.setdefault(found.device, found)
+            # A driver that was loaded anew numbers its monitors and cards anew.
+            card.index, card.minor, card.drm = found.index, found.minor, found.drm
+            card.driver, card.hwmon, card.energy = found.driver, found.hwmon, found.energy
 
     def _row(self, card: _Card, now_ms: int) -> Row:
         if not card.path.exists():

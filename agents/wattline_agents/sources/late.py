@@ -29,7 +29,7 @@ class LateSource:
     @property
     def every_seconds(self) -> float:
         """The source's own pace; every tick while there is none, to look for it in time."""
-        return float(getattr(self._source, "every_seconds", 0.0))
+        return 0.0 if self._source is None else getattr(self._source, "every_seconds", 0.0)
 
     @property
     def read_errors(self) -> int:
@@ -61,8 +61,15 @@ class LateSource:
         found: Mapping[str, Mapping[str, str]] = self._of_it("why_not", {})
         return found
 
+    def unread(self) -> Sequence[str]:
+        """Devices that the source cannot read, if it knows of any."""
+        found: Sequence[str] = self._of_it("unread", ())
+        return found
+
     def descriptors(self) -> Mapping[int, int]:
         """What to wake for, if the source waits for something."""
+        if self._source is None:  # asked before every wait, so the usual answer is quick
+            return {}
         found: Mapping[int, int] = self._of_it("descriptors", {})
         return found
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from wattline_agents.clock import SystemClock
 from wattline_agents.errors import ReadFailed, SourceUnavailable, UsageError, WattlineError
+from wattline_agents.sources.scraped.fetch import Hurried
 from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.sources.source import Readings
 from wattline_agents.wire import Value
@@ -303,11 +305,15 @@ class Client:
         left = until - time.monotonic()
         if left <= 0:
             raise ReadFailed(f"redfish: {self.url}: no answer within {self.seconds:g} s")
-        connection = self._connection(left)
+        connection: Any = self._connection(left)
         try:
-            connection.request("GET", path, headers=dict(headers))
-            with connection.getresponse() as response:
-                body = self._body(response, path, until)
+            connection.connect()
+            with connection.sock as opened:
+                # What comes byte by byte must not hold us for longer either.
+                connection.sock = Hurried(opened, until, SystemClock())
+                connection.request("GET", path, headers=dict(headers))
+                with connection.getresponse() as response:
+                    body = self._body(response, path, until)
         except TimeoutError as error:
             raise ReadFailed(f"redfish: {self.url}: no answer within {self.seconds:g} s") from error
         except (OSError, HTTPException) as error:

@@ -7,7 +7,7 @@ node. It needs no base class: having these methods is enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from wattline_agents.sources.settings import SourceConfig
@@ -107,12 +107,25 @@ class Waits(Protocol):
         ...
 
 
+NOT_YET = "not yet: "
+"""How a reason begins that passes by itself."""
+
+
 @runtime_checkable
 class SaysWhyNot(Protocol):
     """A source that knows why a device's column is null."""
 
     def why_not(self) -> Mapping[str, Mapping[str, str]]:
         """Device -> column -> the reason, for people, as of the last reading."""
+        ...
+
+
+@runtime_checkable
+class CountsUnread(Protocol):
+    """A source that knows of devices that it cannot read."""
+
+    def unread(self) -> Sequence[str]:
+        """Those that are there and cannot be read now: names, such as an index, for people."""
         ...
 
 

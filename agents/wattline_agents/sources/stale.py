@@ -18,7 +18,7 @@ CONTRADICTED_MS = 20_000
 """How long where something else moved: past any average or filter in the sensor."""
 PAUSE_MS = 15_000
 """Nobody looked for longer than this, so nobody knows whether it stood still."""
-_LEAST_LOOKS = 10
+LEAST_LOOKS = 10
 """Fewer readings may be alike by chance, however far apart they are."""
 
 _BUSY_SWING = 0.5
@@ -86,7 +86,7 @@ class Standstill:
         self._celsius = _widened(self._celsius, celsius)
         self._looks += 1
         still_ms = now_ms - self.since_ms
-        if not self.is_stale and still_ms >= CONTRADICTED_MS and self._looks >= _LEAST_LOOKS:
+        if not self.is_stale and still_ms >= CONTRADICTED_MS and self._looks >= LEAST_LOOKS:
             self.is_stale = (self._fine and still_ms >= STILL_MS) or self._contradicted(
                 still_ms, joules
             )

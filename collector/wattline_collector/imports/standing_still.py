@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wattline_agents.sources.stale import STILL_MS, Standstill
+from wattline_agents.sources.stale import LEAST_LOOKS, STILL_MS, Standstill
 from wattline_agents.wire import Value
 
 Row = dict[str, Value]
@@ -48,7 +48,10 @@ class Stillness:
                 one["power_watts"], one["power_stale"] = None, 1
             self.left_out += len(self._waiting)
             yield from self.rest()
-        elif time_ms - int(self._waiting[0]["time_unix_ms"] or 0) > STILL_MS:
+        elif (
+            len(self._waiting) > LEAST_LOOKS
+            and time_ms - int(self._waiting[0]["time_unix_ms"] or 0) > STILL_MS
+        ):
             # A sensor of whole watts may say the same for hours and be right.
             yield self._waiting.pop(0)
 

@@ -119,6 +119,22 @@ def test_the_catalogue_is_printed_as_a_page(capsys: pytest.CaptureFixture[str]) 
     [
         ([], "nowhere to send readings: give --push URL"),
         (["--push", "collector"], "--push: not an address"),
+        (["--push", "http://u:pw@c"], "--push: no user or password in an address: use --token-f"),
+        (["--otlp", "http://u:pw@c"], "--otlp: no user or password in an address: use otlp.head"),
+        (["--influx", "http://u:pw@c"], "password in an address: use --influx-token-file"),
+        (["--once", "--source", "redfish:url=https://u:pw@c"], "an address: use login_file"),
+        (["--once", "--source", "dcgm:url=http://u:pw@c"], "an address: use token_file"),
+        (["--push", "http://c", "--spool-bytes", "-5"], "--spool-bytes: not from 65536 to"),
+        (["--push", "http://c", "--spool-bytes", "0"], "--spool-bytes: not from 65536 to"),
+        (["--push", "http://c", "--push-every", "0"], "--push-every: not from 0.1 to 3600: 0.0"),
+        (["--push", "http://c", "--push-every", "nan"], "--push-every: not from 0.1 to 3600: nan"),
+        (["--push", "http://c", "--spool", ""], "--spool: not a file name: ''"),
+        (["--otlp", "http://c", "--config", "OTLP"], "otlp.headers_file: /none: No such file"),
+        (["--influx", "http://c", "--influx-token-file", "/none"], "influx.token_file /none: No"),
+        (
+            ["--once", "--source", "simulated:profile=h1"],
+            "source simulated: option profile: no profile 'h1'",
+        ),
         (["--once", "--source", "xyzzy"], "no source 'xyzzy'; there are auto, nvml, amdsmi"),
         (["--once", "--source", "nvlm"], "--source: no source 'nvlm'; did you mean 'nvml'?"),
         (["--once", "--source", "host:evry=5"], "source host: no option 'evry'"),
@@ -131,7 +147,7 @@ def test_the_catalogue_is_printed_as_a_page(capsys: pytest.CaptureFixture[str]) 
         (["--prometheus", "127.0.0.1:0", "--cpus", "99999"], "cpus: none of 99999 may be used"),
         (["--once", "--source", "replay:path=/none"], "source replay: no recording at /none"),
         (["--once", "--devices", "2"], "--devices: only a simulated node is told"),
-        (["--once", "--period", "0"], "period: not from 0.1 to 3600"),
+        (["--once", "--period", "0"], "--period: not from 0.1 to 3600"),
         (["--once", "--node", "a b"], "node: 'a b' is not a name"),
         (["--once", "--config", "/none.toml"], "/none.toml: No such file"),
         (["--prometheus", "here"], "--prometheus: not HOST:PORT: 'here'"),
@@ -145,10 +161,14 @@ def test_a_mistake_is_one_line_and_exit_code_two(
     complaint: str,
 ) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    assert main([*arguments, "--no-jobs"]) == 2
+    otlp = tmp_path / "otlp.toml"
+    otlp.write_text('[otlp]\nendpoint = "http://c"\nheaders_file = "/none"\n')
+    words = [str(otlp) if word == "OTLP" else word for word in arguments]
+    assert main([*words, "--no-jobs"]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("wattline-agent: ")
     assert complaint in last
+    assert "pw" not in last
 
 
 def test_a_mistake_in_an_option_of_a_source_is_named_by_file_and_line(
@@ -327,3 +347,56 @@ def scraped(url: str, word: str) -> str:
             return page
         time.sleep(0.02)
     raise AssertionError(page)
+
+
+def test_a_word_in_the_place_of_a_number_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--period", "x"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "wattline-agent: --period: not a number: 'x'; `wattline-agent --help` explains\n"
+    )
+
+
+def test_a_home_directory_in_a_file_name_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/a")
+    told = settings("--spool", "~/spool", "--record", "~nobody-of-this-name/r")
+    assert (told.spool, told.record) == (Path("/home/a/spool"), Path("~nobody-of-this-name/r"))
+
+
+def once(nvml_stand_in: Any, *faults: str) -> "subprocess.CompletedProcess[str]":
+    """What `--once` says of two GPUs with these faults."""
+    nvml_stand_in.plant(*faults)
+    command = [sys.executable, "-m", "wattline_agents.agent_main", "--once", "--source", "nvml"]
+    return subprocess.run(
+        command, env=nvml_stand_in.environment(), capture_output=True, text=True, timeout=60
+    )
+
+
+def test_once_names_gpus_that_were_lost_and_fails_if_none_is_left(nvml_stand_in: Any) -> None:
+    done = once(nvml_stand_in, "lost 1")
+    assert done.returncode == 0
+    assert done.stderr == "agent: nvml: device 1 could not be read\n"
+    assert done.stdout.count("NVIDIA H100") == 1
+    done = once(nvml_stand_in, "lost 0", "lost 1")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "agent: nvml: device 0 could not be read",
+        "agent: nvml: device 1 could not be read",
+    ]
+    assert done.stdout == "nothing was read\n"
+
+
+def test_once_shows_the_activity_of_each_instance(nvml_stand_in: Any) -> None:
+    done = once(nvml_stand_in, "mig 1 3g.40gb,2g.20gb,1g.10gb")
+    instances = [part for part in done.stdout.split("\n\n") if part.startswith("instance")]
+    assert len(instances) == 3
+    assert all("not known" not in part for part in instances), instances
+
+
+def test_once_says_a_failure_once_and_nothing_of_a_later_try(nvml_stand_in: Any) -> None:
+    done = once(nvml_stand_in, "fail nvmlInitWithFlags 18")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "driver was changed" in line
+    assert "again" not in line

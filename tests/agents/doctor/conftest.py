@@ -22,6 +22,8 @@ class Node:
     architecture: str = "x86_64"
     synchronised: bool | None = True
     unix_seconds: float = 1_790_000_000.0
+    directory: str = "/home/agent"
+    cpus: frozenset[int] = frozenset(range(64))
 
     def write(self, name: str, text: str = "") -> None:
         path = self.root / name.lstrip("/")
@@ -55,6 +57,8 @@ class Node:
             kernel="6.1.0",
             is_synchronised=lambda: self.synchronised,
             unix_seconds=lambda: self.unix_seconds,
+            directory=self.directory,
+            may_use=lambda cpus: bool(cpus & self.cpus),
         )
 
     def _run(self, words: Sequence[str], seconds: float) -> Ran | None:

@@ -97,3 +97,43 @@ def test_a_source_that_was_asked_for_by_name_is_looked_at_without_a_card(node: A
     probed = {"nvml": Probed("nvml", "no NVIDIA driver on this node")}
     (finding,) = only(check(node.machine(), probed, frozenset({"nvml"})))
     assert (finding.mark, finding.what) == (Mark.PROBLEM, "no NVIDIA driver on this node")
+
+
+def test_cards_of_which_none_could_be_read_are_a_problem(node: Any) -> None:
+    node.card("0000:07:00.0", "0x10de", driver="nvidia")
+    node.card("0000:0f:00.0", "0x10de", driver="nvidia")
+    for probed in (Probed("nvml"), Probed("nvml", unread=["0", "1"])):
+        finding = only(check(node.machine(), {"nvml": probed}, NOBODY))[-1]
+        assert finding.mark is Mark.PROBLEM
+        assert finding.what == (
+            "2 on the PCI bus that the driver does not list: 0000:07:00.0, 0000:0f:00.0"
+        )
+
+
+def test_a_device_that_the_driver_lists_and_that_is_not_read_is_a_problem(node: Any) -> None:
+    infos: Any = [{"device": "GPU-0", "pci": "00000000:07:00.0"}]
+    probed = Probed("nvml", readings={"device_info": infos}, unread=["1 at 00000000:0F:00.0"])
+    finding = only(check(node.machine(), {"nvml": probed}, NOBODY))[-1]
+    assert finding.mark is Mark.PROBLEM
+    assert finding.what == (
+        "the driver has device 1 at 00000000:0F:00.0, and nothing could be read of it"
+    )
+    probed.unread = ["1", "3"]
+    finding = only(check(node.machine(), {"nvml": probed}, NOBODY))[-1]
+    assert finding.what == "the driver has 2 devices: 1, 3, and nothing could be read of them"
+
+
+def test_a_device_that_hangs_when_it_is_looked_for_is_told_once(node: Any) -> None:
+    probed = Probed("nvml", hung=["find 1"], unread=["1 at 00000000:0F:00.0"])
+    problems = [f for f in only(check(node.machine(), {"nvml": probed}, NOBODY)) if f.mark]
+    assert [finding.what for finding in problems] == [
+        "device 1 does not answer when it is looked for"
+    ]
+
+
+def test_cards_of_a_driver_that_is_not_there_are_not_called_lost_as_well(node: Any) -> None:
+    node.card("0000:c1:00.0", "0x1002", "0x038000", driver="amdgpu")
+    probed = Probed("amdsmi", "AMD SMI is not installed")
+    findings = only(check(node.machine(), {"amdsmi": probed}, NOBODY))
+    assert not [finding for finding in findings if "PCI bus that" in finding.what]
+    assert findings[-1].what == "AMD SMI is not installed"

@@ -65,3 +65,31 @@ def test_what_fails_hangs_or_is_mistaken_is_a_problem() -> None:
         (Mark.PROBLEM, "redfish: read does not answer"),
         (Mark.OFF, "ipmi: power_watts: only root may"),
     ]
+
+
+def test_what_cannot_be_read_comes_with_a_next_step() -> None:
+    choices = (
+        SourceChoice("redfish", {"url": "https://10.0.0.1"}),
+        SourceChoice("dcgm"),
+        SourceChoice("ipmi"),
+    )
+    probed = {
+        "redfish": Probed("redfish", failed=["redfish: no answer"]),
+        "dcgm": Probed("dcgm", "no exporter"),
+        "ipmi": Probed("ipmi", failed=["no power"]),
+    }
+    found = sources(probed, frozenset(probed), choices)
+    assert [finding.what for finding in found] == [
+        "redfish: no answer", "dcgm: no exporter", "ipmi: no power"
+    ]  # fmt: skip
+    steps = [finding.cure or "" for finding in found]
+    assert "curl -kv https://10.0.0.1/redfish/v1/" in steps[0]
+    assert "start dcgm-exporter, or set [source.dcgm] url" in steps[1]
+    assert "ipmitool dcmi power reading" in steps[2]
+
+
+def test_a_mistake_names_its_source_and_option() -> None:
+    choices = (SourceChoice("simulated", {"profile": "h1"}),)
+    probed = {"simulated": Probed("simulated", mistake="no profile 'h1'")}
+    (finding,) = sources(probed, NOBODY, choices)
+    assert finding.what == "source simulated: option profile: no profile 'h1'"

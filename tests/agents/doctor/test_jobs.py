@@ -62,3 +62,11 @@ def test_slurm_is_seen(node: Any) -> None:
     assert (slurm.mark, cgroups.what) == (Mark.OFF, "control groups v1")
     node.write("/run/slurmd.pid", "7")
     assert check(node.machine(), SETTINGS)[1].what == "Slurm runs here"
+
+
+def test_a_relative_place_starts_at_the_working_directory(node: Any) -> None:
+    node.write("/home/agent/x")
+    settings = replace(SETTINGS, job_socket=Path("run/job.sock"))
+    assert check(node.machine(), settings)[0].what == "jobs will be listened to at run/job.sock"
+    node.shut.add("/home/agent")
+    assert check(node.machine(), settings)[0].mark is Mark.PROBLEM

@@ -12,6 +12,7 @@ from wattline_agents.doctor.machine import (
     Ran,
     clock_is_synchronised,
     fetch,
+    may_use,
     run_program,
     this_machine,
     this_user,
@@ -99,3 +100,10 @@ def test_this_machine_is_the_one_we_run_on() -> None:
     assert machine.has_module("json") and not machine.has_module("no.such.module")
     assert clock_is_synchronised() in (True, False, None)
     assert abs(machine.unix_seconds() - time.time()) < 60
+
+
+def test_trying_processors_leaves_this_process_where_it_was() -> None:
+    before = os.sched_getaffinity(0)
+    assert may_use(frozenset({min(before)}))
+    assert not may_use(frozenset({99_999}))
+    assert os.sched_getaffinity(0) == before

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from typing import Any
 
+from wattline_agents.config import AgentConfig, Settings
 from wattline_agents.doctor.finding import Mark
 from wattline_agents.doctor.machine import User
-from wattline_agents.doctor.node import capabilities, check
+from wattline_agents.doctor.node import capabilities, check, processors
 
 HOST = "pid:[4026531836]"
 
@@ -47,3 +49,13 @@ def test_processes_hidden_from_others_are_said(node: Any) -> None:
     assert "hidepid=invisible" in hidden.what
     node.user = User("root", 0, ("root",))
     assert len(check(node.machine())) == 3, "root sees all processes"
+
+
+def test_processors_that_may_not_be_used_are_a_problem(node: Any) -> None:
+    settings = Settings(AgentConfig(node="n01"), ())
+    assert processors(node.machine(), settings) == []
+    (good,) = processors(node.machine(), replace(settings, cpus="0,900"))
+    assert good.mark is Mark.OK
+    (bad,) = processors(node.machine(), replace(settings, cpus="900"))
+    assert (bad.mark, bad.what) == (Mark.PROBLEM, "cpus: none of 900 may be used here")
+    assert bad.cure is not None

@@ -109,3 +109,20 @@ def test_a_source_that_finds_nothing_only_when_it_is_read_says_so(
 ) -> None:
     told = ask(make_source(error=SourceUnavailable("not loaded")))
     assert told[-1] == ("unavailable", "not loaded")
+
+
+def test_devices_that_are_there_and_not_read_are_told(ask: Callable[..., Told]) -> None:
+    class Lacking(InParts):
+        def unread(self) -> list[str]:
+            return ["3"]
+
+    assert ask(Lacking())[-1] == ("unread", ["3"])
+
+    class Away(Lacking):
+        def parts(self, now_ms: int) -> Iterator[tuple[str, Callable[[], Readings]]]:
+            def open() -> Readings:
+                raise SourceUnavailable("no device")
+
+            yield "open", open
+
+    assert ask(Away())[-2:] == [("unavailable", "no device"), ("unread", ["3"])]

@@ -151,7 +151,7 @@ def test_opentelemetry_is_sent_an_export_of_nothing(node: Any, answer: Make) -> 
     headers = {"Content-Type": "application/x-protobuf", "X-Token": "abc"}
     assert node.asked == [("POST", "http://o:4318/v1/metrics", headers)]
     unreadable = replace(BARE, otlp=OtlpSettings("http://o:4318", headers_file=Path("/none")))
-    assert first(node, unreadable).what == "headers file /none: unreadable"
+    assert first(node, unreadable).what == "otlp.headers_file /none: unreadable"
 
 
 @pytest.mark.parametrize(
@@ -181,3 +181,35 @@ def test_nowhere_to_send_to_is_said(node: Any) -> None:
     finding = first(node, BARE)
     assert finding.mark is Mark.OFF
     assert finding.what.startswith("nowhere yet")
+
+
+@pytest.mark.parametrize(
+    ("file", "mark", "words"),
+    [
+        ("rec/new.jsonl", Mark.OK, "can be made"),
+        ("rec/old.jsonl", Mark.OK, "writable, and added to"),
+        ("rec", Mark.PROBLEM, "is a directory"),
+        ("none/new.jsonl", Mark.PROBLEM, "there is no directory none"),
+        ("/shut/new.jsonl", Mark.PROBLEM, "agent may not write in /shut"),
+        ("/rec/shut.jsonl", Mark.PROBLEM, "agent may not write it"),
+    ],
+)
+def test_the_place_of_a_recording_is_tried(node: Any, file: str, mark: Mark, words: str) -> None:
+    node.write("/home/agent/rec/old.jsonl")
+    node.write("/shut/x")
+    node.write("/rec/shut.jsonl")
+    node.shut |= {"/shut", "/rec/shut.jsonl"}
+    finding = first(node, replace(BARE, record=Path(file)))
+    assert finding.mark is mark
+    assert words in finding.what
+    assert finding.mark is Mark.OK or finding.cure is not None
+
+
+def test_relative_paths_start_at_the_working_directory(pushing: Any, answer: Make) -> None:
+    pushing.write("/home/agent/token", "other")
+    pushing.write("/home/agent/spool/x")
+    pushing.answers[BATCHES] = answer(400)
+    settings = replace(PUSH, token_file=Path("token"), spool=Path("spool"), spool_bytes=1)
+    collector, spool, _ = check(pushing.machine(), settings)
+    assert pushing.asked == [("POST", BATCHES, {"Authorization": "Bearer other"})]
+    assert {collector.mark, spool.mark} == {Mark.OK}

@@ -546,6 +546,35 @@ def test_a_driver_that_was_reloaded_is_opened_again(source: AmdSource, fake: Fak
     assert [row["up"] for row in reading(source, 13_000).values()] == [1, 1]
 
 
+def test_a_driver_that_takes_its_devices_along_one_by_one_is_opened_again(
+    source: AmdSource, fake: FakeAmdSmi
+) -> None:
+    reading(source, 1_000)
+    for gpu in fake.gpus:
+        gpu.answers["amdsmi_get_gpu_metrics_info"] = AmdSmiLibraryException(31)
+    assert [row["up"] for row in reading(source, 2_000).values()] == [0, 0]
+    fake.is_open = False
+    assert [row["up"] for row in reading(source, 62_000).values()] == [0, 0]
+    for gpu in fake.gpus:
+        gpu.answers.clear()
+    assert [row["up"] for row in reading(source, 73_000).values()] == [1, 1]
+
+
+def test_a_device_that_is_listed_no_more_is_forgotten_after_an_hour(
+    source: AmdSource, fake: FakeAmdSmi
+) -> None:
+    reading(source, 1_000)
+    gone = fake.gpus.pop()
+    gone.answers["amdsmi_get_gpu_metrics_info"] = AmdSmiLibraryException(31)
+    reading(source, 2_000)
+    assert reading(source, 62_000)["bb"]["up"] == 0
+    assert "bb" in reading(source, 3_600_000)
+    assert set(reading(source, 3_800_000)) == {"aa"}
+    gone.answers.clear()
+    fake.gpus.append(gone)
+    assert reading(source, 3_900_000)["bb"]["up"] == 1
+
+
 @pytest.mark.parametrize(
     "error",
     [OSError("no libamd_smi.so"), AttributeError("no symbol"), KeyError("libamd_smi.so")],

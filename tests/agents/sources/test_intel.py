@@ -178,6 +178,17 @@ def test_a_card_that_is_unplugged_does_not_hide_the_others(tree: Sys, xe: Path, 
     ]
 
 
+def test_a_driver_that_was_loaded_anew_is_read_on(tree: Sys, xe: Path, clock: Any) -> None:
+    source = IntelSource(tree.root, clock)
+    source.describe(0)
+    assert row_of(source)["energy_joules_total"] == 5.0
+    (xe / "hwmon/hwmon4").rename(xe / "hwmon/hwmon7")
+    clock.sleep(60)
+    (xe / "hwmon/hwmon7/energy1_input").write_text("9000000")
+    source.describe(60_000)
+    assert row_of(source, 61_000)["energy_joules_total"] == 9.0
+
+
 def test_a_card_that_comes_later_is_found(tree: Sys, xe: Path, clock: Any) -> None:
     source = IntelSource(tree.root, clock)
     source.describe(0)

@@ -60,11 +60,13 @@ def test_what_only_some_sources_do_it_does_once_its_source_is_there(
     real.why_not = lambda: {"": {"power_watts": "no meter"}}
     real.descriptors, real.handle = lambda: {7: 1}, lambda fd, events: {"xid": [{"fd": fd}]}
     real.processes = lambda: [77]
+    real.unread = lambda: ["1"]
     source = LateSource("gpu", lambda: real, said.append)
     assert isinstance(source, ReadsElsewhere)
     assert isinstance(source, Waits)
     assert (source.every_seconds, source.read_errors, source.read_timeouts) == (0.0, 0, 0)
     assert (source.why_not(), source.descriptors(), source.processes()) == ({}, {}, ())
+    assert source.unread() == ()
     source.on_devices({0: "GPU-1"})
     source.on_assignments({"GPU-1": "5"})
     source.read(0)
@@ -77,6 +79,7 @@ def test_what_only_some_sources_do_it_does_once_its_source_is_there(
     assert source.descriptors() == {7: 1}
     assert source.handle(7, 1) == {"xid": [{"fd": 7}]}
     assert source.processes() == [77]
+    assert source.unread() == ["1"]
 
 
 def test_what_its_source_does_not_do_is_nothing(make_source: Any, said: list[str]) -> None:

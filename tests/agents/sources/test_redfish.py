@@ -60,6 +60,8 @@ class Bmc:
         self.status = 200
         self.delay = 0.0
         self.raw: bytes | None = None
+        self.drips = 0
+        self.has_dripped = False
 
     def chassis(self, name: str, kind: str = "RackMount", **links: Any) -> None:
         members = self.tree.setdefault(CHASSIS, {"Members": []})["Members"]
@@ -89,6 +91,10 @@ class Handler(BaseHTTPRequestHandler):
         status = 404 if bmc.status == 200 and resource is None and bmc.raw is None else bmc.status
         body = bmc.raw if bmc.raw is not None else json.dumps(resource).encode()
         try:
+            for _ in range(bmc.drips):
+                self.wfile.write(b"HTTP/1.0 100 Continue\r\n\r\n")
+                time.sleep(0.02)
+            bmc.has_dripped = True
             self.send_response(status)
             if status in (301, 302):
                 self.send_header("Location", "http://127.0.0.1:1/redfish/v1")
@@ -280,6 +286,16 @@ def test_a_search_that_runs_out_of_time_goes_on_at_the_next_reading(
     assert readings["node"][0]["power_watts"] == 344.0
     assert failed >= 1
     assert bmc.asked.count(CHASSIS) == 1
+
+
+def test_a_controller_that_drips_its_answer_cannot_hold_its_reader(
+    bmc: Bmc, serve: Callable[..., str]
+) -> None:
+    bmc.drips = 100
+    client = Client(serve(bmc), insecure=True, seconds=0.3)
+    with pytest.raises(ReadFailed, match=r"no answer within 0\.3 s"):
+        RedfishSource(client.open).read(1)
+    assert not bmc.has_dripped
 
 
 def test_credentials_are_sent_and_never_shown(

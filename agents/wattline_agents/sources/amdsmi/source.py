@@ -30,6 +30,8 @@ PROC = Path("/proc")
 _PROCESSES_MS = 10_000
 _FIND_MS = 60_000
 _RETRY_MS = 10_000
+_GONE_MS = 3_600_000
+"""How long a device that is listed no more is called down before it is forgotten."""
 _MOST_DEVICES = 256
 _MOST_PROCESSES = 1_024
 _BDF = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]\Z")
@@ -63,6 +65,7 @@ class AmdSource:
         self._found_ms: int | None = None
         self._opened_ms: int | None = None
         self._processes_ms: int | None = None
+        self._gone_ms: dict[str, int] = {}
 
     @classmethod
     def from_config(cls, config: SourceConfig, kfd: Path = KFD) -> Self:
@@ -154,6 +157,25 @@ class AmdSource:
 
     def _find(self, now_ms: int) -> Readings:
         """List what there is; who is new is named part by part."""
+        try:
+            seen = self._listed()
+        except AmdFailed as error:
+            # Where every device was lost before, no reading meets the driver's absence.
+            if error.code in DRIVER_GONE:
+                self._lose_driver(now_ms)
+            raise
+        self._found_ms = now_ms
+        self._forget({pci for pci, _ in seen}, now_ms)
+        known = {(device.pci, device.index) for device in self._all() if not device.is_lost}
+        self._unnamed = [
+            (index, pci, handle)
+            for index, (pci, handle) in enumerate(seen)
+            if (pci, index) not in known
+        ]
+        return {}
+
+    def _listed(self) -> list[tuple[str, Any]]:
+        """PCI address and handle of each, in the order of dies on a module."""
         handles = call(self._smi, "amdsmi_get_processor_handles")[:_MOST_DEVICES]
         seen: list[tuple[str, Any]] = []
         for number, handle in enumerate(handles):
@@ -164,16 +186,15 @@ class AmdSource:
                     raise
                 continue  # one that fell off the bus must not hide the others
             seen.append((bdf if _BDF.match(bdf) else f"gpu-{number}", handle))
-        self._found_ms = now_ms
-        # The order of PCI addresses is the order of dies on a module.
-        seen.sort(key=lambda one: one[0])
-        known = {(device.pci, device.index) for device in self._all() if not device.is_lost}
-        self._unnamed = [
-            (index, pci, handle)
-            for index, (pci, handle) in enumerate(seen)
-            if (pci, index) not in known
-        ]
-        return {}
+        return sorted(seen, key=lambda one: one[0])
+
+    def _forget(self, there: set[str], now_ms: int) -> None:
+        """Leave out what has not been there for an hour: a partition that was undone, say."""
+        for device in self._all():
+            if not device.is_lost or device.pci in there:
+                self._gone_ms.pop(device.uuid, None)
+            elif now_ms - self._gone_ms.setdefault(device.uuid, now_ms) > _GONE_MS:
+                del self._devices[device.uuid], self._gone_ms[device.uuid]
 
     def _name(self, index: int, pci: str, handle: Any) -> Readings:
         """Find out who a device is, by calls that tell what never changes."""

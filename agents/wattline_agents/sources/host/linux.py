@@ -46,6 +46,7 @@ class LinuxFigures:
         self._ticks = float(os.sysconf("SC_CLK_TCK"))
         self._cards: tuple[list[bytes], frozenset[bytes]] = ([], frozenset())
         self._is_disk: dict[bytes, bool] = {}
+        self._moved, self._sectors = _Totals(), _Totals()
         self._sensors: list[Path] = []
         self._reads_left = 0
         try:
@@ -83,13 +84,12 @@ class LinuxFigures:
         names = [name.strip() for name, _, _ in cards]
         if names != self._cards[0]:
             self._cards = names, self._counted_cards(names)
-        received = sent = 0
+        counts: dict[bytes, tuple[int, int]] = {}
         for name, (_, _, rest) in zip(names, cards, strict=True):
             if name in self._cards[1]:
                 fields = rest.split(None, 9)
-                received += int(fields[0])
-                sent += int(fields[8])
-        return (received, sent) if self._cards[1] else None
+                counts[name] = int(fields[0]), int(fields[8])
+        return self._moved.total(counts) if counts else None
 
     def disks(self) -> tuple[int, int] | None:
         """Bytes of whole disks, from /proc/diskstats."""
@@ -97,14 +97,15 @@ class LinuxFigures:
             lines = self._diskstats.read().splitlines()
         except FileNotFoundError:
             return None
-        read = written = counted = 0
+        counts: dict[bytes, tuple[int, int]] = {}
         for line in lines:
             fields = line.split(None, 10)
             if self._is_counted_disk(fields[2]):
-                counted += 1
-                read += int(fields[5])
-                written += int(fields[9])
-        return (read * _SECTOR_BYTES, written * _SECTOR_BYTES) if counted else None
+                counts[fields[2]] = int(fields[5]), int(fields[9])
+        if not counts:
+            return None
+        read, written = self._sectors.total(counts)
+        return read * _SECTOR_BYTES, written * _SECTOR_BYTES
 
     def hottest(self) -> float | None:
         """The highest temperature of hwmon, or of the thermal zones where it has none."""
@@ -166,6 +167,33 @@ class LinuxFigures:
         if not found:
             found = sorted((self._sys / "class/thermal").glob("thermal_zone*/temp"))
         return found[:_MOST_SENSORS]
+
+
+class _Totals:
+    """Two counters of each of several parts, added up: the sums grow whatever comes and goes.
+
+    An interface that is handed to a container, or a disk that is detached, takes its counts along.
+    Subtracted from the sum they would look like a counter that began again, far up.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[bytes, tuple[int, int]] | None = None
+        self._sums = 0, 0
+
+    def total(self, counts: dict[bytes, tuple[int, int]]) -> tuple[int, int]:
+        """The sums, from the counts of the parts there are now.
+
+        Of a part that is new, what it counted so far is of a time when it was not here.
+        """
+        before, self._before = self._before, counts
+        one, other = self._sums
+        for name, (first, second) in counts.items():
+            known = (0, 0) if before is None else before.get(name, (first, second))
+            # What is less than before began again at 0.
+            one += first - known[0] if first >= known[0] else first
+            other += second - known[1] if second >= known[1] else second
+        self._sums = one, other
+        return self._sums
 
 
 class _Text:

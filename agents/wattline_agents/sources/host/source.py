@@ -21,6 +21,8 @@ from wattline_agents.wire import Row, Value
 EVERY_SECONDS = 5.0
 """Host figures move slowly; this is twice as often as the catalogue asks for most of them."""
 
+_STEP_SECONDS = 3.0
+"""What the kernel's idle time is seen to step back by is less."""
 _SENSORS_EVERY_MS = next(
     round(1000 * metric.every_seconds)
     for metric in NODE.metrics
@@ -75,7 +77,7 @@ class HostSource:
 
     def _row(self, now_ms: int) -> Row:
         figures = self._figures
-        times = figures.cpu_times()
+        times = _forward(figures.cpu_times(), self._before)
         used, size = figures.memory()
         row: dict[str, Value] = {
             "time_unix_ms": now_ms,
@@ -102,7 +104,7 @@ class HostSource:
         if before is None or times.total <= before.total:
             return None
         idle = times.idle + (times.iowait or 0.0) - before.idle - (before.iowait or 0.0)
-        # The kernel's idle and iowait may step back by a tick, which lands just outside 0-1.
+        # What stood still for having stepped back lands just outside 0-1.
         return min(1.0, max(0.0, 1.0 - idle / (times.total - before.total)))
 
     def _sensors_are_due(self, now_ms: int) -> bool:
@@ -112,6 +114,22 @@ class HostSource:
             return False
         self._sensors_ms = now_ms
         return True
+
+
+def _forward(times: CpuTimes, before: CpuTimes | None) -> CpuTimes:
+    """The times, of which idle and iowait do not step back.
+
+    The kernel's do, by some ticks, and to who reads counters that is one that began again at 0.
+    What falls further, as with a processor that was taken away, did begin again.
+    """
+    if before is None:
+        return times
+    idle, iowait = times.idle, times.iowait
+    if 0 < before.idle - idle < _STEP_SECONDS:
+        idle = before.idle
+    if iowait is not None and 0 < (before.iowait or 0.0) - iowait < _STEP_SECONDS:
+        iowait = before.iowait
+    return CpuTimes(times.user, times.system, idle, iowait, times.total)
 
 
 def _figures() -> Figures:

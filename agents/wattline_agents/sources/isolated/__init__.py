@@ -4,6 +4,8 @@ frames     what travels between the two processes
 child      the process that reads; loads as little as it can
 process    starts such a process, and talks with it without waiting
 keeper     decides when one is started, asked, given up and tried again
+carried    counts that go on when the process is replaced
+absent     devices that are not read, and saying so
 source     the source the agent sees: `Isolated`
 """
 

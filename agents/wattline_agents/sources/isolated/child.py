@@ -54,6 +54,7 @@ class Child:
         self._packer = frames.Packer()
         self._out: list[bytes] = []
         self._source: Any = None
+        self._unread: list[str] | None = None
 
     def run(self) -> None:
         """Work until the agent has nothing more to ask."""
@@ -94,9 +95,17 @@ class Child:
         if describe and DESCRIBE not in skip:
             self._begin(DESCRIBE)
             self._part(lambda: self._described(now_ms))
+        self._tell_unread()
         self._out.append(frames.frame(frames.END))
         self._flush()
         self._ring()
+
+    def _tell_unread(self) -> None:
+        if hasattr(self._source, "unread"):
+            names = list(self._source.unread())
+            if names != self._unread:
+                self._unread = names
+                self._out.append(frames.unread_frame(names))
 
     def _described(self, now_ms: int) -> dict[str, Any]:
         found = dict(self._source.describe(now_ms))

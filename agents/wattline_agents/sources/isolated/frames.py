@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
+from sys import intern
 
 TYPE_CHECKING = False  # `typing` costs a mebibyte, which the reading process need not have
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # To the reading process.
 OPEN, READ = 1, 2
 # From it.
-PART, SHAPE, ROW, FAILED, END = 11, 12, 13, 14, 15
+PART, SHAPE, ROW, FAILED, END, UNREAD = 11, 12, 13, 14, 15, 16
 
 # Why a part failed.
 READ_FAILED, RESTART_NEEDED, UNAVAILABLE, BROKEN = 1, 2, 3, 4
@@ -37,6 +38,7 @@ MOST_MESSAGE_BYTES = 1000
 _HEAD = Struct("<BI")
 _NUMBER = Struct("<H")
 _PART = Struct("<d")
+_PART_HEAD = Struct(_HEAD.format + _PART.format[1:])
 _READ = Struct("<q?")
 
 _CODES = {int: "q", float: "d", bool: "q", str: "H", type(None): "-"}
@@ -86,7 +88,8 @@ def open_asked(payload: bytes) -> tuple[str, str, str, str | None, float, dict[s
 
 def part_frame(name: str, seconds: float) -> bytes:
     """Says which part is about to be read, and the monotonic time at which it begins."""
-    return frame(PART, _PART.pack(seconds) + _cut(name, MOST_TEXT_BYTES))
+    data = _cut(name, MOST_TEXT_BYTES)
+    return _PART_HEAD.pack(PART, _PART.size + len(data), seconds) + data
 
 
 def part_told(payload: bytes) -> tuple[str, float]:
@@ -117,6 +120,23 @@ def failed_told(payload: bytes) -> tuple[int, str]:
     return payload[0], str(payload[1:], "utf-8", "replace")
 
 
+def unread_frame(names: Sequence[str]) -> bytes:
+    """Names all devices that cannot be read, in the place of those named before."""
+    return frame(UNREAD, _texts([str(_cut(one, MOST_TEXT_BYTES), "utf-8") for one in names]))
+
+
+def unread_told(payload: bytes) -> list[str]:
+    """What `unread_frame` was given.
+
+    Raises:
+        Garbage: It is no such frame.
+    """
+    try:
+        return _split(payload)
+    except (StructError, ValueError) as error:
+        raise Garbage(f"what is not read: {error}") from error
+
+
 class Splitter:
     """Cuts a stream of bytes into frames."""
 
@@ -144,12 +164,48 @@ class Splitter:
         self._rest = data[place:]
 
 
+class _Shape:
+    """How rows of one table are packed that have the same columns, and the same of them null."""
+
+    __slots__ = ("columns", "nulls", "number", "packed", "size", "table", "texts")
+
+    def __init__(self, number: int, table: str, codes: str, columns: tuple[str, ...]) -> None:
+        """Name all that rows have; a code is one of `_CODES` for each column."""
+        self.number, self.table, self.columns = number, table, columns
+        # From the end, so that taking one out does not move the next.
+        self.nulls = tuple(p for p in range(len(codes) - 1, -1, -1) if codes[p] == "-")
+        codes = codes.replace("-", "")
+        self.texts = tuple(p for p, code in enumerate(codes) if code == "H")
+        self.packed = Struct(_HEAD.format + _NUMBER.format[1:] + codes)
+        self.size = self.packed.size - _HEAD.size
+
+    def row(self, values: list[Any]) -> bytes | None:
+        """The frame of a row of these columns; None if it is of another shape.
+
+        Raises:
+            StructError: It is of another shape, or a number is too large.
+        """
+        for place in self.nulls:
+            if values.pop(place) is not None:
+                return None
+        tail = b""
+        for place in self.texts:
+            text = values[place]
+            if type(text) is not str:
+                return None
+            data = _cut(text, MOST_TEXT_BYTES)
+            values[place] = len(data)
+            tail += data
+        return self.packed.pack(ROW, self.size + len(tail), self.number, *values) + tail
+
+
 class Packer:
     """Makes frames of rows."""
 
     def __init__(self) -> None:
         """Begin without shapes."""
-        self._shapes: dict[tuple[str, ...], tuple[bytes, Struct, bool]] = {}
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
+        self._last: dict[tuple[str, Value], _Shape] = {}
 
     def row(self, table: str, row: Mapping[str, Value]) -> bytes:
         """One row, and before it its shape if it is new.
@@ -157,39 +213,41 @@ class Packer:
         Raises:
             ValueError: A value is of no type a row can hold, or a number is too large.
         """
+        # A device's rows are alike from one tick to the next: its last shape is tried before types
+        # are looked at. A whole number fits where a broken one was; it is the same number there.
+        subject = table, row.get("device")
+        shape = self._last.get(subject)
+        if shape is not None and tuple(row) == shape.columns:
+            try:
+                made = shape.row(list(row.values()))
+            except StructError:
+                made = None
+            if made is not None:
+                return made
         try:
             codes = "".join([_CODES[type(value)] for value in row.values()])
         except KeyError as error:
             raise ValueError(f"{table}: a value of type {error.args[0].__name__}") from error
         key = (table, codes, *row)
-        known = self._shapes.get(key)
-        new = b""
-        if known is None:
-            new, known = self._learn(key)
-        number, packed, has_text = known
-        values = [value for value in row.values() if value is not None]
-        tail = b""
-        if has_text:
-            texts = [_cut(value, MOST_TEXT_BYTES) for value in values if type(value) is str]
-            lengths = iter(texts)
-            values = [len(next(lengths)) if type(value) is str else value for value in values]
-            tail = b"".join(texts)
+        shape, new = self._shapes.get(key), b""
+        if shape is None:
+            new, shape = self._learn(key)
+        self._last[subject] = shape
         try:
-            return new + frame(ROW, number + packed.pack(*values) + tail)
+            return new + (shape.row(list(row.values())) or b"")
         except StructError as error:
             raise ValueError(f"{table}: {error}") from error
 
-    def _learn(self, key: tuple[str, ...]) -> tuple[bytes, tuple[bytes, Struct, bool]]:
+    def _learn(self, key: tuple[str, ...]) -> tuple[bytes, _Shape]:
         # Numbers begin again when there are too many; the other end overwrites its own likewise.
         if len(self._shapes) >= MOST_SHAPES:
             self._shapes.clear()
+            self._last.clear()
         table, codes, *columns = key
-        number = _NUMBER.pack(len(self._shapes))
+        shape = self._shapes[key] = _Shape(len(self._shapes), table, codes, tuple(columns))
         kept = [column for column, code in zip(columns, codes, strict=True) if code != "-"]
-        codes = codes.replace("-", "")
-        shape = number, Struct("<" + codes), "H" in codes
-        self._shapes[key] = shape
-        return frame(SHAPE, number + _texts([table, codes, *kept])), shape
+        told = _texts([table, codes.replace("-", ""), *kept])
+        return frame(SHAPE, _NUMBER.pack(shape.number) + told), shape
 
 
 class Unpacker:
@@ -212,7 +270,8 @@ class Unpacker:
         """
         try:
             number = _NUMBER.unpack_from(payload)[0]
-            table, codes, *columns = _split(payload[_NUMBER.size :])
+            # One text for one name, wherever it is: they are compared all the time.
+            table, codes, *columns = map(intern, _split(payload[_NUMBER.size :]))
             if number >= MOST_SHAPES or len(codes) != len(columns) or codes.strip("qdH"):
                 raise Garbage("a shape that cannot be")
             if not self._check(table, columns):

@@ -98,8 +98,9 @@ class Keeper:
         self.running: dict[str, Running] = {}
         self.resting: dict[str, Rest] = {}
         self.timeouts: dict[str, int] = {}
-        self.news: list[tuple[str, str]] = []
-        """Kind and text of what a person should hear; whoever tells them empties the list."""
+        self.news: list[tuple[str, str, str]] = []
+        """Kind and text of what a person should hear, and what follows if reading goes on; whoever
+        tells them empties the list."""
         self._answered: dict[str, tuple[float, float]] = {}
         self._start_at = 0.0
         self._backoff = FIRST_BACKOFF_SECONDS
@@ -164,7 +165,7 @@ class Keeper:
         self._died_in = part
         self._start_at = now + self._backoff
         self.news.append(
-            (f"ended {part}", f"{why} (while at {part}); tried again in {self._backoff:g} s")
+            (f"ended {part}", f"{why} (while at {part})", f"tried again in {self._backoff:g} s")
         )
         self._backoff = min(2 * self._backoff, MOST_BACKOFF_SECONDS)
 
@@ -182,8 +183,10 @@ class Keeper:
 
     def _hung(self, role: str, running: Running, now: float) -> None:
         part = running.part
-        if len(self.timeouts) < _MOST_PARTS or part in self.timeouts:
-            self.timeouts[part] = self.timeouts.get(part, 0) + 1
+        # A probe that hangs before it comes to its target, where that is found, was for it too.
+        counted = part if running.target is None else running.target
+        if len(self.timeouts) < _MOST_PARTS or counted in self.timeouts:
+            self.timeouts[counted] = self.timeouts.get(counted, 0) + 1
         if part == _NOT_YET:
             # There is no part to leave out; perhaps it was only kept from running.
             self.ended(role, f"no answer within {_limit(part):g} s", now)
@@ -196,7 +199,7 @@ class Keeper:
         self.news.append(
             (
                 f"hangs {part}",
-                f"no answer from the driver within {_limit(part):g} s ({part}); "
+                f"no answer from the driver within {_limit(part):g} s ({part})",
                 f"asked again in {seconds:g} s",
             )
         )
@@ -232,7 +235,7 @@ class Keeper:
         self._answered[part] = now, rest.seconds
         for other in self.resting.values():
             other.until = min(other.until, now)  # what one hung in, another may have hung in
-        self.news.append((f"again {part}", f"reading again ({part})"))
+        self.news.append((f"again {part}", f"reading again ({part})", ""))
 
     def _start(self, now: float, stuck: int, actions: list[Action]) -> None:
         if stuck >= MOST_STUCK:
@@ -242,6 +245,7 @@ class Keeper:
                         "stuck",
                         f"{stuck} processes hang in the driver and cannot be ended; no more are "
                         "started until one ends (reset the device or reboot the node)",
+                        "",
                     )
                 )
             self._is_barred = True

@@ -11,6 +11,8 @@ from wattline_agents.catalogue import TABLES
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.errors import ReadFailed
 from wattline_agents.sources.isolated import child, frames
+from wattline_agents.sources.isolated.absent import Absent
+from wattline_agents.sources.isolated.carried import Carried
 from wattline_agents.sources.isolated.frames import Garbage
 from wattline_agents.sources.isolated.keeper import PROBE, READER, Action, Keeper
 from wattline_agents.sources.isolated.process import Process, reap
@@ -29,6 +31,8 @@ _HANGS_SECONDS = 0.9
 _CLOSE_SECONDS = 1.0
 _LOOK_SECONDS = 0.25
 """How often deadlines are looked at while someone waits for a reading."""
+_PATIENCE_SECONDS = 3.0
+"""Who waits for a reading hears after this long what it is waited for."""
 _FORGET_SECONDS = 300.0
 """A device that answers is still to be found by the process that reads, which looks once a minute;
 one that is not found for this long, while nothing fails, is no longer there."""
@@ -122,8 +126,14 @@ class Isolated:
         self._describing: Readings = {}
         self._described: dict[str, list[dict[str, Value]]] = {}
         self._found_by: dict[str, tuple[str, ...]] = {}
+        self._places: dict[str, str] = {}
         self._reasons: dict[str, dict[str, str]] = {}
         self._trouble = ""
+        self._carried = Carried()
+        self._absent = Absent(self._tell_absent)
+        self._unlisted: list[str] = []
+        # What is to be told once a reading that someone waits for has come; None if nobody waits.
+        self._notes: dict[str, None] | None = None
 
     @property
     def read_timeouts(self) -> int:
@@ -139,7 +149,16 @@ class Isolated:
         self._take_in_all()
         self._act(now_ms)
         self._add_lost(now_ms)
+        self._absent.tell(self._places)
         return self._handed()
+
+    def unread(self) -> Sequence[str]:
+        """Devices that are there and cannot be read now, those that have a row and those without.
+
+        A device that has one is named by its own name, the others by index and PCI address as far
+        as they are known.
+        """
+        return self._absent.names()
 
     def read_now(self, now_ms: int, seconds: float) -> Readings:
         """Ask, and wait until everything has answered or the time is over.
@@ -147,21 +166,34 @@ class Isolated:
         Raises:
             ReadFailed: Nothing can be read, and waiting longer would not help.
         """
-        until = self._clock.monotonic() + seconds
+        began = self._clock.monotonic()
+        until, says_at = began + seconds, began + _PATIENCE_SECONDS
         trouble, self._trouble = self._trouble, ""
         self._describe_next = True
+        notes: dict[str, None] = {}
+        self._notes = notes
         self._take_in_all()
         while self._answered_ms < now_ms and (left := until - self._clock.monotonic()) > 0:
             self._act(now_ms)
             if self._trouble and READER not in self._keeper.running:
                 break
+            if self._clock.monotonic() >= says_at:
+                self._teller.tell(
+                    self.name, "waits", f"no answer yet; it is waited for up to {seconds:g} s"
+                )
             poll = select.poll()
             for descriptor, events in self._waiting.items():
                 poll.register(descriptor, events)
             poll.poll(min(left, _LOOK_SECONDS) * 1000)
             self._take_in_all()
-        if self._answered_ms < now_ms and not self._sampled_ms:
-            raise ReadFailed(self._trouble or trouble or f"no answer within {seconds:g} s")
+        self._notes = None
+        why = self._trouble or trouble or f"no answer within {seconds:g} s"
+        has_failed = self._answered_ms < now_ms and not self._sampled_ms
+        for note in notes:
+            if not (has_failed and note == why):  # which is about to be said
+                self._teller.tell(self.name, note, note)
+        if has_failed:
+            raise ReadFailed(why)
         self._add_lost(now_ms)
         return self._handed()
 
@@ -182,13 +214,17 @@ class Isolated:
         return self._waiting
 
     def handle(self, descriptor: int, events: int) -> Readings:
-        """Take in an answer; info rows among it are news, those of `describe` are the same."""
-        before = self._described
+        """Take in an answer; info rows among it are news, those of `describe` are the same.
+
+        Reasons that changed are news as well: info rows come with them, if only an empty list.
+        """
+        before, reasons = self._described, self._reasons
         for role, process in tuple(self._processes.items()):
             if process.bell == descriptor:
                 self._take_in(role)
         readings = self._handed()
-        if self._described != before:
+        if self._described != before or self._reasons != reasons:
+            readings |= {"device_info": []}
             readings |= {table: [*rows] for table, rows in self._described.items()}
         return readings
 
@@ -220,10 +256,20 @@ class Isolated:
         now = self._clock.monotonic()
         for action in self._keeper.decide(now, len(self._dying), self._devices()):
             self._do(action, now_ms)
-        for kind, text in self._keeper.news:
+        for kind, text, later in self._keeper.news:
             self._trouble = text
-            self._teller.tell(self.name, kind, text)
+            self._tell(kind, f"{text}; {later}" if later and self._notes is None else text)
         self._keeper.news.clear()
+
+    def _tell(self, kind: str, text: str) -> None:
+        if self._notes is None:
+            self._teller.tell(self.name, kind, text)
+        else:
+            self._notes[text] = None
+
+    def _tell_absent(self, kind: str, text: str) -> None:
+        if self._notes is None:  # who waits sees the rows, and is given the names
+            self._teller.tell(self.name, kind, text)
 
     def _devices(self) -> dict[str, tuple[str, ...]]:
         """The parts that read the devices, and the parts that find each."""
@@ -243,6 +289,7 @@ class Isolated:
             if role == READER:
                 self._unpacker = frames.Unpacker(_is_of_the_catalogue)
                 self._describe_next = True
+                self._carried.replaced(self._clock.monotonic())
             self._note_waiting()
         elif role in self._processes:
             describe = self._describe_next or role == PROBE
@@ -268,13 +315,21 @@ class Isolated:
             self._note_waiting()  # its bell would ring for ever
 
     def _frame(self, role: str, kind: int, payload: bytes, now: float) -> None:
-        if kind == frames.PART:
+        if kind == frames.ROW:
+            if role == READER:  # a probe only tries whether there is an answer
+                self._row(*self._unpacker.row(payload), now)
+        elif kind == frames.PART:
             part, since = frames.part_told(payload)
             if role == READER:
                 self._part_ended()
-            self._keeper.part_began(role, part, since, now)
-            if role == READER:
                 self._announced.add(part)
+            self._keeper.part_began(role, part, since, now)
+        elif kind == frames.SHAPE:
+            if role == READER:
+                self._unpacker.shape(payload)
+        elif kind == frames.UNREAD:
+            if role == READER:
+                self._unlisted = frames.unread_told(payload)[:_MOST_DEVICES]
         elif kind == frames.FAILED:
             self._failed(role, *frames.failed_told(payload))
         elif kind == frames.END:
@@ -282,14 +337,8 @@ class Isolated:
                 self._part_ended()
                 self._whole()
             self._keeper.answered(role, now)
-        elif kind not in (frames.ROW, frames.SHAPE):
-            raise Garbage(f"a frame of kind {kind}")
-        elif role == PROBE:
-            pass  # it only tries whether there is an answer
-        elif kind == frames.SHAPE:
-            self._unpacker.shape(payload)
         else:
-            self._row(*self._unpacker.row(payload), now)
+            raise Garbage(f"a frame of kind {kind}")
 
     def _row(self, table: str, row: dict[str, Value], now: float) -> None:
         if table in _INFO:
@@ -306,9 +355,14 @@ class Isolated:
                 if row.get("up"):
                     time_ms -= round(age * 1000)
                     self._sampled_ms[device] = time_ms
+                    self._absent.came(device)
                 else:
                     self._sampled_ms.setdefault(device, time_ms)
+                    self._absent.went(device, is_news=True)
+                self._carried.device(device, row)
             row["read_timeouts_total"] = self._keeper.timeouts.get(device, 0)
+        elif table == "xid":
+            self._carried.xid(row)
         if self._rows_out < _MOST_ROWS:
             self._rows_out += 1
             self._out.setdefault(table, []).append(row)
@@ -324,7 +378,7 @@ class Isolated:
             # What is not there is a normal state, as long as nobody took it for a device.
             self.read_errors += why != frames.UNAVAILABLE
             self._trouble = message
-            self._teller.tell(self.name, f"failed {part}", message)
+            self._tell(f"failed {part}", message)
 
     def _part_ended(self) -> None:
         """The reader goes on to another part."""
@@ -336,7 +390,7 @@ class Isolated:
         if part in self._failing:
             self._failing.discard(part)
             if not self._failing:
-                self._teller.tell(self.name, "again", "reading again")
+                self._tell("again", "reading again")
 
     def _whole(self) -> None:
         """An answer of the reader has come in full."""
@@ -349,9 +403,29 @@ class Isolated:
         for device in self._sampled_ms.keys() - keeper.resting.keys() - self._announced:
             if now - self._missed.setdefault(device, now) > _FORGET_SECONDS and not self._failing:
                 del self._sampled_ms[device], self._heard[device], self._missed[device]
+                self._absent.forget(device)
+                self._carried.forget(device)
         if child.DESCRIBE in self._announced and self._describing:
             self._learn(self._describing)
         self._describing = {}
+        self._absent.list_others(self._without_row())
+        self._absent.tell(self._places)
+
+    def _without_row(self) -> list[str]:
+        """Devices that the process cannot read and that are not known by a row of before."""
+        if not self._unlisted:
+            return []
+        known = {
+            part
+            for device in self._sampled_ms
+            if self._absent.is_down(device) or device not in self._announced
+            for part in self._found_by.get(device, ())
+        }
+        return [
+            name
+            for name in self._unlisted
+            if not any(f"find {word}" in known for word in name.split())
+        ]
 
     def _learn(self, told: Readings) -> None:
         described = {
@@ -373,6 +447,14 @@ class Isolated:
             )
             for row in described.get("device_info", ())
         }
+        self._places = {
+            str(row["device"]): ", ".join(
+                f"{word} {row[column]}"
+                for word, column in (("index", "index"), ("PCI", "pci"))
+                if row.get(column) is not None
+            )
+            for row in described.get("device_info", ())
+        }
         reasons: dict[str, dict[str, str]] = {}
         for told_row in told.get("capability", ()):
             device = str(told_row.get("device") or "")
@@ -383,10 +465,16 @@ class Isolated:
 
     def _add_lost(self, now_ms: int) -> None:
         now = self._clock.monotonic()
+        if xids := self._carried.repeated(now_ms, now):
+            self._out.setdefault("xid", []).extend(xids)
+        # What keeps all from being read was said, and so was what hangs.
+        reads = not self._failing and READER in self._keeper.running
         for device, sampled_ms in self._sampled_ms.items():
-            if now - self._heard[device] > self._lost_seconds or self._keeper.hangs(
-                device, now, self._hangs_seconds
-            ):
+            hangs = self._keeper.hangs(device, now, self._hangs_seconds)
+            if hangs or now - self._heard[device] > self._lost_seconds:
+                # One that hung and was released is heard of again once it is found.
+                is_news = reads and not hangs and not self._absent.is_down(device)
+                self._absent.went(device, is_news=is_news)
                 self._out.setdefault("device", []).append(
                     {
                         "time_unix_ms": now_ms,

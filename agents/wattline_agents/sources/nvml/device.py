@@ -237,9 +237,7 @@ class Device:
             self._fields.forget(*surplus)
         busy = self._read_utilisation(row, now_ms)
         celsius = row.get("temperature_celsius")
-        self._meter.read(
-            row, values, now_ms, busy, float(celsius) if isinstance(celsius, int) else None
-        )
+        self._meter.read(row, values, now_ms, busy, celsius if type(celsius) is int else None)
         slow = self._is_due(_SLOW, now_ms)
         self._throttling.read(row, values, now_ms, slow)
         if slow:

@@ -11,7 +11,7 @@ from struct import Struct
 
 from wattline_agents.sources.nvml import ids
 from wattline_agents.sources.nvml.library import Library
-from wattline_agents.sources.nvml.off import Asked, Ledger, Off, why_off
+from wattline_agents.sources.nvml.off import NEVER_MS, REFUSED_MS, Asked, Ledger, Off, why_off
 
 TYPE_CHECKING = False  # `typing` costs a mebibyte, and is not needed to run
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Fields:
         Raises:
             NvmlFailed: The device or the driver is gone.
         """
-        if now_ms >= self._again_ms:
+        if now_ms >= self._again_ms or now_ms < self._before_ms:
             self._arrange(now_ms)
         if not self._fields:
             return {}
@@ -106,8 +106,10 @@ class Fields:
         """Make the buffer for what is to be asked now."""
         self._fields = [field for field in self._wanted if field.asked.wanted(now_ms)]
         self._again_ms = min(
-            (f.asked.again_ms for f in self._wanted if f not in self._fields), default=1 << 62
+            (f.asked.again_ms for f in self._wanted if f not in self._fields), default=NEVER_MS
         )
+        # Earlier than this is a clock that was set back: by it they would wait for too long.
+        self._before_ms = 0 if self._again_ms == NEVER_MS else self._again_ms - REFUSED_MS
         self._count = len(self._fields)
         self._buffer = ctypes.create_string_buffer(ENTRY.size * max(1, self._count))
         for place, field in enumerate(self._fields):

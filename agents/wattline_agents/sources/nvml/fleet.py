@@ -12,8 +12,8 @@ from wattline_agents.errors import RestartNeeded, SourceUnavailable
 from wattline_agents.sources.nvml import ids
 from wattline_agents.sources.nvml.device import Device
 from wattline_agents.sources.nvml.gpm import Requests
-from wattline_agents.sources.nvml.library import Library, unavailable
-from wattline_agents.sources.nvml.off import Capability, NvmlFailed
+from wattline_agents.sources.nvml.library import Library, as_text, unavailable
+from wattline_agents.sources.nvml.off import Capability, NvmlFailed, is_due
 from wattline_agents.sources.nvml.procfs import ProcFs
 from wattline_agents.sources.nvml.watch import XidWatch
 
@@ -35,7 +35,12 @@ _PASSES_TO_ANSWER = 2
 
 
 class Fleet:
-    """All devices behind one library."""
+    """All devices behind one library.
+
+    Attributes:
+        unread: Devices that the driver counts or holds and of which there is no row, by index, PCI
+            address or both, as they were when devices were last looked for.
+    """
 
     def __init__(
         self,
@@ -56,7 +61,11 @@ class Fleet:
         self._period_seconds = period_seconds
         self._requests = Requests(library)
         self._devices: dict[str, Device] = {}
+        # Those whose UUID is known, and nothing more: their index and PCI address.
+        self._silent: dict[str, tuple[int, str | None]] = {}
+        self.unread: list[str] = []
         self._to_find: list[int] = []
+        self._unfound: set[int] = set()
         self._known: set[str] = set()
         self._counted = 0
         self._driver: str | None = None
@@ -69,18 +78,22 @@ class Fleet:
 
     def parts(self, now_ms: int) -> Iterator[Part]:
         """What there is to read, in order, asked for one by one."""
-        if not self._library.is_open and now_ms >= self._open_ms:
+        counted_ms = self._count_ms
+        if not self._library.is_open and is_due(self._open_ms, _RETRY_MS, now_ms):
             yield "open", partial(self._open, now_ms)
         elif self._library.is_open and not self._has_answered and self._is_asleep():
             yield "open", partial(self._open_awake, now_ms)
-        elif self._library.is_open and not self._count_ms - _COUNT_MS <= now_ms < self._count_ms:
+        elif self._library.is_open and is_due(self._count_ms, _COUNT_MS, now_ms):
             yield "count", partial(self._guarded, self._count, now_ms)
         while self._to_find and self._library.is_open:
             index = self._to_find.pop(0)
             yield f"find {index}", partial(self._guarded, partial(self._find, index), now_ms)
+        if self._count_ms != counted_ms:
+            self.unread = self._without_row()
         if self._library.is_open:
             for device in self._lost():
-                if now_ms >= self._retry_ms.setdefault(device.uuid, now_ms + _RETRY_MS):
+                retry_ms = self._retry_ms.setdefault(device.uuid, now_ms + _RETRY_MS)
+                if is_due(retry_ms, _RETRY_MS, now_ms):
                     name = f"find {device.identity.pci or device.uuid}"
                     yield name, partial(self._guarded, partial(self._seek, device), now_ms)
         if self._library.is_open and self._watch.has_ended(now_ms):
@@ -88,6 +101,8 @@ class Fleet:
         yield "xid", partial(self._read_xids, now_ms)
         for device in list(self._devices.values()):
             yield device.uuid, partial(self._read_device, device, now_ms)
+        for uuid in list(self._silent):
+            yield uuid, partial(self._read_silent, uuid, now_ms)
 
     def check(self) -> None:
         """Raise why there is nothing to read, if there is nothing.
@@ -100,7 +115,20 @@ class Fleet:
 
     def describe(self, now_ms: int) -> Readings:
         """One row of `device_info` per device, from what is known."""
-        return {"device_info": [self._info(device, now_ms) for device in self._devices.values()]}
+        rows = [self._info(device, now_ms) for device in self._devices.values()]
+        rows += [
+            {
+                "time_unix_ms": now_ms,
+                "device": uuid,
+                "index": index,
+                "vendor": "nvidia",
+                "pci": pci,
+                "driver": self._driver,
+                "source": "nvml",
+            }
+            for uuid, (index, pci) in self._silent.items()
+        ]
+        return {"device_info": rows}
 
     def capabilities(self) -> list[Capability]:
         """What can be read and what cannot, and why."""
@@ -144,6 +172,7 @@ class Fleet:
             raise self._why_closed from error
         if count == 0 and not self._devices:
             self._library.close()
+            self.unread = self._without_row()
             self._why_closed = SourceUnavailable(unavailable(ids.NOT_FOUND))
             raise self._why_closed
         self._why_closed = None
@@ -175,6 +204,7 @@ class Fleet:
         self._counted = count
         self._count_ms = now_ms + _COUNT_MS
         self._to_find = list(range(min(count, _MOST_DEVICES)))
+        self._unfound = set(self._to_find)
         self._known = set()
 
     def _find(self, index: int, now_ms: int) -> Readings:
@@ -182,7 +212,13 @@ class Fleet:
         try:
             handle = self._library.call("nvmlDeviceGetHandleByIndex", index)
             uuid = self._library.text("nvmlDeviceGetUUID", handle)
-            self._take_in(handle, uuid, index, now_ms)
+            self._unfound.discard(index)
+            try:
+                self._take_in(handle, uuid, index, now_ms)
+            except NvmlFailed:
+                if uuid not in self._devices and len(self._silent) < _MOST_DEVICES:
+                    self._silent[uuid] = index, self._pci(handle)
+                raise
         except NvmlFailed as error:
             # One GPU that fell off the bus must not hide the others.
             if error.driver_gone:
@@ -203,6 +239,7 @@ class Fleet:
                 self._period_seconds,
             )  # fmt: skip
             self._devices[uuid] = device
+            self._silent.pop(uuid, None)
         elif device.is_lost:
             device.detach()
             device.attach(self._library, self._requests, handle, index)
@@ -219,10 +256,31 @@ class Fleet:
             # One of those counted did not answer; it is not known which, or whether one is gone.
             self._count_ms = now_ms + _RETRY_MS
             return
+        self._silent = {uuid: who for uuid, who in self._silent.items() if uuid in self._known}
+        if self._silent:
+            self._count_ms = now_ms + _RETRY_MS
         for uuid, device in self._devices.items():
             if uuid not in self._known and not device.is_unplugged:
                 device.is_lost = device.is_unplugged = True
                 self._gone_ms[uuid] = now_ms
+
+    def _pci(self, handle: object) -> str | None:
+        try:
+            return as_text(self._library.call("nvmlDeviceGetPciInfo", handle).busId)
+        except NvmlFailed:
+            return None
+
+    def _without_row(self) -> list[str]:
+        """Devices that are counted, or that the driver holds, and have no row."""
+        lost = {one.index for one in self._devices.values() if one.uuid not in self._known}
+        indices = [str(index) for index in sorted(self._unfound - lost)]
+        known = {device.identity.pci for device in self._devices.values()}
+        known |= {pci for _, pci in self._silent.values()}
+        places = [f"at {place}" for place in self._procfs.bus() if place not in known]
+        if len(indices) == len(places) == 1:
+            return [f"{indices[0]} {places[0]}"]
+        # Which of them is at which address is not known.
+        return places if len(places) >= len(indices) else indices
 
     def _lost(self) -> list[Device]:
         return [
@@ -258,6 +316,9 @@ class Fleet:
         except NvmlFailed as error:
             self._lose_driver(error, now_ms)
         return {"device": [device.lost_row(now_ms)]}
+
+    def _read_silent(self, uuid: str, now_ms: int) -> Readings:
+        return {"device": [{"time_unix_ms": now_ms, "device": uuid, "up": 0}]}
 
     def _read_xids(self, now_ms: int) -> Readings:
         rows = self._watch.read(self._devices, now_ms)
@@ -297,6 +358,7 @@ class Fleet:
         self._requests = Requests(self._library)
         self._library.close()
         self._to_find = []
+        self._unfound = set()
 
     def _info(self, device: Device, now_ms: int) -> Row:
         who = device.identity

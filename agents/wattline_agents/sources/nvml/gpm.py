@@ -75,15 +75,18 @@ class Request:
         HEAD.pack_into(self._buffer, 0, ids.GPM_VERSION, len(metrics))
         for place, metric in enumerate(metrics):
             METRIC.pack_into(self._buffer, METRICS_OFFSET + place * METRIC.size, metric, 0, 0.0)
-        self._decoder = Struct("=" + "4xid24x" * len(metrics))
+        self._codes = Struct("=" + "4xi32x" * len(metrics))
+        self._values = Struct("=" + "8xd24x" * len(metrics))
 
-    def __call__(self, older: int, newer: int) -> tuple[int, tuple[float, ...]]:
-        """The return code; and return code and value by turns, of each metric."""
-        SAMPLES.pack_into(self._buffer, HEAD.size, older, newer)
-        code = self._get(self._buffer)
+    def __call__(self, older: int, newer: int) -> tuple[int, tuple[int, ...], tuple[float, ...]]:
+        """The return code; and those of the metrics, and their values."""
+        buffer = self._buffer
+        SAMPLES.pack_into(buffer, HEAD.size, older, newer)
+        code = self._get(buffer)
         if code:
-            return code, ()
-        return 0, self._decoder.unpack_from(self._buffer, METRICS_OFFSET)
+            return code, (), ()
+        codes = self._codes.unpack_from(buffer, METRICS_OFFSET)
+        return 0, codes, self._values.unpack_from(buffer, METRICS_OFFSET)
 
 
 class Requests:
@@ -151,6 +154,7 @@ class Gpm:
         self.ask_for(metrics)
         samples = [library.call("nvmlGpmSampleAlloc") for _ in range(2)]
         self._new, self._old = (ctypes.cast(s, ctypes.c_void_p) for s in samples)
+        self._new_address, self._old_address = self._new.value or 0, self._old.value or 0
         if instance is None:
             self._sample = library.function("nvmlGpmSampleGet")
             self._where: tuple[Any, ...] = (handle,)
@@ -174,19 +178,24 @@ class Gpm:
         if not self.asked.took(self._sample(*self._where, self._new), now_ms):
             return None
         self._new, self._old = self._old, self._new
+        newest, before = self._new_address, self._old_address
+        self._new_address, self._old_address = before, newest
         if before_ms is None or now_ms < before_ms:
             self._sampled_ms = now_ms
             return None
-        # After the swap the newest sample is `_old` and the one before it is `_new`.
-        code, answer = self._request(self._new.value or 0, self._old.value or 0)
+        code, codes, values = self._request(before, newest)
         if not self.asked.took(code, now_ms):
             return None
         self._sampled_ms = now_ms
-        codes, values = answer[0::2], answer[1::2]
-        self._add_rates(codes, values, now_ms - before_ms)
-        if not any(codes) and 0.0 <= min(values) and max(values[: self._ratios]) <= 100.0:
+        if self._rates:
+            self._add_rates(codes, values, now_ms - before_ms)
+        # A sum is no number if any of its parts is none; the least and the most may pass over it.
+        usual = 0.0 <= min(values) and max(values[: self._ratios]) <= 100.0 and sum(values) >= 0.0
+        if usual and not any(codes):
             return {
-                column: value / 100.0 for column, value in zip(self._columns, values, strict=False)
+                # Finer than a thousandth of a percent is noise that only costs to be written out.
+                column: int(value * 1000.0 + 0.5) / 1e5
+                for column, value in zip(self._columns, values, strict=False)
             }
         return self._sort_out(codes, values)
 
@@ -223,7 +232,7 @@ class Gpm:
                 self.unsupported.append(column or RATES[metric])
             if column is not None:
                 is_share = not code and 0.0 <= value <= _MOST_PERCENT
-                ratios[column] = min(1.0, value / 100.0) if is_share else None
+                ratios[column] = min(1.0, int(value * 1000.0 + 0.5) / 1e5) if is_share else None
         if self._missing:
             wanted, self._wanted = self._wanted, ()
             self.ask_for(wanted)

@@ -7,7 +7,7 @@ from wattline_agents.sources.nvml.fields import Field, Fields
 from wattline_agents.sources.nvml.identity import Identity
 from wattline_agents.sources.nvml.library import Library
 from wattline_agents.sources.nvml.off import Ledger, Off
-from wattline_agents.sources.nvml.slow import Number
+from wattline_agents.sources.nvml.slow import Number, whole
 
 TYPE_CHECKING = False  # `typing` costs a mebibyte, and is not needed to run
 if TYPE_CHECKING:
@@ -79,10 +79,12 @@ class Health:
         for column in _COUNTS:
             count = values.get(column)
             if count is not None:
-                count = int(count) if column not in _SWITCHES else int(count != 0)
+                count = whole(count) if column not in _SWITCHES else int(count != 0)
             row[column] = count
         crc = [values[name] for name in _CRC if name in values]
-        row["nvlink_crc_errors_total"] = int(sum(crc)) if crc else None
+        # Without one that answered before, the sum would be less than it was.
+        lacks = any(self._ledger.ask_for(name).answered for name in _CRC if name not in values)
+        row["nvlink_crc_errors_total"] = whole(sum(crc)) if crc and not lacks else None
         self._say_that_ecc_is_off()
 
     def _say_that_ecc_is_off(self) -> None:

@@ -15,6 +15,9 @@ MEMORY_V2 = Struct("=I4xQQQQ")
 """c_nvmlMemory_v2_t: version, total, reserved, free, used."""
 
 
+_MOST_BYTES = 1 << 63
+
+
 class Memory:
     """Asks for memory by the newest struct the driver knows."""
 
@@ -41,9 +44,14 @@ class Memory:
                 if not self._asked.took(code, now_ms):
                     return None
                 _version, total, reserved, _free, used = MEMORY_V2.unpack(self._buffer)
-                return used, total, reserved
+                return _checked(used, total, reserved)
             self._is_old = True
         if not self._asked.took(self._old(self._handle, self._buffer), now_ms):
             return None
         total, _free, used = MEMORY.unpack_from(self._buffer)
-        return used, total, None
+        return _checked(used, total, None)
+
+
+def _checked(used: int, total: int, reserved: int | None) -> tuple[int, int, int | None] | None:
+    """What can be true: with all bits set a driver says that it does not know."""
+    return (used, total, reserved) if max(used, total, reserved or 0) < _MOST_BYTES else None

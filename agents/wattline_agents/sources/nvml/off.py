@@ -21,7 +21,7 @@ class Off:
     MIG = "MIG is on: the driver gives it for no device as a whole"
     WRAPS = "the driver's counter begins again too soon to be followed"
     OTHER_SCOPE = "the energy counter and the power sensor do not meter the same"
-    NOT_YET = "it needs half a minute of readings"
+    NOT_YET = "not yet: it needs half a minute of readings"
     STALE = "the power sensor stands still"
 
 
@@ -82,12 +82,20 @@ _OFF = {
 REFUSED_MS = 300_000
 """Permissions change when an administrator acts: ask again after minutes, not every tick. So too
 what answered once: it is there, whatever the driver says of it now."""
-_NEVER_MS = 1 << 62
+NEVER_MS = 1 << 62
 
 
 def why_off(code: int) -> str:
     """What a return code says about asking again."""
     return _OFF.get(code, Off.FAILED)
+
+
+def is_due(at_ms: int, wait_ms: int, now_ms: int) -> bool:
+    """Whether it is time for what was put off so long, until then.
+
+    A clock set back must not stop anything until it has caught up.
+    """
+    return not at_ms - wait_ms <= now_ms < at_ms
 
 
 class Asked:
@@ -113,7 +121,10 @@ class Asked:
 
     def wanted(self, now_ms: int) -> bool:
         """Whether to ask now."""
-        return self.off is None or now_ms >= self.again_ms
+        if self.off is None or now_ms >= self.again_ms:
+            return True
+        # One too far ahead was reckoned by a clock that has been set back since.
+        return now_ms < self.again_ms - REFUSED_MS and self.again_ms != NEVER_MS
 
     def took(self, code: int, now_ms: int) -> bool:
         """Note what a call returned; whether it brought a value.
@@ -140,7 +151,7 @@ class Asked:
         off = why_off(code)
         if off is Off.FAILED:
             self._ledger.errors += 1
-            self.off, self.again_ms = off, now_ms
+            self.off, self.again_ms = off, 0
         else:
             again = off is Off.NO_PERMISSION or self.answered
             self.switch_off(off, now_ms + REFUSED_MS if again else None)
@@ -148,7 +159,7 @@ class Asked:
     def switch_off(self, off: str, again_ms: int | None = None) -> None:
         """It is not to be read for this reason, until a time or for good."""
         self.off = off
-        self.again_ms = _NEVER_MS if again_ms is None else again_ms
+        self.again_ms = NEVER_MS if again_ms is None else again_ms
 
 
 class Ledger:

@@ -14,7 +14,7 @@ from wattline_agents.sources.nvml import ids
 from wattline_agents.sources.nvml.fields import Field
 from wattline_agents.sources.nvml.library import Library
 from wattline_agents.sources.nvml.off import Asked, Ledger, NvmlFailed, Off
-from wattline_agents.sources.nvml.ring import PowerRing, Samples
+from wattline_agents.sources.nvml.ring import NO_SAMPLES, PowerRing, Samples
 from wattline_agents.sources.stale import PAUSE_MS, Standstill
 
 TYPE_CHECKING = False  # `typing` costs a mebibyte, and is not needed to run
@@ -83,7 +83,10 @@ class PowerMeter:
         """Begin (again) with this handle; the fields it wants read at every tick."""
         self._library, self._handle, self._ledger = library, handle, ledger
         self._model = model or ""
+        self._is_module_wide = any(chip in self._model for chip in _MODULE_WIDE)
         self._chosen: str | None = None
+        self._average = AVERAGE
+        self._is_same_scope = False
         self._wants_all = True
         self._ring: PowerRing | None = None
         self._powers = [Field(ledger.ask_for(name, column), number, scope)
@@ -121,9 +124,7 @@ class PowerMeter:
         """`gpu` or `module`; None until energy was read."""
         if self._joules is None:
             return None
-        if self.scope == "module" or any(chip in self._model for chip in _MODULE_WIDE):
-            return "module"
-        return "gpu"
+        return "module" if self.scope == "module" or self._is_module_wide else "gpu"
 
     def surplus(self, values: dict[str, float]) -> tuple[str, ...]:
         """Names of fields that need not be asked for any more, now that better ones answered."""
@@ -154,27 +155,28 @@ class PowerMeter:
         """
         power = self._power(values, now_ms)
         joules = self._count(values, now_ms)
-        samples = self._samples(now_ms)
-        row["power_stale"] = None
-        stale = False
+        samples, least, most = self._samples(now_ms)
+        stale = None
         if power is not None:
-            alive = bool(samples[1]) and min(samples[1]) != max(samples[1])
             stale = self._standstill.look(
-                now_ms, int(power), busy=busy, celsius=celsius, joules=joules, alive=alive
+                now_ms, int(power), busy=busy, celsius=celsius, joules=joules, alive=least != most
             )
-            row["power_stale"] = int(stale)
-        average = values.get(MODULE_AVERAGE if self.scope == "module" else AVERAGE)
+        average = values.get(self._average)
         if stale:
-            power, average, samples = None, None, ((), ())
+            power = average = least = most = None
+            samples = NO_SAMPLES
             self._integral.pause()
             if joules is not None and not self._counter_is_plausible(now_ms):
                 joules = None
+        module = values.get(MODULE_INSTANT)
+        if module is None:
+            module = values.get(MODULE_AVERAGE)
+        row["power_stale"] = None if stale is None else int(stale)
         row["power_watts"] = None if power is None else power / 1e3
         row["power_average_watts"] = None if average is None else average / 1e3
-        module = values.get(MODULE_INSTANT, values.get(MODULE_AVERAGE))
         row["module_power_watts"] = None if module is None else module / 1e3
-        row["power_min_watts"] = min(samples[1]) / 1e3 if samples[1] else None
-        row["power_max_watts"] = max(samples[1]) / 1e3 if samples[1] else None
+        row["power_min_watts"] = None if least is None else least / 1e3
+        row["power_max_watts"] = None if most is None else most / 1e3
         row["energy_joules_total"] = joules
         row["energy_resets_total"] = self.resets
         self._integrate(row, power, samples, now_ms)
@@ -209,7 +211,7 @@ class PowerMeter:
             power = values.get(field.name)
             if power is not None:
                 if not better_failed:
-                    self._chosen = field.name
+                    self._settle_for(field.name)
                 # What is chosen already is not mixed with another kind for the sake of one tick.
                 return power if self._chosen in (None, field.name) else None
             better_failed |= field.asked.off is Off.FAILED
@@ -220,9 +222,15 @@ class PowerMeter:
         if self._plain.wanted(now_ms) and self._plain.took(
             self._power_usage(self._handle, self._milliwatts_ref), now_ms
         ):
-            self._chosen = "plain"
+            self._settle_for("plain")
             return self._milliwatts.value
         return None
+
+    def _settle_for(self, name: str) -> None:
+        self._chosen = name
+        module = self.scope == "module"
+        self._average = MODULE_AVERAGE if module else AVERAGE
+        self._is_same_scope = module or not self._is_module_wide
 
     def _plain_power_is_instant(self) -> bool:
         try:
@@ -235,18 +243,20 @@ class PowerMeter:
             chip in self._model for chip in _ALWAYS_INSTANT
         )
 
-    def _samples(self, now_ms: int) -> Samples:
-        if self._ring is None:
+    def _samples(self, now_ms: int) -> tuple[Samples, int | None, int | None]:
+        """Those since the tick before, and the least and the most of them."""
+        ring = self._ring
+        if ring is None:
             if self._chosen is None:
-                return (), ()
+                return NO_SAMPLES, None, None
             module = self.scope == "module"
-            self._ring = PowerRing(
+            ring = self._ring = PowerRing(
                 self._library,
                 self._handle,
                 ids.SAMPLES_MODULE_POWER if module else ids.SAMPLES_TOTAL_POWER,
                 self._ledger.ask_for("power samples", "power_min_watts", "power_max_watts"),
             )
-        return self._ring.drain(now_ms)
+        return ring.drain(now_ms), ring.least, ring.most
 
     # Energy.
 
@@ -286,21 +296,27 @@ class PowerMeter:
             self._integral.extend(*samples)
         elif power is not None:
             self._integral.add(now_ms * 1000, int(power))
-        started = self._integral.seconds > 0
-        row["energy_integral_joules_total"] = self._integral.joules if started else None
+        integral = self._integral
+        # Whole millijoules, as the counter has them: digits beyond only cost to be written out.
+        row["energy_integral_joules_total"] = (
+            int(integral.joules * 1e3) / 1e3 if integral.seconds > 0 else None
+        )
 
     def _compare(self, row: dict[str, Value], joules: float | None, now_ms: int) -> None:
         """Counter over integral, over the time for which both are known."""
         before, self._before = self._before, None
-        if joules is not None and self.energy_scope == self.scope:
-            integral = self._integral
-            self._before = now = now_ms, joules, integral.joules, integral.seconds
+        if joules is not None and self._is_same_scope:
+            integrated, covered = self._integral.joules, self._integral.seconds
+            self._before = now_ms, joules, integrated, covered
             if before is not None:
-                seconds, covered = (now[0] - before[0]) / 1e3, now[3] - before[3]
-                if abs(covered - seconds) <= _JOIN_SECONDS:
-                    self._counted += now[1] - before[1]
-                    self._integrated += now[2] - before[2]
+                before_ms, before_joules, before_integrated, before_covered = before
+                covered -= before_covered
+                if -_JOIN_SECONDS <= covered - (now_ms - before_ms) / 1e3 <= _JOIN_SECONDS:
+                    self._counted += joules - before_joules
+                    self._integrated += integrated - before_integrated
                     self._both_seconds += covered
         known = self._both_seconds >= _RATIO_SECONDS and self._integrated > 0
-        ratio = self._counted / self._integrated if known else None
-        row["energy_counter_over_integral"] = ratio
+        # A millionth is finer than either is right.
+        row["energy_counter_over_integral"] = (
+            int(self._counted / self._integrated * 1e6 + 0.5) / 1e6 if known else None
+        )

@@ -25,6 +25,8 @@ UTILIZATION = Struct("=I4xQIIII")
 """c_nvmlProcessUtilizationSample_t: pid, time, SM, memory, encoder and decoder in percent."""
 
 _MOST_ENTRIES = 4096
+_AHEAD_MS = 60_000
+"""No sample is of a time so far ahead."""
 
 
 class Listing:
@@ -88,7 +90,7 @@ class Shares:
         self._get = library.function("nvmlDeviceGetProcessUtilization")
         self._handle = handle
         self._asked = ledger.ask_for("process utilisation", "sm_busy_ratio")
-        self._last = ctypes.c_ulonglong(0)
+        self._last, self._read_ms = ctypes.c_ulonglong(0), 0
         self._listing = Listing(UTILIZATION)
 
     def read(self, now_ms: int) -> dict[int, float] | None:
@@ -99,6 +101,10 @@ class Shares:
         """
         if not self._asked.wanted(now_ms):
             return None
+        if now_ms < self._read_ms:
+            # A clock that was set back takes the driver's times along; it would have nothing new.
+            self._last.value = 0
+        self._read_ms = now_ms
         listing = self._listing
         while True:
             listing.count.value = listing.room
@@ -110,7 +116,10 @@ class Shares:
         if not self._asked.took(ids.SUCCESS if idle else code, now_ms):
             return None
         sums: dict[int, list[float]] = {}
+        most = (now_ms + _AHEAD_MS) * 1000
         for pid, time, sm, _memory, _encoder, _decoder in [] if idle else listing.entries():
+            if time > most:
+                continue  # of before the clock was set back
             self._last.value = max(self._last.value, time)
             if sm <= 100:
                 sums.setdefault(pid, []).append(sm / 100)

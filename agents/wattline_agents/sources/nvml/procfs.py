@@ -12,6 +12,7 @@ _MOST_BYTES = 8192
 _MOST_CGROUP_BYTES = 256
 """The longest text a row may hold; what tells the job stands before that."""
 _MOST_KNOWN = 2048
+_MOST_GPUS = 64
 
 
 class ProcFs:
@@ -42,6 +43,15 @@ class ProcFs:
             return known[1], (int(numbers[11]) + int(numbers[12])) / self._ticks
         except ValueError:
             return known[1], None
+
+    def bus(self) -> list[str]:
+        """PCI addresses of the GPUs that the kernel's driver holds, as NVML writes them."""
+        try:
+            names = sorted(os.listdir(f"{self._root}/driver/nvidia/gpus"))[:_MOST_GPUS]
+        except OSError:
+            return []
+        split = [name.partition(":") for name in names]
+        return [f"{domain:0>8}:{rest}".upper() for domain, _, rest in split]
 
     def _cgroup(self, pid: int) -> str | None:
         content = self._read(f"{pid}/cgroup")

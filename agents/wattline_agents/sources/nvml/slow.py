@@ -37,6 +37,7 @@ _NVLINK5 = ("nvlink 5 transmit", "nvlink 5 receive")
 _PCIE = ("pcie transmit", "pcie receive")
 _KIBI = 1024
 _WRAPS_AT = 1 << 32
+_MOST_COUNT = 1 << 63
 
 
 class Number:
@@ -229,6 +230,8 @@ class Slow:
                 for name in _PCIE:
                     self._give_up(name, Off.WRAPS)
                 sent = received = None
+                self.counted -= {"pcie_transmit_bytes_total", "pcie_receive_bytes_total"}
+                row["pcie_transmit_bytes_total"] = row["pcie_receive_bytes_total"] = None
         self._count(row, "pcie", sent, received)
 
     def _count(
@@ -238,9 +241,9 @@ class Slow:
             column = f"{link}_{direction}_bytes_total"
             if value is not None:
                 self.counted.add(column)
-                row[column] = int(value)
+                row[column] = whole(value)
             elif column in self.counted or column not in row:
-                self.counted.discard(column)
+                # What is made of rates is another count, and does not stand in for a while.
                 row[column] = None
 
     def _read_margin(self, now_ms: int) -> int | None:
@@ -276,6 +279,11 @@ def _slow_fields(ledger: Ledger) -> list[Field]:
 def _began_again(before: tuple[float, float], now: tuple[float, float]) -> bool:
     """Whether a counter of 32 bits ran over; at the speed of PCI Express that takes a blink."""
     return any(b > n and b < _WRAPS_AT for b, n in zip(before, now, strict=True))
+
+
+def whole(value: float) -> int | None:
+    """A count as a column holds it; None for what is none, such as all bits set."""
+    return int(value) if 0 <= value < _MOST_COUNT else None
 
 
 def _times(value: int | None, factor: float) -> float | None:

@@ -8,7 +8,7 @@ from wattline_agents.sources.nvml.presence import library_is_here
 
 TYPE_CHECKING = False  # `typing` costs a mebibyte, and is not needed to run
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, Self
 
     from wattline_agents.sources.nvml.fleet import Fleet
@@ -91,6 +91,10 @@ class NvmlSource:
     def why_not(self) -> Mapping[str, Mapping[str, str]]:
         """Why columns of a device are null; asks the driver nothing."""
         return {} if self._fleet is None else self._fleet.why_not()
+
+    def unread(self) -> Sequence[str]:
+        """Devices that are there and of which there is no row; asks the driver nothing."""
+        return () if self._fleet is None else self._fleet.unread
 
     def close(self) -> None:
         """Detach from the driver, if it was opened."""

@@ -62,13 +62,16 @@ class Throttling:
         Raises:
             NvmlFailed: The device or the driver is gone.
         """
-        missing: dict[str, str] = {}
-        for column, (reason, counters) in _SECONDS_OF.items():
-            # The two thermal counters run at the same time, so their sum would count seconds twice.
-            known = [values[name] for name in counters if name in values]
-            row[column] = max(known) / _NANO if known else None
-            if not known and not self._may_count(counters):
-                missing[column] = reason
+        # The two thermal counters run at the same time, so their sum would count seconds twice.
+        if _CAP in values and _BRAKE in values and _SOFTWARE in values and _HARDWARE in values:
+            # As it is at nearly every tick, and so without loops.
+            soft, hard = values[_SOFTWARE], values[_HARDWARE]
+            row["throttle_power_cap_seconds_total"] = values[_CAP] / _NANO
+            row["throttle_thermal_seconds_total"] = (soft if soft > hard else hard) / _NANO
+            row["throttle_power_brake_seconds_total"] = values[_BRAKE] / _NANO
+            missing: dict[str, str] = {}
+        else:
+            missing = self._read_some(row, values)
         if not (missing or due):
             return
         bits = self._reasons.read(now_ms)
@@ -79,6 +82,22 @@ class Throttling:
             if bits is not None:
                 for column, reason in missing.items():
                     row[column] = self._seconds.get(reason, 0.0)
+
+    def _read_some(self, row: dict[str, Value], values: dict[str, float]) -> dict[str, str]:
+        """Put into the row what counters tell; the columns that none tells, and their reasons."""
+        missing: dict[str, str] = {}
+        for column, (reason, counters) in _SECONDS_OF.items():
+            known = [values[name] for name in counters if name in values]
+            row[column] = max(known) / _NANO if known else None
+            if len(known) < len(counters) and self._lacks(values, counters):
+                row[column] = None
+            if not known and not self._may_count(counters):
+                missing[column] = reason
+        return missing
+
+    def _lacks(self, values: dict[str, float], counters: tuple[str, ...]) -> bool:
+        """Whether a counter that answered before did not; the most of the rest may be less."""
+        return any(self._fields[name].asked.answered for name in counters if name not in values)
 
     def _may_count(self, counters: tuple[str, ...]) -> bool:
         """Whether a counter of the device's own is there, and only failed this time."""

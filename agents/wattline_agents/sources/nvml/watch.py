@@ -6,7 +6,7 @@ from wattline_agents.sources.nvml import ids
 from wattline_agents.sources.nvml.events import Events, unix_ms
 from wattline_agents.sources.nvml.kmsg import KernelLog, place_of
 from wattline_agents.sources.nvml.library import Library
-from wattline_agents.sources.nvml.off import NvmlFailed
+from wattline_agents.sources.nvml.off import NvmlFailed, is_due
 from wattline_agents.sources.nvml.xids import XidBook
 
 TYPE_CHECKING = False  # `typing` costs a mebibyte, and is not needed to run
@@ -62,7 +62,7 @@ class XidWatch:
 
     def has_ended(self, now_ms: int) -> bool:
         """Whether the wait for events ended with an error, and it is time to begin again."""
-        return self._events.has_ended and now_ms >= self._again_ms
+        return self._events.has_ended and is_due(self._again_ms, _RETRY_MS, now_ms)
 
     def begin_again(self, devices: Mapping[str, Device], now_ms: int) -> None:
         """Register all these devices anew.

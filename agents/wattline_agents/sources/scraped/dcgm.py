@@ -225,6 +225,9 @@ def xids(page: Page) -> dict[str, int]:
     return found
 
 
+_MOST_COUNTED = 1_024
+
+
 @dataclass(slots=True)
 class XidChanges:
     """Counts XIDs by a gauge of the last one: a change to another is one more.
@@ -242,8 +245,12 @@ class XidChanges:
         occurred = False
         for device, xid in seen.items():
             before = self.last.get(device)
+            if before is None and len(self.last) >= _MOST_COUNTED:
+                continue
             self.last[device] = xid
             if before is None or xid in (before, 0):
+                continue
+            if (device, xid) not in self.counts and len(self.counts) >= _MOST_COUNTED:
                 continue
             occurred = True
             self.counts[device, xid] = self.counts.get((device, xid), 0) + 1

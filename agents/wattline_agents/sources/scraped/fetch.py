@@ -76,7 +76,7 @@ class Page:
         try:
             connection.connect()
             with connection.sock as opened:
-                connection.sock = _Hurried(opened, until, self._clock)
+                connection.sock = Hurried(opened, until, self._clock)
                 connection.request("GET", self._target, headers=headers)
                 return self._text(connection.getresponse())
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -105,7 +105,7 @@ class Page:
         return body.decode(errors="replace")
 
 
-class _Hurried:
+class Hurried:
     """A socket that gives up when the time for the whole page is over.
 
     A socket's own limit holds for each piece it receives, so that a server sending one byte a
@@ -114,19 +114,30 @@ class _Hurried:
     """
 
     def __init__(self, inner: socket.socket, until: float, clock: Clock) -> None:
+        """Give up on this socket at that time of the clock's monotonic seconds."""
         self._inner, self._until, self._clock = inner, until, clock
 
     def sendall(self, data: Any) -> None:
+        """Send all of it.
+
+        Raises:
+            TimeoutError: The time is over.
+        """
         self.hurried().sendall(data)
 
     def makefile(self, *_: object) -> io.BufferedReader:
+        """What arrives, to be read from."""
         return io.BufferedReader(_Reader(self))
 
     def close(self) -> None:
-        pass
+        """Nothing; see above."""
 
     def hurried(self) -> socket.socket:
-        """The socket, with the time that is left as its limit."""
+        """The socket, with the time that is left as its limit.
+
+        Raises:
+            TimeoutError: The time is over.
+        """
         left = self._until - self._clock.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -137,7 +148,7 @@ class _Hurried:
 class _Reader(io.RawIOBase):
     """What has arrived at a hurried socket."""
 
-    def __init__(self, source: _Hurried) -> None:
+    def __init__(self, source: Hurried) -> None:
         self._source = source
 
     def readable(self) -> bool:

@@ -18,6 +18,8 @@ from wattline_agents.wire import MAX_TEXT_BYTES, Row
 EVERY_SECONDS = 15.0
 """Exporters renew their figures every 10 to 30 seconds; asking more often repeats them."""
 _MOST_REMEMBERED = 1_024
+_GONE_MS = 3_600_000
+"""How long a device that left the page is called down before it is forgotten."""
 
 
 class Address(Protocol):
@@ -61,7 +63,7 @@ class ScrapedSource:
         self.every_seconds = every_seconds
         self._address = address
         self._infos: dict[str, list[Row]] = {}
-        self._devices: dict[str, None] = {}
+        self._devices: dict[str, int] = {}
         self._why_not: dict[str, dict[str, str]] = {}
 
     @classmethod
@@ -140,7 +142,7 @@ class ScrapedSource:
         for table in ("device_info", "node_info"):
             if table in found:
                 self._infos[table] = found.pop(table)
-        gone = self._note_devices(found.get("device", []))
+        gone = self._note_devices(found.get("device", []), now_ms)
         self._why_not = self._missing(found.get("device", []))
         if page.bad_lines:
             lines = "1 line" if page.bad_lines == 1 else f"{page.bad_lines} lines"
@@ -150,13 +152,19 @@ class ScrapedSource:
             found["device"].append({"time_unix_ms": now_ms, "device": device, "up": 0})
         return found
 
-    def _note_devices(self, rows: list[Row]) -> list[str]:
-        """Devices that were on the page and are no more, while others are."""
-        here = dict.fromkeys(str(row["device"]) for row in rows)
-        for device in here:
-            if len(self._devices) < _MOST_REMEMBERED:
-                self._devices.setdefault(device)
-        return [device for device in self._devices if device not in here] if here else []
+    def _note_devices(self, rows: list[Row], now_ms: int) -> list[str]:
+        """Devices that were on the page within the hour and are no more, while others are."""
+        here = {str(row["device"]) for row in rows}
+        if not here:
+            return []
+        self._devices |= dict.fromkeys(here, now_ms)
+        gone = [
+            device
+            for device, seen_ms in self._devices.items()
+            if device not in here and 0 <= now_ms - seen_ms <= _GONE_MS
+        ][:_MOST_REMEMBERED]
+        self._devices = {device: self._devices[device] for device in (*here, *gone)}
+        return gone
 
     def _missing(self, rows: list[Row]) -> dict[str, dict[str, str]]:
         reasons = {

@@ -16,6 +16,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 }
 """By unit; what is outside is a mark for "no value", or nonsense."""
 _COUNT_RANGE = (0.0, 9e18)
+_MOST = {"performance_state": 15.0}
+"""Of columns whose numbers end before their unit's do: 32 says that a state is not known."""
 _ROUNDING = 0.01
 """Shares of time are measured over windows that do not quite match: 1.003 is 1."""
 
@@ -39,7 +41,7 @@ def value_of(table: Table, column: str, number: float) -> int | float | None:
         if not -_ROUNDING <= number <= 1 + _ROUNDING:
             return None
         return min(1.0, max(0.0, number))
-    if not least <= number <= most:
+    if not least <= number <= _MOST.get(column, most):
         return None
     # 0.1 + 0.2 mJ: what the factor added to the sixteenth digit was never measured.
     return round(number) if metric.type is Type.INT else float(f"{number:.15g}")

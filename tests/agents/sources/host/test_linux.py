@@ -57,12 +57,25 @@ def test_where_there_is_network_hardware_only_that_is_counted(
     assert figures.network() == (900, 1)
 
 
-def test_a_new_network_interface_is_noticed(figures: LinuxFigures, tree: Any) -> None:
+def test_interfaces_that_come_go_and_begin_again_take_nothing_from_the_sum(
+    figures: LinuxFigures, tree: Any
+) -> None:
+    def counts(*cards: tuple[str, int, int]) -> tuple[int, int] | None:
+        lines = "".join(f"{name}: {a} 0 0 0 0 0 0 0 {b} 0\n" for name, a, b in cards)
+        tree.write("proc/net/dev", "\n\n" + lines)
+        return figures.network()
+
     assert figures.network() == (1000, 51)
-    head = (tree.proc / "net/dev").read_text().splitlines(keepends=True)[:2]
-    cards = ["eth0: 1 0 0 0 0 0 0 0 1 0\n", "eth1: 20 0 0 0 0 0 0 0 2 0\n"]
-    tree.write("proc/net/dev", "".join(head + cards))
-    assert figures.network() == (21, 3)
+    assert counts(("eth0", 1, 60), ("eth1", 20, 2)) == (1001, 61), "ib0 went, eth0 began again"
+    assert counts(("eth0", 5, 60), ("eth1", 30, 4)) == (1015, 63)
+
+
+def test_a_disk_that_is_detached_takes_nothing_from_the_sum(
+    figures: LinuxFigures, tree: Any
+) -> None:
+    assert figures.disks() == (2002 * 512, 1004 * 512)
+    tree.write("proc/diskstats", " 259 0 nvme0n1 1 0 12 1 1 0 5 1 0 1 1 0 0 0 0\n")
+    assert figures.disks() == (2012 * 512, 1005 * 512)
 
 
 def test_a_node_with_a_thousand_interfaces_is_read_whole(figures: LinuxFigures, tree: Any) -> None:

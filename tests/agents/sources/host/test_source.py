@@ -101,6 +101,17 @@ def test_idle_time_that_steps_back_makes_no_share_above_one(
     assert read(source)["cpu_busy_ratio"] == 1.0
 
 
+def test_idle_time_that_steps_back_a_little_stands_still_and_further_began_again(
+    source: HostSource, figures: FakeFigures
+) -> None:
+    told = []
+    for idle, iowait in ((80.0, 5.0), (79.9, 4.9), (80.1, 5.1), (40.0, 1.0)):
+        figures.times = replace(figures.times, idle=idle, iowait=iowait)
+        row = read(source)
+        told.append((row["cpu_idle_seconds_total"], row["cpu_iowait_seconds_total"]))
+    assert told == [(80.0, 5.0), (80.0, 5.0), (80.1, 5.1), (40.0, 1.0)]
+
+
 def test_sensors_are_asked_every_ten_seconds_only(source: HostSource) -> None:
     asked = [ms for ms in range(0, 31_000, 5_000) if "temperature_celsius" in read(source, ms)]
     assert asked == [0, 10_000, 20_000, 30_000]
@@ -189,7 +200,7 @@ def test_the_system_is_called_what_it_calls_itself(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"evry": "2"}, "no option 'evry'; there are every"),
+        ({"evry": "2"}, "no option 'evry'; did you mean 'every'"),
         ({"every": "often"}, "option every: not a number from 0.1 to 3600: 'often'"),
     ],
 )

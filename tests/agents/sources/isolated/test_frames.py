@@ -52,6 +52,22 @@ def test_a_column_that_becomes_null_or_whole_is_another_shape() -> None:
     assert found == [412.25, None, 7, 412.25]
 
 
+def test_null_columns_text_and_broken_numbers_may_change_places() -> None:
+    packer, unpacker = Packer(), Unpacker(anything)
+    rows: list[dict[str, Any]] = [
+        {"device": "GPU-1", "a": None, "b": 1.5},
+        {"device": "GPU-1", "a": 2.5, "b": None},
+        {"device": "GPU-1", "a": 3, "b": "three"},
+        {"device": "GPU-1", "a": "four", "b": 4},
+        {"device": "GPU-1", "b": 5.5, "a": 6},
+        {"device": None, "a": 7, "b": 2**62},
+        {"device": "GPU-1", "a": 3.5, "b": 0},
+    ]
+    data = b"".join(packer.row("t", row) for row in [*rows, *rows])
+    known = [{c: v for c, v in row.items() if v is not None} for row in rows]
+    assert through(data, unpacker) == [("t", row) for row in [*known, *known]]
+
+
 def test_more_shapes_than_are_kept_still_arrive() -> None:
     packer, unpacker = Packer(), Unpacker(anything)
     rows: list[dict[str, Any]] = [
@@ -140,3 +156,11 @@ def test_parts_and_failures_say_what_they_were_given() -> None:
             frames.part_told(broken)
     with pytest.raises(Garbage):
         frames.failed_told(b"")
+
+
+def test_what_is_not_read_is_named_and_cut() -> None:
+    ((kind, payload),) = Splitter().feed(frames.unread_frame(["1 at 0000:07:00.0", "ü" * 200]))
+    assert kind == frames.UNREAD
+    assert frames.unread_told(payload) == ["1 at 0000:07:00.0", "ü" * 128]
+    with pytest.raises(Garbage):
+        frames.unread_told(payload[:-1])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from wattline_agents.errors import ReadFailed
 from wattline_agents.sources.isolated import Isolated, frames
 from wattline_agents.sources.isolated.child import DESCRIBE, START
 from wattline_agents.sources.isolated.frames import Packer, Splitter
@@ -22,6 +23,11 @@ class Machine:
         self.hanging: set[str] = set()
         self.failing: dict[str, tuple[int, str]] = {}
         self.infos: dict[str, dict[str, Any]] = {}
+        self.down: set[str] = set()
+        self.unread: list[str] = []
+        self.counts: dict[str, Any] = {}
+        self.xids: list[tuple[int, int]] = []
+        self.reason = "why"
         self.garbage: bytes | None = None
         self.answers_late = False
         self.immortal = False
@@ -51,6 +57,7 @@ class FakeProcess:
         self.commands: list[int] = []
         self.skips: list[list[str]] = []
         self._packer, self._out, self._later = Packer(), b"", b""
+        self._unread: list[str] | None = None
 
     def send(self, data: bytes) -> None:
         for kind, payload in Splitter().feed(data):
@@ -82,10 +89,13 @@ class FakeProcess:
         self.skips.append(skip)
         machine = self.machine
         rows: dict[str, list[Any]] = {
-            gpu: [("device", {"time_unix_ms": now_ms, "device": gpu, "up": 1, "power_watts": 9.5})]
-            for gpu in machine.gpus
+            gpu: [("device", self._device(now_ms, gpu))] for gpu in machine.gpus
         }
-        rows = {"open": [], "find": [], **rows, "xid": []}
+        xids = [
+            ("xid", {"time_unix_ms": now_ms, "device": "GPU-0", "xid": xid, "count_total": count})
+            for xid, count in machine.xids
+        ]
+        rows = {"open": [], "find": [], **rows, "xid": xids}
         if describe:
             there = [gpu for gpu in machine.gpus if gpu not in skip]
             rows[DESCRIBE] = [
@@ -102,7 +112,12 @@ class FakeProcess:
             ] + [
                 (
                     "capability",
-                    {"time_unix_ms": now_ms, "device": gpu, "column": "up", "reason": "why"},
+                    {
+                        "time_unix_ms": now_ms,
+                        "device": gpu,
+                        "column": "up",
+                        "reason": machine.reason,
+                    },
                 )
                 for gpu in [*there, None]
             ]
@@ -111,7 +126,16 @@ class FakeProcess:
                 continue
             if not self._part(part, given):
                 return
+        if machine.unread != self._unread:
+            self._unread = machine.unread
+            self._later += frames.unread_frame(machine.unread)
         self._later += frames.frame(frames.END)
+
+    def _device(self, now_ms: int, gpu: str) -> dict[str, Any]:
+        row: dict[str, Any] = {"time_unix_ms": now_ms, "device": gpu, "up": 0}
+        if gpu not in self.machine.down:
+            row |= {"up": 1, "power_watts": 9.5}
+        return row | self.machine.counts
 
     def _part(self, part: str, rows: list[Any]) -> bool:
         self._later += frames.part_frame(part, self.machine.clock.monotonic())
@@ -418,8 +442,6 @@ def test_a_reading_now_waits_for_the_answer(
 def test_a_reading_now_that_cannot_be_says_why(
     machine: Machine, clock: Any, said: list[str], source: Isolated
 ) -> None:
-    from wattline_agents.errors import ReadFailed
-
     machine.failing = {START: (frames.UNAVAILABLE, "no NVIDIA driver on this node")}
     with pytest.raises(ReadFailed, match="no NVIDIA driver on this node"):
         source.read_now(1000, 5)
@@ -431,3 +453,159 @@ def test_it_closes_what_it_started(source: Isolated, machine: Machine, ticked: A
     assert machine.reader.is_ended
     assert source.processes() == []
     assert source.descriptors() == {}
+
+
+def test_a_device_that_goes_and_one_that_comes_are_a_line_each(
+    ticked: Any, machine: Machine, said: list[str], source: Isolated
+) -> None:
+    machine.infos = {"GPU-1": {"index": 1, "pci": "0000:07:00.0"}}
+    ticked(3)
+    machine.down = {"GPU-1"}
+    ticked(5)
+    gone = (
+        "nvml: GPU-1 (index 1, PCI 0000:07:00.0) does not answer: it is lost or unplugged, or its "
+        "driver is not loaded"
+    )
+    assert said == [gone]
+    assert source.unread() == ["GPU-1"]
+    machine.down = set()
+    ticked(2)
+    assert said == [gone, "nvml: GPU-1 (index 1, PCI 0000:07:00.0) answers again"]
+    assert source.unread() == []
+    for down in ({"GPU-1"}, set()):
+        machine.down = down
+        ticked(5)
+    assert len(said) == 2, "once in ten minutes at most"
+
+
+def test_a_device_without_a_row_is_named_once_and_counted(
+    ticked: Any, machine: Machine, said: list[str], source: Isolated
+) -> None:
+    machine.unread = ["3 at 0000:0f:00.0"]
+    ticked(5)
+    assert said == ["nvml: device 3 at 0000:0f:00.0 is there and cannot be read: it has no row"]
+    assert source.unread() == ["3 at 0000:0f:00.0"]
+    machine.unread = []
+    ticked(2)
+    assert said[1:] == ["nvml: device 3 at 0000:0f:00.0 is read now, or gone"]
+    assert source.unread() == []
+
+
+def test_a_device_that_hangs_is_not_counted_once_more_by_its_index(
+    ticked: Any, machine: Machine, source: Isolated, said: list[str]
+) -> None:
+    machine.infos = {"GPU-1": {"index": 1}}
+    ticked(3)
+    machine.hanging, machine.unread = {"GPU-1"}, ["1", "7"]
+    ticked(20)
+    assert source.unread() == ["7", "GPU-1"]
+    assert [text for text in said if "GPU-1" in text] == [
+        "nvml: no answer from the driver within 5 s (GPU-1); asked again in 60 s"
+    ]
+
+
+def test_a_new_process_that_finds_every_device_has_none_unread(
+    ticked: Any, machine: Machine, source: Isolated
+) -> None:
+    machine.unread = ["3"]
+    ticked(3)
+    machine.unread = []
+    machine.reader.die(1)
+    ticked(10)
+    assert source.unread() == []
+
+
+def test_what_was_counted_goes_on_when_the_process_is_replaced(
+    ticked: Any, machine: Machine
+) -> None:
+    machine.counts = {
+        "energy_joules_total": 900.0,
+        "energy_resets_total": 1,
+        "energy_integral_joules_total": 90.125,
+        "xid_events_total": 2,
+        "read_errors_total": 3,
+    }
+    ticked(3)
+    for energy, resets, integral in ((1000.0, 2, 180.25), (400.0, 4, 270.375)):
+        machine.reader.die(-9)
+        machine.counts = machine.counts | {"energy_joules_total": energy}
+        row = ticked(10)[0]
+        assert row["energy_joules_total"] == energy, "the device's own"
+        assert row["energy_resets_total"] == resets, "and one where the counter began again"
+        assert row["energy_integral_joules_total"] == integral
+    assert (row["xid_events_total"], row["read_errors_total"]) == (6, 9)
+    assert ticked(1)[0]["xid_events_total"] == 6, "added once, and not at every tick"
+
+
+def test_what_a_lost_device_does_not_say_is_not_forgotten_with_the_process(
+    ticked: Any, machine: Machine
+) -> None:
+    machine.counts = {"energy_integral_joules_total": 90.0, "xid_events_total": 2}
+    ticked(3)
+    machine.counts, machine.down = {"xid_events_total": 3}, {"GPU-0"}
+    ticked(2)
+    machine.counts, machine.down = {"energy_integral_joules_total": 1.0}, set()
+    machine.reader.die(-9)
+    assert ticked(10)[0]["energy_integral_joules_total"] == 91.0
+    machine.counts = {"xid_events_total": 1}
+    assert ticked(1)[0]["xid_events_total"] == 4
+
+
+def test_xids_of_a_process_of_before_count_and_are_told_again(
+    source: Isolated, machine: Machine, ticked: Any, clock: Any
+) -> None:
+    def xids(ticks: int) -> list[tuple[Any, Any]]:
+        found = []
+        for _ in range(ticks):
+            for one in (source.read(clock.unix_ms()), source.handle(machine.reader.bell, 1)):
+                found += [(row["xid"], row["count_total"]) for row in one.get("xid", ())]
+            clock.sleep(1)
+        return found
+
+    machine.xids = [(79, 2), (31, 1)]
+    assert xids(1) == [(79, 2), (31, 1)]
+    machine.xids = []
+    machine.reader.die(-9)
+    assert xids(10) == []
+    machine.xids = [(79, 1)]
+    assert xids(1) == [(79, 3)]
+    machine.xids = []
+    assert xids(600) == [(31, 1)]
+
+
+def test_reasons_that_change_are_news(source: Isolated, machine: Machine, ticked: Any) -> None:
+    ticked(2)
+    machine.reason = "another"
+    source.describe(0)
+    source.read(1000)
+    assert "device_info" in source.handle(machine.reader.bell, 1)
+    assert source.why_not()["GPU-0"] == {"up": "another"}
+    source.describe(0)
+    source.read(2000)
+    assert "device_info" not in source.handle(machine.reader.bell, 1)
+
+
+def test_who_waits_is_not_told_of_what_comes_after_nor_anything_twice(
+    source: Isolated, machine: Machine, clock: Any, said: list[str]
+) -> None:
+    machine.failing = {START: (frames.RESTART_NEEDED, "the driver was changed")}
+    with pytest.raises(ReadFailed) as caught:
+        source.read_now(clock.unix_ms(), 40.0)
+    assert str(caught.value) == "the driver was changed (while at start)"
+    assert said == []
+
+
+def test_who_waits_long_hears_what_for(
+    source: Isolated, machine: Machine, clock: Any, said: list[str], monkeypatch: Any
+) -> None:
+    class Poll:
+        def register(self, descriptor: int, events: int) -> None: ...
+
+        def poll(self, milliseconds: float) -> None:
+            clock.sleep(milliseconds / 1000)
+
+    monkeypatch.setattr("select.poll", Poll)
+    machine.hanging = {"open"}
+    with pytest.raises(ReadFailed, match=r"no answer from the driver within 30 s \(open\)$"):
+        source.read_now(clock.unix_ms(), 40.0)
+    assert said == ["nvml: no answer yet; it is waited for up to 40 s"]

@@ -64,7 +64,7 @@ class Driven:
         return [(at, parts) for at, who, parts in self.answered if who == role]
 
     def news(self) -> list[str]:
-        found = [text for _, text in self.keeper.news]
+        found = ["; ".join(filter(None, texts)) for _, *texts in self.keeper.news]
         self.keeper.news.clear()
         return found
 
@@ -314,3 +314,16 @@ def test_times_that_make_no_sense_do_not_move_a_deadline(driven: Driven) -> None
     assert driven.keeper.running[READER].part_since == driven.now
     driven.keeper.part_began(READER, "GPU-0", -1e9, driven.now)
     assert driven.keeper.running[READER].part_since == driven.now
+
+
+def test_a_probe_that_hangs_where_its_target_is_found_counts_for_its_target(
+    driven: Driven,
+) -> None:
+    driven.run(10)
+    driven.sick = {"GPU-1"}
+    while PROBE not in driven.keeper.running:
+        driven.tick()
+    assert driven.keeper.timeouts == {"GPU-1": 1}
+    driven.keeper.part_began(PROBE, "find 1", driven.now, driven.now)
+    driven.run(driven.now + 10)
+    assert driven.keeper.timeouts == {"GPU-1": 2}

@@ -80,9 +80,26 @@ def test_a_gpu_that_hangs_from_the_start_is_left_out(
     nvml_stand_in.plant("hang 3")
     well = {device: 1 for device in GPUS if device != SICK}
     reading.until(lambda rows: up(rows) == well)
+    assert reading.source.unread() == ["3"]
+    assert "nvml: device 3 is there and cannot be read: it has no row" in said
     assert [row["device"] for row in reading.source.describe(0)["device_info"]] == list(well)
     nvml_stand_in.plant()
     reading.until(lambda rows: up(rows) == dict.fromkeys(GPUS, 1))
+    assert reading.source.unread() == []
+
+
+def test_a_gpu_that_falls_off_the_bus_is_a_line_and_one_when_it_is_back(
+    reading: Read, nvml_stand_in: Any, said: list[str]
+) -> None:
+    all_up = dict.fromkeys(GPUS, 1)
+    reading.until(lambda rows: up(rows) == all_up)
+    nvml_stand_in.plant("lost 3")
+    reading.until(lambda rows: up(rows) == all_up | {SICK: 0})
+    (line,) = said
+    assert line.startswith(f"nvml: {SICK} (index 3, PCI 00000000:4B:00.0) does not answer")
+    nvml_stand_in.plant()
+    reading.until(lambda rows: up(rows) == all_up)
+    assert said[1:] == [f"nvml: {SICK} (index 3, PCI 00000000:4B:00.0) answers again"]
 
 
 def test_a_driver_changed_under_its_library_is_read_by_a_new_process(

@@ -81,6 +81,24 @@ def test_samples_are_more_than_a_tenth_of_a_second_apart(driver: Driver, activit
     assert activity.read(NOW + 101) is not None
 
 
+def test_a_ratio_is_told_to_a_thousandth_of_a_percent(driver: Driver, activity: Gpm) -> None:
+    activity.read(NOW)
+    driver.answers |= {ids.GPM_SM_UTIL: (0, 82.1876789), ids.GPM_SM_OCCUPANCY: (0, 0.0004)}
+    ratios = activity.read(NOW + 1000)
+    assert ratios is not None
+    assert (ratios["sm_active_ratio"], ratios["sm_occupancy_ratio"]) == (0.82188, 0.0)
+
+
+def test_one_share_that_is_no_number_takes_none_of_the_others(
+    driver: Driver, activity: Gpm
+) -> None:
+    activity.read(NOW)
+    driver.answers |= {ids.GPM_DRAM_BANDWIDTH_UTIL: (0, float("nan"))}
+    assert activity.read(NOW + 1000) == dict.fromkeys(RATIOS.values(), 0.5) | {
+        "dram_active_ratio": None
+    }
+
+
 def test_what_is_no_share_is_null(driver: Driver, activity: Gpm) -> None:
     activity.read(NOW)
     driver.answers |= {

@@ -72,6 +72,16 @@ def test_what_was_there_before_is_not_told(driver: Driver, ring: PowerRing) -> N
     assert driver.calls == 3, "two at the start, then one a tick"
 
 
+def test_the_least_and_the_most_are_those_of_the_last_call(driver: Driver, ring: PowerRing) -> None:
+    ring.drain(NOW)
+    driver.samples = [(10, 300), (20, 0), (30, 200), (40, 400)]
+    ring.drain(NOW + 1000)
+    assert (ring.least, ring.most) == (200, 400)
+    driver.samples = [(50, 0)]
+    assert ring.drain(NOW + 2000) == ((), ())
+    assert (ring.least, ring.most) == (None, None)
+
+
 def test_samples_that_are_given_again_are_told_once(driver: Driver, ring: PowerRing) -> None:
     driver.samples = [(10, 100)]
     ring.drain(NOW)

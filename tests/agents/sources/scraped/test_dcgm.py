@@ -418,6 +418,15 @@ def test_xids_of_several_devices_are_kept_apart() -> None:
     assert (changes.total("a"), changes.total("b"), changes.total("c")) == (1, 1, 0)
 
 
+def test_of_ever_other_devices_not_all_xids_are_kept() -> None:
+    changes = XidChanges()
+    for page in range(3):
+        changes.note({f"{page}-{n}": 0 for n in range(1_000)}, 0)
+    for code in range(1, 4):
+        changes.note({f"0-{n}": code for n in range(1_000)}, code)
+    assert len(changes.last) == len(changes.counts) == len(changes.times) == 1_024
+
+
 def test_an_exporter_that_counts_xids_itself_is_taken_at_its_word() -> None:
     page = (
         line("DCGM_EXP_XID_ERRORS_TOTAL", 3, xid="31")

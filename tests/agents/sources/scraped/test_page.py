@@ -130,6 +130,7 @@ def test_without_the_parser_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyP
         ("energy_joules_total", 9.2e15, None),
         ("sm_clock_hertz", 2.1e15, None),
         ("performance_state", 8.0, 8),
+        ("performance_state", 32.0, None),
         ("performance_state", 2147483632.0, None),
     ],
 )

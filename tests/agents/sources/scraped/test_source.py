@@ -151,6 +151,18 @@ def test_a_device_that_leaves_the_page_is_down_and_comes_back(address: Callable[
     assert ups == [{"GPU-a": 1, "GPU-b": 1}, {"GPU-a": 1, "GPU-b": 0}, {"GPU-a": 1, "GPU-b": 1}]
 
 
+def test_a_device_that_left_the_page_is_forgotten_after_an_hour(
+    address: Callable[..., Any],
+) -> None:
+    source = DcgmSource(address(temperature("GPU-a", "GPU-b"), *[temperature("GPU-a")] * 3))
+    devices = [
+        {row["device"]: row["up"] for row in source.read(now_ms)["device"]}
+        for now_ms in (0, 15_000, 3_600_000, 3_615_000)
+    ]
+    assert devices[2] == {"GPU-a": 1, "GPU-b": 0}
+    assert devices[3] == {"GPU-a": 1}
+
+
 def test_who_is_on_the_page_is_described_and_not_sent_at_every_reading(
     address: Callable[..., Any],
 ) -> None:

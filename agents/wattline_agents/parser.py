@@ -1,0 +1,31 @@
+"""A parser of arguments whose complaints are one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+_PLAIN = {"invalid float value": "not a number", "invalid int value": "not a whole number"}
+
+
+def one_line_parser(**arguments: Any) -> ArgumentParser:
+    """An `ArgumentParser` that answers a mistake with one line and exit code 2.
+
+    Its parsers of subcommands do so, too. `argparse` is loaded here and not before, and nothing of
+    this module holds it: an agent that has read its arguments forgets it.
+
+    Args:
+        arguments: As those of `ArgumentParser`.
+    """
+    import argparse
+
+    class OneLineParser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            text = " ".join(message.removeprefix("argument ").split())
+            for theirs, plain in _PLAIN.items():
+                text = text.replace(theirs, plain)
+            self.exit(2, f"{self.prog}: {text}; `{self.prog} --help` explains\n")
+
+    return OneLineParser(**arguments)
