@@ -54,9 +54,7 @@ class Probed:
     @property
     def works(self) -> bool:
         """Whether all of it was read."""
-        return not (
-            self.unavailable or self.mistake or self.failed or self.hung or self.unread
-        )
+        return not (self.unavailable or self.mistake or self.failed or self.hung or self.unread)
 
 
 @dataclass(slots=True)

@@ -208,7 +208,7 @@ class Latest:
             known.late = newest.at, age
         at, age = known.late
         # The row is others' as well, and is not to be changed.
-        newest.row, newest.turn = {**newest.row, _AGE: age + now - at}, self.turn
+        newest.row, newest.turn = {**newest.row, _AGE: round(age + now - at, 3)}, self.turn
 
     def subjects(self) -> list[Subject]:
         """Everything that has values; these stay the newest as long as `version` is the same."""
