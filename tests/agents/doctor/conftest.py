@@ -22,7 +22,7 @@ class Node:
     architecture: str = "x86_64"
     synchronised: bool | None = True
     unix_seconds: float = 1_790_000_000.0
-    directory: str = "/home/agent"
+    directory: str = "/srv/agent"
     cpus: frozenset[int] = frozenset(range(64))
 
     def write(self, name: str, text: str = "") -> None:

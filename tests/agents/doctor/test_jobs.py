@@ -65,8 +65,8 @@ def test_slurm_is_seen(node: Any) -> None:
 
 
 def test_a_relative_place_starts_at_the_working_directory(node: Any) -> None:
-    node.write("/home/agent/x")
+    node.write("/srv/agent/x")
     settings = replace(SETTINGS, job_socket=Path("run/job.sock"))
     assert check(node.machine(), settings)[0].what == "jobs will be listened to at run/job.sock"
-    node.shut.add("/home/agent")
+    node.shut.add("/srv/agent")
     assert check(node.machine(), settings)[0].mark is Mark.PROBLEM

@@ -195,7 +195,7 @@ def test_nowhere_to_send_to_is_said(node: Any) -> None:
     ],
 )
 def test_the_place_of_a_recording_is_tried(node: Any, file: str, mark: Mark, words: str) -> None:
-    node.write("/home/agent/rec/old.jsonl")
+    node.write("/srv/agent/rec/old.jsonl")
     node.write("/shut/x")
     node.write("/rec/shut.jsonl")
     node.shut |= {"/shut", "/rec/shut.jsonl"}
@@ -206,8 +206,8 @@ def test_the_place_of_a_recording_is_tried(node: Any, file: str, mark: Mark, wor
 
 
 def test_relative_paths_start_at_the_working_directory(pushing: Any, answer: Make) -> None:
-    pushing.write("/home/agent/token", "other")
-    pushing.write("/home/agent/spool/x")
+    pushing.write("/srv/agent/token", "other")
+    pushing.write("/srv/agent/spool/x")
     pushing.answers[BATCHES] = answer(400)
     settings = replace(PUSH, token_file=Path("token"), spool=Path("spool"), spool_bytes=1)
     collector, spool, _ = check(pushing.machine(), settings)
