@@ -82,8 +82,10 @@ class Process:
             Garbage: What has come is no frame.
         """
         found: list[tuple[int, bytes]] = []
+        is_cut = False
         try:
-            os.read(self.bell, 1024)
+            # A library that closes what is not its own leaves a bell that would ring for ever.
+            is_cut = not os.read(self.bell, 1024)
         except BlockingIOError:
             pass
         try:
@@ -95,6 +97,7 @@ class Process:
                 found += self._splitter.feed(data)
         except BlockingIOError:
             pass
+        self.is_over = self.is_over or is_cut
         return found
 
     def end(self, wait_seconds: float = 0.0) -> None:

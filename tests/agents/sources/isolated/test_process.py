@@ -50,6 +50,10 @@ class Tiny:
         if f"restart-{device}" in self.faults():
             (self.place / "faults").write_text("")
             raise RestartNeeded("the driver was changed")
+        if f"close-{device}" in self.faults():
+            (self.place / "faults").write_text("")
+            os.closerange(3, 9)
+            threading.Event().wait()
         many = 2000 if "many" in self.faults() else 1
         row = {"time_unix_ms": now_ms, "device": device, "up": 1, "power_watts": 1.5}
         return {"device": [row] * many}
@@ -170,6 +174,25 @@ def test_a_crash_is_said_and_the_source_read_again(
     plant(place)
     follow(source, lambda rows: len(rows) >= 6)
     assert said[0].startswith("tiny: the process that reads it ended by signal 11 (while at GPU-2)")
+
+
+def test_a_library_that_closes_what_is_not_its_own_wakes_nobody_for_ever(
+    make: Make, place: Path
+) -> None:
+    source = make()
+    source.read_now(1000, PATIENCE_SECONDS)
+    (pid,) = source.processes()
+    (bell,) = source.descriptors()
+    plant(place, "close-GPU-1")
+    source.read(2000)
+    poll = select.poll()
+    poll.register(bell, select.POLLIN)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while bell in source.descriptors():
+        assert time.monotonic() < until
+        for descriptor, events in poll.poll(20):
+            source.handle(descriptor, events)
+    follow(source, lambda rows: pid not in source.processes() and len(rows) >= 3)
 
 
 def test_a_part_that_fails_leaves_the_others(make: Make, place: Path, said: list[str]) -> None:
