@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         told = _told(arguments)
-        forget("argparse", "gettext", "locale")
+        if arguments is None:  # as the script; who calls this from a program may still need them
+            forget("argparse", "gettext", "locale")
         return COMMAND.run(told)
     except WattlineError as error:
         print(f"wattline-agent: {error}", file=sys.stderr)

@@ -62,7 +62,8 @@ def run(self, told):
     print("held" if found is not None and found.__dict__.get("__file__") else "free")
     self.close()
 Agent.run = run
-main(["--source", "host", "--prometheus", "127.0.0.1:0", "--no-jobs"])
+sys.argv = ["wattline-agent", "--source", "host", "--prometheus", "127.0.0.1:0", "--no-jobs"]
+main()
 """
     assert said(code) == "free"
 
