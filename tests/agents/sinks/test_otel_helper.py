@@ -106,11 +106,12 @@ def test_a_program_that_cannot_be_started_is_said(tmp_path: Path) -> None:
 
 
 def test_what_the_library_cannot_encode_is_said_with_what_to_do(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(otel_helper, "_module_places", lambda: [
-        place for place in sys.path if "site-packages" not in place
-    ])  # fmt: skip
+    # Found before the library that is installed, wherever that and the agent are.
+    missing = "raise ModuleNotFoundError(\"No module named 'opentelemetry'\")"
+    (tmp_path / "opentelemetry.py").write_text(missing)
+    monkeypatch.setattr(otel_helper, "_module_places", lambda: [str(tmp_path), *sys.path])
     with pytest.raises(NotEncoded) as caught:
         encoded(DESCRIPTION)
     assert str(caught.value) == (
