@@ -17,6 +17,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = "/usr/bin/chromium"
+SLURM = (
+    ("slurmctld", "slurm-wlm"),
+    ("slurmdbd", "slurmdbd"),
+    ("slurmrestd", "slurmrestd"),
+    ("munged", "munge"),
+    ("mariadbd", "mariadb-server"),
+)
+TRAINING = (
+    ("torch", "torch"),
+    ("transformers", "'transformers[torch]'"),
+    ("lightning", "lightning"),
+)
 
 
 def _recordings() -> str | None:
@@ -55,6 +67,16 @@ def _missing(marker: str) -> str | None:
             return _program("prometheus", "prometheus") or _program("promtool", "prometheus")
         case "victoriametrics":
             return _program("victoria-metrics", "victoria-metrics")
+        case "slurm":
+            for program, package in SLURM:
+                if missing := _program(program, package):
+                    return missing
+            return None if os.getuid() == 0 else "not root: only root may start Slurm's daemons"
+        case "training":
+            for module, package in TRAINING:
+                if importlib.util.find_spec(module) is None:
+                    return f"no {package}: .venv/bin/python -m pip install {package}"
+            return None
         case "gpu":
             return _program("nvidia-smi", "nvidia-driver, on a machine with a GPU")
     return None
@@ -63,7 +85,7 @@ def _missing(marker: str) -> str | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     markers = (
         "recordings", "browser", "pdftools", "systemd", "openssl", "prometheus",
-        "victoriametrics", "gpu",
+        "victoriametrics", "slurm", "training", "gpu",
     )  # fmt: skip
     reasons = {marker: _missing(marker) for marker in markers}
     for item in items:
