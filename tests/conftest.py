@@ -9,9 +9,13 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,3 +188,25 @@ def nvml_stand_in_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nvml_stand_in(nvml_stand_in_library: Path, tmp_path: Path) -> NvmlStandIn:
     """GPUs for processes that are started with its `environment()`."""
     return NvmlStandIn(nvml_stand_in_library, tmp_path / "nvml-control")
+
+
+@pytest.fixture(scope="session")
+def start_slurm() -> Callable[..., AbstractContextManager[Any]]:
+    """`slurm_cluster.cluster`, to start a cluster of one's own; marker `slurm`."""
+    # Test files are no packages; what they share is loaded from its place.
+    spec = importlib.util.spec_from_file_location("slurm_cluster", ROOT / "tests/slurm_cluster.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules.setdefault("slurm_cluster", importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    start: Callable[..., AbstractContextManager[Any]] = module.cluster
+    return start
+
+
+@pytest.fixture(scope="session")
+def slurm(start_slurm: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
+    """A real Slurm of four nodes with four devices each, shared by all tests; marker `slurm`.
+
+    What a test does to a node it must undo; jobs are told apart by their ids.
+    """
+    with start_slurm(4, 4) as cluster:
+        yield cluster
