@@ -67,6 +67,19 @@ class Cluster:
         """Where that node's prolog and epilog leave their records."""
         return self.directory / "records" / node
 
+    def held(self) -> list[tuple[str, int, str, str, tuple[int, ...]]]:
+        """What prologs and epilogs were called for, as Slurm told them.
+
+        Returns:
+            `prolog` or `epilog`, time in Unix milliseconds, node, job id, device numbers.
+        """
+        calls = []
+        for line in (self.directory / "log" / "held").read_text().splitlines():
+            name, time_ms, node, job, *gpus = line.split()
+            numbers = tuple(int(gpu) for gpu in gpus[0].split(",")) if gpus else ()
+            calls.append((name, int(time_ms), node, job, numbers))
+        return calls
+
     def job_socket(self, node: str) -> Path:
         """Where that node's agent should listen: the jobs are told so by the task prolog."""
         return self.directory / "agents" / node / "job.sock"
@@ -246,7 +259,8 @@ def _configure(cluster: Cluster, ports: Mapping[str, int], options: Mapping[str,
         "SlurmctldPort": str(ports["slurmctld"]),
         "SlurmUser": "root",
         "AuthType": "auth/munge",
-        "AuthInfo": f"socket={socket_of_munge}",
+        # A job that is requeued waits until its old credential has expired.
+        "AuthInfo": f"socket={socket_of_munge},cred_expire=5",
         "CommunicationParameters": "NoInAddrAny,NoCtldInAddrAny",
         "StateSaveLocation": str(top / "state"),
         "SlurmdSpoolDir": str(top / "spool" / "%n"),
@@ -330,7 +344,11 @@ def _configure(cluster: Cluster, ports: Mapping[str, int], options: Mapping[str,
         script = SCRIPTS / f"{name}.sh"
         _write(
             top / f"{name}.sh",
-            f"#!/bin/sh\nexport WATTLINE_RECORDS={top}/records/$SLURMD_NODENAME\n"
+            "#!/bin/sh\n"
+            # What the tests hold our records against.
+            f"echo {name} $(date +%s%3N) $SLURMD_NODENAME $SLURM_JOB_ID $SLURM_JOB_GPUS"
+            f" >>{top}/log/held\n"
+            f"export WATTLINE_RECORDS={top}/records/$SLURMD_NODENAME\n"
             f"[ -e {script} ] || exit 0\nexec {script}\n",
             0o755,
         )

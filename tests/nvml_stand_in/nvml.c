@@ -11,6 +11,8 @@
  * Environment:
  *   NVML_STAND_IN_DEVICES   how many GPUs there are, at most 16 (2)
  *   NVML_STAND_IN_MODEL     h100 | h200 | a100 | gh200 | b200 (h100)
+ *   NVML_STAND_IN_NODE      a number in its GPUs' UUIDs, so that those of several nodes differ (0)
+ *   NVML_STAND_IN_MINORS    if set, the first GPU has the last minor number and so on
  *   NVML_STAND_IN_CONTROL   a file looked at by every call; replace it by renaming. What a driver
  *                           keeps is beside it in `.state`, shared by all processes, so that a
  *                           process started later sees the same counters.
@@ -98,13 +100,19 @@ static const Model MODELS[] = {
 
 const Model *model = &MODELS[0];
 unsigned device_count = 2;
+static unsigned node;
+static bool minors_reversed;
 static Device devices[MOST_DEVICES], instances[MOST_DEVICES][MOST_INSTANCES];
 
 __attribute__((constructor)) static void choose_model(void)
 {
     const char *count = getenv("NVML_STAND_IN_DEVICES"), *word = getenv("NVML_STAND_IN_MODEL");
+    const char *of_node = getenv("NVML_STAND_IN_NODE");
     if (count != NULL)
         device_count = (unsigned)atoi(count);
+    minors_reversed = getenv("NVML_STAND_IN_MINORS") != NULL;
+    if (of_node != NULL)
+        node = (unsigned)atoi(of_node) & 0xffff;
     if (device_count > MOST_DEVICES)
         device_count = MOST_DEVICES;
     for (size_t i = 0; word != NULL && i < sizeof MODELS / sizeof *MODELS; i++)
@@ -287,7 +295,7 @@ static PciInfo pci_of(const Device *device)
 static void write_uuid(const Device *device, char *uuid)
 {
     if (device->instance < 0)
-        snprintf(uuid, 48, "GPU-57a4d14e-0000-4000-8000-%012u", device->index);
+        snprintf(uuid, 48, "GPU-57a4d14e-%04x-4000-8000-%012u", node, device->index);
     else
         snprintf(uuid, 48, "MIG-57a4d14e-%04x-4000-%04x-%012u",
                  (device->slices << 8 | device->gib) & 0xFFFF, (unsigned)device->instance & 0xFFFF,
@@ -380,7 +388,7 @@ NVML int nvmlDeviceGetIndex(const Device *device, unsigned *index)
 NVML int nvmlDeviceGetMinorNumber(const Device *device, unsigned *minor)
 {
     BEGIN_ON_GPU(device);
-    *minor = device->index;
+    *minor = minors_reversed ? device_count - 1 - device->index : device->index;
     return SUCCESS;
 }
 
