@@ -1,7 +1,7 @@
 """Train a tiny language model on the processor, and count its tokens.
 
 It predicts the next character of a text from the characters before it: an embedding, one hidden
-layer, a softmax, all in NumPy, trained with Adam. The counting is the three lines with `job.`; they
+layer, a softmax, all in NumPy, trained with Adam. The counting is the few lines with `job.`; they
 cost nothing and work the same whether a Wattline agent listens on this machine or not.
 
     python examples/train_numpy.py --seconds 30
@@ -21,7 +21,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from numpy.typing import NDArray
 
-from wattline_agents.job import Job
+from wattline_agents.job import Job, ModelFacts
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -151,7 +151,9 @@ def main() -> None:
     chance = np.random.default_rng(1)
     model = Model.fresh(len(letters), width=12, hidden=96, seed=2)
 
-    with Job(arguments.name, kind="training") as job:
+    # Operations follow from the parameters: six for each of them and token.
+    facts = ModelFacts(name="letters", parameters=model.size, dtype="fp32")
+    with Job(arguments.name, kind="training", model=facts) as job:
         print(f"job {job.key}: {model.size} parameters, {len(windows)} windows of text")
         began, said, loss = time.monotonic(), 0.0, 0.0
         while True:
@@ -165,9 +167,7 @@ def main() -> None:
             with job.phase("step"):
                 now = model.train(batch[:, :-1], batch[:, -1], rate=0.0001)
             loss = now if model.steps == 1 else 0.95 * loss + 0.05 * now
-            job.step()
-            job.tokens(len(batch))
-            job.flops(6.0 * model.size * len(batch))
+            job.step(tokens=len(batch))
             if model.steps == 1 or passed - said >= 2.0:
                 said = passed
                 print(f"{passed:5.1f} s  step {model.steps:6d}  loss {loss:.3f}", flush=True)

@@ -24,6 +24,7 @@ from wattline_agents.sources.source import (
     CountsUnread,
     FollowsAssignments,
     FollowsDevices,
+    FollowsReadings,
     ReadsAtOwnPace,
     SaysWhyNot,
     Source,
@@ -129,6 +130,12 @@ class Agent:
         self._device_rows = DeviceRows()
         self._node_given: list[tuple[object, Row, int]] = []
         self._sent_info: dict[str, tuple[list[dict[str, Value]], int]] = {}
+        # By table, those who see rows of other sources; asked at every tick, so it is a dictionary.
+        self._followers: dict[str, list[tuple[_Slot, FollowsReadings]]] = {}
+        for slot in self._slots:
+            if isinstance(slot.source, FollowsReadings):
+                for table in slot.source.follows:
+                    self._followers.setdefault(table, []).append((slot, slot.source))
         self._waiters: list[tuple[_Slot | None, Waits]] = [
             *((slot, slot.source) for slot in self._slots if isinstance(slot.source, Waits)),
             *((None, sink) for sink in self._sinks if isinstance(sink, Waits)),
@@ -269,7 +276,18 @@ class Agent:
             elif table == "assignment":
                 _note_held(slot.held, rows)
                 self._held_changed = True
+            if table in self._followers:
+                self._show(slot, table, rows)
             self._hand_on(table, rows, slot.pace.period_ms if table in _SCHEDULED else 0)
+
+    def _show(self, giver: _Slot | None, table: str, rows: Sequence[Row]) -> None:
+        """Let those see rows who follow their table."""
+        for slot, follower in self._followers.get(table, ()):
+            if slot is not giver:
+                try:
+                    follower.on_readings(table, rows)
+                except Exception as error:  # its fault, and not that of whom it follows
+                    self._failed(slot, error)
 
     def _failed(self, slot: _Slot, error: Exception) -> None:
         """A failure is counted and said, and counts as having read nothing."""
@@ -352,6 +370,7 @@ class Agent:
                 devices[index] = str(row["device"])
         if not devices:
             return  # a source that is stuck describes nothing; its devices are still there
+        self._show(None, "device_info", rows)
         for slot in self._slots:
             if slot.follows_devices is not None and slot.told_devices != devices:
                 slot.told_devices = devices

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wattline_agents.config import Settings, SourceChoice, cpu_set
 from wattline_agents.errors import InputError, SourceUnavailable, UsageError, WattlineError
@@ -14,6 +15,9 @@ from wattline_agents.sources.registry import open_source
 from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.sources.source import ReadsInParts, Source
 from wattline_agents.telling import named
+
+if TYPE_CHECKING:
+    from wattline_agents.assignment.source import AssignmentSource
 
 Say = Callable[[str], None]
 
@@ -83,18 +87,43 @@ def open_jobs(settings: Settings, say: Say) -> Source | None:
     if not settings.jobs:
         return None
     from wattline_agents.assignment.process import JobSource
-    from wattline_agents.job.place import agent_place
+    from wattline_agents.job.place import DIRECTORY_VARIABLE, agent_place
 
-    told = settings.job_socket
+    told, directory = settings.job_socket, settings.job_directory
+    if directory is None and (named := os.environ.get(DIRECTORY_VARIABLE)):
+        directory = Path(named)
     try:
-        source = JobSource(agent_place(os.environ) if told is None else told, say)
+        source = JobSource(
+            agent_place(os.environ) if told is None else told,
+            say,
+            directory=directory,
+            state=job_state(settings),
+        )
     except (SourceUnavailable, UsageError) as error:
-        if told is not None:
+        if told is not None or directory is not None:
             raise UsageError(str(error)) from error
         say(f"{error}; jobs are not counted")
         return None
     say(f"jobs count their tokens at {source.path}")
+    if directory is not None:
+        say(f"and leave files in {directory}")
     return source
+
+
+def open_assignment(settings: Settings, say: Say) -> AssignmentSource | None:
+    """Find out which job holds which device, if wanted; simulated jobs say so themselves."""
+    names = {choice.name for choice in settings.sources}
+    if not settings.assignment.enabled or names <= {"simulated", "replay"}:
+        return None
+    from wattline_agents.assignment.opening import open_assignment
+
+    return open_assignment(settings.assignment, settings.agent.period_seconds, os.environ, say)
+
+
+def job_state(settings: Settings) -> Path:
+    """Where totals of jobs are kept over a restart: beside the batches that wait."""
+    spool = settings.spool or default_spool(os.environ, settings.agent.node)
+    return spool.with_name(f"{spool.name}.jobs.json")
 
 
 def open_sinks(settings: Settings, say: Say) -> list[Sink]:

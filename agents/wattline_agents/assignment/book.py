@@ -3,25 +3,33 @@
 A job is the sum of its processes. A process is believed within bounds: its counters never fall, do
 not grow faster than any machine counts, and its job belongs to the user who began it. A process
 that is gone without a word has failed.
+
+Sums never fall either, which is what a collector would take for a counter that began again. So what
+ended processes counted stays, is kept over a restart of the agent (see `kept`), and where that is
+lost, the totals of a job that was there before us wait until all its processes were heard.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
 
-from wattline_agents.catalogue import JOB, Type
+from wattline_agents.assignment.job_rows import tell_holds, tell_info, tell_model, tell_totals
+from wattline_agents.assignment.members import (
+    ENDS,
+    HEARD_ALL_MS,
+    Hold,
+    KnownJob,
+    Member,
+    Process,
+    check_counters,
+    gauges,
+    start_of,
+)
 from wattline_agents.errors import WireError
 from wattline_agents.job.message import LEFT, RUNNING, Message
 from wattline_agents.sources.source import Readings
-from wattline_agents.wire import Row, Value
 
-REPEAT_ASSIGNMENT_MS = 30_000
-"""A collector counts an open interval as known for 90 s after it was last told."""
-REPEAT_INFO_MS = 600_000
-REPEAT_ROW_MS = 5_000
 LOOK_MS = 5_000
 """How often it is looked whether processes still live."""
 SILENCE_MS = 120_000
@@ -34,77 +42,7 @@ MOST_MEMBERS = 4_096
 MOST_MEMBERS_PER_USER = 1_024
 """Four times the cores of today's largest node."""
 MOST_ENDED = 8_192
-MOST_TOTAL = 10**15
-"""What one process can count: a hundred times the tokens of the largest training so far."""
-_MOST_PER_SECOND = {Type.INT: 1e9, Type.FLOAT: 1e18}
-"""Beyond what one process can make; floats are operations, at most those of 200 large GPUs."""
-_MOST_PHASES_AT_ONCE = 64
-_GRACE_SECONDS = 60.0
-
-_TYPES = {metric.column: metric.type for metric in JOB.metrics}
-_ENDS = ("failed", "cancelled", "completed", LEFT)
-"""How a job of several processes ended: the first of these that any of them said."""
-
-
-class Process(Protocol):
-    """The process behind a member, as the system knows it."""
-
-    pid: int
-    uid: int | None
-
-    @property
-    def started_ms(self) -> int | None:
-        """When it began; None where that cannot be seen."""
-        ...
-
-    def is_alive(self) -> bool | None:
-        """Whether it still runs; None where that cannot be seen."""
-        ...
-
-
-@dataclass(slots=True)
-class _Member:
-    """One process of a job."""
-
-    process: Process
-    start_ms: int
-    heard_ms: int
-    counters: dict[str, int | float] = field(default_factory=dict)
-    devices: tuple[str, ...] | None = None
-
-
-@dataclass(slots=True)
-class _Hold:
-    """One device, held by a job."""
-
-    start_ms: int
-    until_ms: int | None = None  # when the last process to end of those that held it did
-    end_ms: int | None = None
-    told_ms: int | None = None
-
-
-@dataclass(slots=True)
-class _Job:
-    """One job, the sum of its processes."""
-
-    key: str
-    uid: int | None
-    name: str
-    kind: str
-    project: str | None
-    user: str | None
-    start_ms: int
-    end_ms: int | None = None
-    state: str = RUNNING
-    members: dict[str, _Member] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
-    ends: set[str] = field(default_factory=set)
-    # What its ended processes counted.
-    settled: dict[str, int | float] = field(default_factory=dict)
-    holds: dict[str, _Hold] = field(default_factory=dict)
-    has_news: bool = True
-    row_ms: int | None = None
-    info: tuple[dict[str, Value], int] | None = None
+MOST_SILENT = 256
 
 
 class JobBook:
@@ -117,9 +55,22 @@ class JobBook:
             user_name: The name of a user by number.
         """
         self._user_name = user_name
-        self._jobs: OrderedDict[str, _Job] = OrderedDict()
+        self._jobs: OrderedDict[str, KnownJob] = OrderedDict()
         self._devices: Mapping[int, str] = {}
         self._looked_ms: int | None = None
+        self.comings_and_goings = 0
+
+    @property
+    def jobs(self) -> Iterable[KnownJob]:
+        """All jobs known, those that ended longest ago first among the ended."""
+        return self._jobs.values()
+
+    def restore(self, jobs: Iterable[KnownJob]) -> None:
+        """Go on with jobs that an agent before this one knew; only at the beginning."""
+        for job in jobs:
+            if job.uid is not None and job.user is None:
+                job.user = self._user_name(job.uid)
+            self._jobs[job.key] = job
 
     def on_devices(self, devices: Mapping[int, str]) -> None:
         """The node's devices by index, to resolve the ordinals that jobs know theirs by."""
@@ -135,23 +86,30 @@ class JobBook:
         if job is not None:
             if job.uid != process.uid:
                 raise WireError(f"job {job.key}: belongs to another user")
+            if message.member in job.silent:
+                self._rejoin(job, message.member)
             if message.member in job.ended:
                 return  # its last word came before; this one was late
         member = None if job is None else job.members.get(message.member)
         if job is None or member is None:
-            start_ms = _start(message, process, now_ms)
-            _check_counters({}, message.counters, start_ms, now_ms)
-            job = self._job_of(message, process, start_ms)
+            start_ms = start_of(message, process, now_ms)
+            check_counters({}, message.counters, start_ms, now_ms)
+            job = self._job_of(message, process, start_ms, now_ms)
             member = self._join(job, message, process, start_ms, now_ms)
         else:
             if member.process.pid != process.pid:
                 raise WireError(f"job {job.key}: another process speaks for one of its processes")
-            _check_counters(member.counters, message.counters, member.start_ms, now_ms)
-        member.heard_ms = now_ms
+            check_counters(member.counters, message.counters, member.start_ms, now_ms)
+        member.heard_ms, member.is_recalled = now_ms, False
         member.devices = message.devices
-        if member.counters != message.counters:
+        if member.counters != message.counters or member.gauges != message.gauges:
             member.counters.update(message.counters)
+            member.gauges.update(message.gauges)
             job.has_news = True
+        # What one of them says of all of them, the first that says it is believed.
+        job.run = job.run or message.run
+        if job.model is None and message.model:
+            job.model = dict(message.model)
         if message.state != RUNNING:
             self._end(job, message.member, message.state, now_ms)
 
@@ -160,16 +118,17 @@ class JobBook:
         if self._looked_ms is None or not 0 <= now_ms - self._looked_ms < LOOK_MS:
             self._looked_ms = now_ms
             self._look(now_ms)
-        readings: Readings = {"job": [], "job_info": [], "assignment": []}
+        readings: Readings = {"job": [], "job_info": [], "job_model": [], "assignment": []}
         for job in self._jobs.values():
             self._hold(job, now_ms)
-            _tell_row(job, now_ms, readings["job"])
-            _tell_info(job, now_ms, readings["job_info"])
-            _tell_holds(job, now_ms, readings["assignment"])
+            tell_totals(job, now_ms, readings["job"])
+            tell_info(job, now_ms, readings["job_info"])
+            tell_model(job, now_ms, readings["job_model"])
+            tell_holds(job, now_ms, readings["assignment"])
         self._forget_old()
         return {table: rows for table, rows in readings.items() if rows}
 
-    def _job_of(self, message: Message, process: Process, start_ms: int) -> _Job:
+    def _job_of(self, message: Message, process: Process, start_ms: int, now_ms: int) -> KnownJob:
         job = self._jobs.get(message.job)
         if job is None:
             running = [one for one in self._jobs.values() if one.members]
@@ -177,50 +136,68 @@ class JobBook:
             if len(running) >= MOST_JOBS or own >= MOST_JOBS_PER_USER:
                 raise WireError("job: too many jobs at once")
             user = None if process.uid is None else self._user_name(process.uid)
-            job = self._jobs[message.job] = _Job(
+            job = self._jobs[message.job] = KnownJob(
                 key=message.job,
                 uid=process.uid,
                 name=message.name,
                 kind=message.kind,
                 project=message.project,
+                run=message.run,
                 user=user,
                 start_ms=start_ms,
             )
+            if now_ms - start_ms > HEARD_ALL_MS:
+                # It counted before we listened: others of its processes may speak up only later,
+                # and a sum of some of them, told now, would be less than what was told before.
+                job.withheld_until_ms = now_ms + HEARD_ALL_MS
         return job
 
     def _join(
-        self, job: _Job, message: Message, process: Process, start_ms: int, now_ms: int
-    ) -> _Member:
+        self, job: KnownJob, message: Message, process: Process, start_ms: int, now_ms: int
+    ) -> Member:
         if self._has_too_many(process.uid) or len(job.ended) >= MOST_ENDED:
             if not job.members and not job.ended:
                 del self._jobs[job.key]
             raise WireError("job: too many processes at once")
-        member = _Member(process, start_ms, now_ms)
-        job.members[message.member] = member
+        member = Member(process, start_ms, now_ms)
         job.start_ms = min(job.start_ms, start_ms)
-        if (
-            job.end_ms is not None
-        ):  # another process of a job that seemed over, such as its next step
+        self._add(job, message.member, member)
+        return member
+
+    def _rejoin(self, job: KnownJob, name: str) -> None:
+        """One that seemed gone speaks again: what it counted is its own again."""
+        member = job.silent.pop(name)
+        for column, count in member.counters.items():
+            job.settled[column] -= count
+        del job.ended[name]
+        self._add(job, name, member)
+
+    def _add(self, job: KnownJob, name: str, member: Member) -> None:
+        job.members[name] = member
+        if job.end_ms is not None:
+            # Another process of a job that seemed over, such as its next step.
             job.end_ms, job.state = None, RUNNING
             job.ends.clear()
         job.has_news = True
-        return member
+        self.comings_and_goings += 1
 
     def _has_too_many(self, uid: int | None) -> bool:
         members = sum(len(job.members) for job in self._jobs.values())
         own = sum(len(job.members) for job in self._jobs.values() if job.uid == uid)
         return members >= MOST_MEMBERS or own >= MOST_MEMBERS_PER_USER
 
-    def _end(self, job: _Job, name: str, state: str, now_ms: int) -> None:
+    def _end(self, job: KnownJob, name: str, state: str, now_ms: int) -> None:
+        job.gauges = gauges(job)
         member = job.members.pop(name)
         for column, count in member.counters.items():
             job.settled[column] = job.settled.get(column, 0) + count
-        job.ended.add(name)
+        job.ended[name] = None
         job.ends.add(state)
         job.has_news = True
+        self.comings_and_goings += 1
         if not job.members:
             job.end_ms = now_ms
-            ended = next(end for end in _ENDS if end in job.ends)
+            ended = next(end for end in ENDS if end in job.ends)
             job.state = "completed" if ended == LEFT else ended
             self._jobs.move_to_end(job.key)
         for device in self._resolved(member.devices or ()):
@@ -228,19 +205,25 @@ class JobBook:
             if hold is None or hold.end_ms is not None:
                 # It began and ended between two ticks; the device was held all the same.
                 since = member.start_ms if hold is None else hold.end_ms or now_ms
-                job.holds[device] = hold = _Hold(max(since, member.start_ms))
+                job.holds[device] = hold = Hold(max(since, member.start_ms))
             hold.until_ms = now_ms
 
     def _look(self, now_ms: int) -> None:
         for job in list(self._jobs.values()):
             for name, member in list(job.members.items()):
                 alive = member.process.is_alive()
-                if alive is None:
+                is_hidden = alive is None
+                if is_hidden:
                     alive = now_ms - member.heard_ms < SILENCE_MS
                 if not alive:
-                    self._end(job, name, "failed", now_ms)
+                    # It may have said how it went while no agent was there to hear it.
+                    state = LEFT if member.is_recalled else "failed"
+                    is_recent = 0 <= now_ms - member.heard_ms < SILENCE_MS
+                    self._end(job, name, state, now_ms if is_recent else member.heard_ms)
+                    if is_hidden and len(job.silent) < MOST_SILENT:
+                        job.silent[name] = member
 
-    def _hold(self, job: _Job, now_ms: int) -> None:
+    def _hold(self, job: KnownJob, now_ms: int) -> None:
         """Open and close the intervals in which the job holds a device."""
         since: dict[str, int] = {}
         for member in job.members.values():
@@ -249,9 +232,9 @@ class JobBook:
         for device, start_ms in since.items():
             hold = job.holds.get(device)
             if hold is None:
-                job.holds[device] = _Hold(start_ms)
+                job.holds[device] = Hold(start_ms)
             elif hold.end_ms is not None:
-                job.holds[device] = _Hold(max(start_ms, hold.end_ms))
+                job.holds[device] = Hold(max(start_ms, hold.end_ms))
         for device, hold in job.holds.items():
             if device not in since and hold.end_ms is None:
                 end_ms = now_ms if hold.until_ms is None else hold.until_ms
@@ -278,80 +261,3 @@ class JobBook:
         over = [job for job in self._jobs.values() if not job.members and not job.has_news]
         for job in over[: max(0, len(self._jobs) - MOST_JOBS)]:
             del self._jobs[job.key]
-
-
-def _start(message: Message, process: Process, now_ms: int) -> int:
-    """When the process began to count: its own word, but not before it was there, nor later."""
-    earliest = now_ms - 366 * 86_400_000 if process.started_ms is None else process.started_ms
-    return max(min(message.start_unix_ms, now_ms), earliest - 1_000)
-
-
-def _check_counters(
-    before: Mapping[str, int | float],
-    counters: Mapping[str, int | float],
-    start_ms: int,
-    now_ms: int,
-) -> None:
-    seconds = max(0.0, (now_ms - start_ms) / 1000) + _GRACE_SECONDS
-    for column, count in counters.items():
-        if count < before.get(column, 0):
-            raise WireError(f"job.{column}: fell from {before[column]:g} to {count:g}")
-        type = _TYPES[column]
-        rate = _MOST_PHASES_AT_ONCE if column.startswith("phase_") else _MOST_PER_SECOND[type]
-        if count > rate * seconds or (type is Type.INT and count > MOST_TOTAL):
-            raise WireError(f"job.{column}: more than any process can make: {count:g}")
-
-
-def _totals(job: _Job) -> dict[str, int | float]:
-    totals = dict(job.settled)
-    for member in job.members.values():
-        for column, count in member.counters.items():
-            totals[column] = totals.get(column, 0) + count
-    return totals
-
-
-def _tell_row(job: _Job, now_ms: int, rows: list[Row]) -> None:
-    is_due = job.row_ms is None or not 0 <= now_ms - job.row_ms < REPEAT_ROW_MS
-    if not (job.has_news or (job.members and is_due)):
-        return
-    job.has_news, job.row_ms = False, now_ms
-    totals = _totals(job)
-    if totals:
-        rows.append({"time_unix_ms": now_ms, "job": job.key, **totals})
-
-
-def _tell_info(job: _Job, now_ms: int, rows: list[Row]) -> None:
-    info: dict[str, Value] = {
-        "job": job.key,
-        "name": job.name,
-        "kind": job.kind,
-        "project": job.project,
-        "user": job.user,
-        "state": job.state,
-        "start_unix_ms": job.start_ms,
-        "end_unix_ms": job.end_ms,
-    }
-    if job.info is not None and job.info[0] == info:
-        if not job.members or 0 <= now_ms - job.info[1] < REPEAT_INFO_MS:
-            return
-    job.info = (info, now_ms)
-    rows.append({"time_unix_ms": now_ms, **info})
-
-
-def _tell_holds(job: _Job, now_ms: int, rows: list[Row]) -> None:
-    for device, hold in job.holds.items():
-        if hold.told_ms is not None:
-            is_over = hold.end_ms is not None
-            if is_over or 0 <= now_ms - hold.told_ms < REPEAT_ASSIGNMENT_MS:
-                continue
-        hold.told_ms = now_ms
-        rows.append(
-            {
-                "time_unix_ms": now_ms,
-                "device": device,
-                "job": job.key,
-                "start_unix_ms": hold.start_ms,
-                "end_unix_ms": hold.end_ms,
-                "method": "job",
-            }
-        )

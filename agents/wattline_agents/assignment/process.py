@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import pwd
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wattline_agents.assignment.book import JobBook
+from wattline_agents.assignment.kept import Keeper
+from wattline_agents.assignment.members import Process
 from wattline_agents.errors import WireError
 from wattline_agents.job.listener import Listener, Sender
-from wattline_agents.job.message import Message
+from wattline_agents.job.message import RUNNING, Message
 from wattline_agents.sources.source import Readings
 
+if TYPE_CHECKING:
+    from wattline_agents.job.inbox import Inbox
+
 _MOST_SAID = 20
+_SAME_START_MS = 2_000
+"""How far two readings of a process's start may lie apart; the boot's time is known to a second."""
 
 
 class SeenProcess:
-    """A process as psutil sees it; known again by its number and its start together."""
+    """A process as psutil or `linux` sees it; known again by its number and its start together."""
 
     def __init__(self, ps: Any, pid: int, uid: int | None) -> None:
         """Look at nothing yet: most datagrams come from processes known already."""
@@ -69,28 +77,53 @@ class SeenProcess:
             return None
 
 
+class GoneProcess:
+    """A process that ended while nobody looked."""
+
+    started_ms: int | None = None
+
+    def __init__(self, pid: int, uid: int | None) -> None:
+        """What it was known by."""
+        self.pid, self.uid = pid, uid
+
+    def is_alive(self) -> bool:
+        """No."""
+        return False
+
+
 class JobSource:
     """Listens to the jobs of this node."""
 
     name = "jobs"
 
     def __init__(
-        self, path: Path, say: Callable[[str], None] = lambda message: None, ps: Any = None
+        self,
+        path: Path,
+        say: Callable[[str], None] = lambda message: None,
+        ps: Any = None,
+        *,
+        directory: Path | None = None,
+        state: Path | None = None,
     ) -> None:
         """Listen.
 
         Args:
             path: The socket.
             say: Takes the few lines meant for a person.
-            ps: What answers like psutil; psutil itself if not given.
+            ps: What answers like psutil; on Linux `linux`, elsewhere psutil itself if not given.
+            directory: Where jobs that cannot reach the socket leave files, if anywhere.
+            state: A file that keeps totals over a restart of the agent, if they are to be kept.
 
         Raises:
-            UsageError: The path cannot be used.
+            UsageError: The path or the directory cannot be used.
             SourceUnavailable: Another agent listens there.
         """
         self._ps, self._say = ps, say
+        self._inbox = None if directory is None else _inbox(directory)
         self._listener = Listener(path)
         self._book = JobBook(_user_name)
+        self._keeper = None if state is None else Keeper(state, say)
+        self._read_ms: int | None = None
         self.refused = 0
 
     @property
@@ -99,22 +132,60 @@ class JobSource:
         return self._listener.path
 
     def read(self, now_ms: int) -> Readings:
-        """Rows of `job`, `job_info` and `assignment`, as far as there is news."""
+        """Rows of `job`, `job_info`, `job_model` and `assignment`, as far as there is news."""
+        if self._keeper is not None and self._read_ms is None:
+            self._book.restore(self._keeper.load(self._found, now_ms))
+        self._read_ms = now_ms
         for datagram, sender in self._listener.take():
             try:
                 message = Message.decode(datagram)
-                self._book.take(message, SeenProcess.of(self._library, sender, message.pid), now_ms)
+                self._book.take(message, self._process(sender, message.pid), now_ms)
             except WireError as error:
                 self._refuse(error)
-        return self._book.rows(now_ms)
+        if self._inbox is not None:
+            self._take_files(self._inbox, now_ms)
+        readings = self._book.rows(now_ms)
+        if self._keeper is not None:
+            self._keeper.keep(self._book.jobs, self._book.comings_and_goings, now_ms)
+        return readings
+
+    def _take_files(self, inbox: Inbox, now_ms: int) -> None:
+        for member, text, sender in inbox.take(now_ms):
+            try:
+                message = Message.decode(text)
+                if message.member != member:
+                    raise WireError("job: a file of another process's name")
+                self._book.take(message, self._process(sender, 0), now_ms)
+            except WireError as error:
+                self._refuse(error)
+                continue
+            if message.state != RUNNING:
+                inbox.remove(member)
+
+    def _process(self, sender: Sender | None, claimed_pid: int) -> SeenProcess:
+        return SeenProcess.of(self._library, sender, claimed_pid)
+
+    def _found(self, pid: int, uid: int | None, started_ms: int | None) -> Process:
+        """The process an agent before this one knew, if it still is the same."""
+        process = self._process(None if uid is None else Sender(pid, uid), pid)
+        if started_ms is not None:
+            now_ms = process.started_ms
+            if now_ms is None or abs(now_ms - started_ms) > _SAME_START_MS:
+                return GoneProcess(pid, uid)
+        return process
 
     @property
     def _library(self) -> Any:
-        """`psutil`, from the first job on: on a node without any it is 2 MiB for nothing."""
+        """What answers like psutil, from the first job on."""
         if self._ps is None:
-            import psutil
+            if sys.platform == "linux":
+                from wattline_agents.assignment import linux
 
-            self._ps = psutil
+                self._ps = linux
+            else:
+                import psutil
+
+                self._ps = psutil
         return self._ps
 
     def _refuse(self, error: WireError) -> None:
@@ -135,6 +206,15 @@ class JobSource:
     def close(self) -> None:
         """Stop listening."""
         self._listener.close()
+        if self._keeper is not None and self._read_ms is not None:
+            # Whatever was written last, this is newer.
+            self._keeper.keep(self._book.jobs, self._book.comings_and_goings + 1, self._read_ms)
+
+
+def _inbox(directory: Path) -> Inbox:
+    from wattline_agents.job.inbox import Inbox
+
+    return Inbox(directory)
 
 
 def _user_name(uid: int) -> str | None:

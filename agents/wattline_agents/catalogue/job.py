@@ -32,7 +32,10 @@ JOB = Table(
                 every_seconds=5,
             )
             for kind, text in (
-                ("trained", "Tokens trained on, in committed steps."),
+                (
+                    "trained",
+                    "Tokens trained on, in steps that were done; steps done again count again.",
+                ),
                 ("prompt", "Prompt tokens served, cached ones included."),
                 ("prompt_cached", "Prompt tokens that a cache answered."),
                 ("generated", "Tokens generated."),
@@ -89,7 +92,8 @@ JOB = Table(
             "step",
             "job_step",
             "{step}",
-            "The training run's number of the last step that was committed.",
+            "The training run's number of the last step that was done; falls when the run goes back to"
+            " a checkpoint.",
             type=Type.INT,
             every_seconds=5,
         ),

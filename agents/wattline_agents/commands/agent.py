@@ -293,7 +293,14 @@ def _once(settings: Settings) -> int:
 
 def _run(settings: Settings) -> int:
     from wattline_agents.agent import Agent, say
-    from wattline_agents.assemble import names_of, open_jobs, open_sinks, open_sources, stand_back
+    from wattline_agents.assemble import (
+        names_of,
+        open_assignment,
+        open_jobs,
+        open_sinks,
+        open_sources,
+        stand_back,
+    )
 
     if not settings.goes_somewhere:
         raise UsageError(
@@ -307,6 +314,9 @@ def _run(settings: Settings) -> int:
         jobs = open_jobs(settings, say)
         if jobs is not None:
             sources.append(jobs)
+        assignment = open_assignment(settings, say)
+        if assignment is not None:
+            sources.append(assignment)  # after those whose processes and jobs it looks at
         sinks = open_sinks(settings, say)
         agent = Agent(settings.agent, sources, sinks, say=say)
         node, system = settings.agent.node, settings.agent.system

@@ -13,6 +13,7 @@ from pathlib import Path
 from wattline_agents.config.settings import (
     AUTOMATIC,
     AgentConfig,
+    AssignmentSettings,
     InfluxSettings,
     OtlpSettings,
     Settings,
@@ -25,6 +26,7 @@ from wattline_agents.config.settings import (
 __all__ = [
     "AUTOMATIC",
     "AgentConfig",
+    "AssignmentSettings",
     "InfluxSettings",
     "OtlpSettings",
     "Settings",

@@ -58,7 +58,41 @@ sources = ["auto"]
 # Where jobs count their tokens.
 #[job]
 #socket = "/run/wattline/job.sock"
+# Jobs in containers that cannot reach the socket leave files here (WATTLINE_JOB_DIRECTORY).
+#directory = "/run/wattline/jobs"
 #enabled = true
+
+# Read the pages of inference engines: vLLM, SGLang, TensorRT-LLM, TGI, llama.cpp and others; needs
+# `pip install 'wattline-agents[scrape]'`. The section alone, without keys, reads the engines that
+# processes of this node's jobs are seen to be. `pages` are those that are told, as addresses or as
+# { url, job, role = "prefill", "decode" or "frontend", framework, token_file }.
+#[serving]
+#pages = ["http://127.0.0.1:8000/metrics", { url = "http://127.0.0.1:8001/metrics", job = "chat" }]
+#discover = true
+#every_seconds = 5
+#token_file = "/etc/wattline/engine-token"
+# Pods of this node with the annotation prometheus.io/scrape; the node by its name in Kubernetes.
+#kubernetes = false
+#kubernetes_node = "n0001"
+# A request that keeps both counts as good; bounds of buckets of the engine's histograms.
+#first_token_target_seconds = 0.5
+#per_token_target_seconds = 0.05
+
+# Which job holds which device: by the records of deploy/slurm/prolog.sh and epilog.sh, by those
+# that other tools leave, and by the processes on the devices.
+#[assignment]
+#enabled = true
+#records = "/run/wattline-records"
+#jobstats = "/run/gpustat"
+#dcgm = "/var/run/dcgm-jobs"
+#amd = "/var/run/exporter"
+# What a device's number is to the scheduler: its index, the N of /dev/nvidiaN ("minor"), or "auto".
+#numbers = "auto"
+# Into how many shards Slurm divides a device, where it does.
+#shards_per_device = 64
+# The kubelet's list of the pods that hold devices: "auto" asks it where it is, a path names its
+# socket, false asks nobody.
+#kubernetes = "auto"
 
 # Options of one source, by its name.
 #[source.host]

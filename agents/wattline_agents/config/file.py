@@ -26,6 +26,7 @@ from wattline_agents.config.settings import (
     MOST_PUSH_SECONDS,
     MOST_SPOOL_BYTES,
     AgentConfig,
+    AssignmentSettings,
     InfluxSettings,
     OtlpSettings,
     Settings,
@@ -52,12 +53,14 @@ class Key:
         least: The least number.
         most: The largest number.
         check: Says in words what is wrong with a text, or raises a `UsageError` that does.
+        or_bool: Whether true or false may stand there instead.
     """
 
     type: type
     least: float = 0.0
     most: float = float(2**62)
     check: Callable[[str], str | None] | None = None
+    or_bool: bool = False
 
 
 def _name(text: str) -> str | None:
@@ -70,12 +73,17 @@ def _name(text: str) -> str | None:
     return None
 
 
+def _numbers(text: str) -> str | None:
+    return None if text in ("auto", "index", "minor") else f"not auto, index or minor: {text!r}"
+
+
 def _cpus(text: str) -> str | None:
     cpu_set(text)
     return None
 
 
 _EVERY = Key(float, 1.0, 3600.0)
+_TARGET = Key(float, 1e-6, 3600.0)
 _FILE = Key(str)
 _URL = Key(str, check=address.complaint)
 _OTLP_URL = Key(str, check=lambda text: address.complaint(text, "headers_file"))
@@ -115,7 +123,27 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = MappingProxyType(
             "token_file": _FILE,
             "every_seconds": _EVERY,
         },
-        "job": {"socket": _FILE, "enabled": Key(bool)},
+        "job": {"socket": _FILE, "directory": _FILE, "enabled": Key(bool)},
+        "assignment": {
+            "enabled": Key(bool),
+            "records": _FILE,
+            "jobstats": _FILE,
+            "dcgm": _FILE,
+            "amd": _FILE,
+            "numbers": Key(str, check=_numbers),
+            "shards_per_device": Key(int, 1, 100_000),
+            "kubernetes": Key(str, or_bool=True),
+        },
+        "serving": {
+            "pages": Key(list),
+            "discover": Key(bool),
+            "kubernetes": Key(bool),
+            "kubernetes_node": Key(str, check=_name),
+            "every_seconds": _EVERY,
+            "token_file": _FILE,
+            "first_token_target_seconds": _TARGET,
+            "per_token_target_seconds": _TARGET,
+        },
     }
 )
 
@@ -197,7 +225,10 @@ class _Reader:
                 rack=document.get("rack"),
                 period_seconds=float(document.get("period_seconds", 1.0)),
             ),
-            sources=self._sources(document.get("sources", [AUTO]), document.get("source", {})),
+            sources=self._with_serving(
+                self._sources(document.get("sources", [AUTO]), document.get("source", {})),
+                sections["serving"] if "serving" in document else None,
+            ),
             push=push.get("url"),
             token_file=_as_path(push.get("token_file")),
             spool=_as_path(push.get("spool")),
@@ -207,8 +238,10 @@ class _Reader:
             nice=document.get("nice"),
             cpus=document.get("cpus"),
             job_socket=_as_path(job.get("socket")),
+            job_directory=_as_path(job.get("directory")),
             jobs=job.get("enabled", True),
             record=_as_path(document.get("record")),
+            assignment=_assignment(sections["assignment"]),
         )
         if "every_seconds" in push:
             settings = replace(settings, push_every_seconds=float(push["every_seconds"]))
@@ -260,6 +293,21 @@ class _Reader:
             for name, automatic in choices.items()
         )
 
+    def _with_serving(
+        self, sources: tuple[SourceChoice, ...], section: Mapping[str, Any] | None
+    ) -> tuple[SourceChoice, ...]:
+        """The sources, and engines' pages with them if there is a section for those."""
+        if section is None:
+            return sources
+        from wattline_agents.config import serving
+
+        try:
+            serving.check_pages(section.get("pages", []))
+        except UsageError as error:
+            self._refuse(("serving", "pages"), str(error))
+        others = (one for one in sources if one.name != serving.NAME)
+        return (*others, serving.choice(section, self._place))
+
     def _choice(self, name: str, automatic: bool, section: Mapping[str, Any]) -> SourceChoice:
         options: dict[str, str] = {}
         for key, value in section.items():
@@ -281,6 +329,8 @@ class _Reader:
             self._refuse(key, f"no source {name[:40]!r}; {instead(name, [AUTO, *SOURCES])}")
 
     def _check(self, value: object, key: Key, where: tuple[str, ...]) -> None:
+        if key.or_bool and isinstance(value, bool):
+            return
         # In Python true is a number; in a configuration it is a slip.
         wrong_bool = isinstance(value, bool) and key.type is not bool
         right = int | float if key.type is float else key.type
@@ -313,6 +363,23 @@ class _Reader:
     def _refuse(self, key: tuple[str, ...], reason: str) -> NoReturn:
         line = line_of(self.lines, key)
         raise InputError(reason, path=self.path, line=line, field=".".join(key))
+
+
+def _assignment(section: Mapping[str, Any]) -> AssignmentSettings:
+    places = {key: _as_path(section.get(key)) for key in ("records", "jobstats", "dcgm", "amd")}
+    return AssignmentSettings(
+        enabled=section.get("enabled", True),
+        **places,
+        numbers=section.get("numbers", "auto"),
+        shards_per_device=section.get("shards_per_device"),
+        kubernetes=_kubernetes(section.get("kubernetes", AUTO)),
+    )
+
+
+def _kubernetes(told: str | bool) -> Path | bool:
+    if isinstance(told, bool) or told == AUTO:
+        return bool(told)
+    return Path(told.removeprefix("unix://"))
 
 
 def _otlp(section: Mapping[str, Any]) -> OtlpSettings | None:

@@ -131,6 +131,31 @@ class InfluxSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AssignmentSettings:
+    """How it is found out which job holds which device.
+
+    Attributes:
+        enabled: Whether to find out at all.
+        records: Where our prolog and epilog leave their records; None: a place by convention.
+        jobstats: Where jobstats' prolog leaves its files; None: where it does if not told.
+        dcgm: dcgm-exporter's job mapping; None: what DCGM_HPC_JOB_MAPPING_DIR names, if anything.
+        amd: Where AMD's exporter finds its job files; None: where it does if not told.
+        numbers: What a device's number is to the scheduler: `auto`, `index` or `minor`.
+        shards_per_device: Into how many shards Slurm divides a device, where it does.
+        kubernetes: Whether to ask a kubelet where there is one; the path of its socket if told.
+    """
+
+    enabled: bool = True
+    records: Path | None = None
+    jobstats: Path | None = None
+    dcgm: Path | None = None
+    amd: Path | None = None
+    numbers: str = "auto"
+    shards_per_device: int | None = None
+    kubernetes: Path | bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything `wattline agent` can be told.
 
@@ -148,8 +173,10 @@ class Settings:
         nice: How far to stand back behind other processes, 0-19; None leaves it.
         cpus: The processors to stay on, such as `0,64-67`; None leaves it.
         job_socket: Where jobs count their tokens; None: a place by convention.
+        job_directory: Where jobs that cannot reach the socket leave files, if anywhere.
         jobs: Whether to listen to jobs at all.
         record: A file to write everything to, for `--source replay`.
+        assignment: How it is found out which job holds which device.
     """
 
     agent: AgentConfig
@@ -165,8 +192,10 @@ class Settings:
     nice: int | None = None
     cpus: str | None = None
     job_socket: Path | None = None
+    job_directory: Path | None = None
     jobs: bool = True
     record: Path | None = None
+    assignment: AssignmentSettings = AssignmentSettings()
 
     @property
     def goes_somewhere(self) -> bool:

@@ -7,7 +7,16 @@ from shlex import quote
 
 from wattline_agents.assemble import mistake, source_config
 from wattline_agents.config import Settings, SourceChoice
-from wattline_agents.doctor import accelerators, exporters, extras, jobs, node, power, sending
+from wattline_agents.doctor import (
+    accelerators,
+    exporters,
+    extras,
+    jobs,
+    node,
+    power,
+    sending,
+    serving,
+)
 from wattline_agents.doctor.finding import Finding, Mark, Section, missing, ok
 from wattline_agents.doctor.machine import Machine
 from wattline_agents.doctor.probing import Probed, Prober, probe_all
@@ -34,6 +43,7 @@ def examine(machine: Machine, settings: Settings, prober: Prober = probe_all) ->
         Section("Node power", power.check(machine, probed, asked)),
         Section("Exporters running here", exporters.check(machine, chosen)),
         Section("Jobs", jobs.check(machine, settings)),
+        Section("Inference engines", serving.check(machine, settings)),
         Section("Sending", sending.check(machine, settings)),
         Section("Installed", extras.check(machine, settings)),
     ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 from wattline_agents.config import Settings
 from wattline_agents.doctor.finding import Finding, missing, ok
 from wattline_agents.doctor.machine import Machine
 
-BASE = {"nanoarrow": "nanoarrow", "pynvml": "nvidia-ml-py", "psutil": "psutil"}
+BASE = {"nanoarrow": "nanoarrow", "pynvml": "nvidia-ml-py"}
+if sys.platform != "linux":
+    BASE["psutil"] = "psutil"
 EXTRAS = {
     "scrape": ("prometheus_client",),
-    "otlp": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.common"),
+    "otlp": ("opentelemetry.proto",),
     "influx": ("influxdb_client",),
 }
 _SCRAPED = frozenset({"dcgm", "amd-exporter", "nvidia-gpu-exporter", "node-exporter", "xpumd"})

@@ -7,17 +7,25 @@ import socket
 from pathlib import Path
 
 from wattline_agents.config import Settings
-from wattline_agents.doctor.finding import Finding, missing, ok
+from wattline_agents.doctor import assignment
+from wattline_agents.doctor.finding import Finding, Mark, missing, ok
 from wattline_agents.doctor.machine import Machine
 from wattline_agents.job.place import agent_place, places
 
 _LONGEST_SOCKET_NAME = 107
-_STEPS = "/sys/fs/cgroup/system.slice/slurmstepd.scope"
+_SLICE = "/sys/fs/cgroup/system.slice"
 
 
 def check(machine: Machine, settings: Settings) -> list[Finding]:
-    """The socket of jobs, Slurm, and the control groups by which processes are told apart."""
-    return [_socket(machine, settings), *_slurm(machine), _cgroups(machine)]
+    """The socket of jobs, Slurm, and how it can be known which job holds which device."""
+    slurm = _slurm(machine)
+    has_slurm = any(finding.mark is Mark.OK for finding in slurm)
+    return [
+        _socket(machine, settings),
+        *slurm,
+        _cgroups(machine),
+        *assignment.check(machine, settings, has_slurm=has_slurm),
+    ]
 
 
 def _socket(machine: Machine, settings: Settings) -> Finding:
@@ -72,8 +80,10 @@ def _listens(path: Path) -> bool:
 
 
 def _slurm(machine: Machine) -> list[Finding]:
-    signs = ("/run/slurmd.pid", "/var/run/slurmd/slurmd.pid", "/var/run/slurmd.pid", _STEPS)
-    if any(machine.exists(sign) for sign in signs):
+    signs = ("/run/slurmd.pid", "/var/run/slurmd/slurmd.pid", "/var/run/slurmd.pid")
+    # Where there may be several slurmd the scope has the node's name before it.
+    steps = any(name.endswith("slurmstepd.scope") for name in machine.names(_SLICE))
+    if steps or any(machine.exists(sign) for sign in signs):
         return [ok("Slurm runs here", slurm=True)]
     if machine.exists("/etc/slurm/slurm.conf"):
         return [missing("Slurm is configured and its slurmd does not run", asked=False)]

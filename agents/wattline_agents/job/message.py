@@ -1,7 +1,10 @@
 """What a job tells the agent of its node: one datagram holds everything it counted so far.
 
 Counters are sent as totals since the process began counting, again and again, so a datagram that is
-lost costs nothing. The text is JSON, at most `MOST_BYTES` long.
+lost costs nothing. The text is JSON, at most `MOST_BYTES` long. A file of the same text takes the
+datagram's place where no socket can be reached.
+
+Version 2 added `run`, `gauges` and `model`; version 1 is still understood.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wattline_agents.catalogue import JOB, Type
+from wattline_agents.catalogue import JOB, JOB_MODEL, Kind, Type
 from wattline_agents.errors import WireError
 from wattline_agents.wire import checked_name
 
-VERSION = 1
-MOST_BYTES = 8192
+VERSION = 2
+VERSIONS = (1, 2)
+MOST_BYTES = 16_384
+MOST_TEXT = 128
 MOST_DEVICES = 128
 KINDS = ("training", "inference", "other")
 
@@ -26,14 +31,18 @@ LEFT = "left"
 """A process of the job ended that says nothing of how the job went, such as a worker."""
 STATES = (RUNNING, "completed", "failed", "cancelled", LEFT)
 
-_COLUMNS = {metric.column: metric.type for metric in JOB.metrics}
+COUNTERS = {m.column: m.type for m in JOB.metrics if m.kind is Kind.COUNTER}
+GAUGES = tuple(m.column for m in JOB.metrics if m.kind is Kind.GAUGE)
+MODEL = {field.column: field.type for field in JOB_MODEL.fields[2:]}
+"""What may be counted, what may be said as it is now, and what may be said of a model."""
+
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,95}\Z")
 _MEMBER = re.compile(r"[0-9a-f]{16}\Z")
-_MOST_TEXT = 128
-_FIELDS = {
+_FIRST_FIELDS = {
     "v", "job", "member", "pid", "start_unix_ms", "name", "kind", "project", "state", "devices",
     "counters",
 }  # fmt: skip
+_FIELDS = {1: _FIRST_FIELDS, 2: _FIRST_FIELDS | {"run", "gauges", "model"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,9 @@ class Message:
         state: running, or how it ended.
         devices: UUIDs, or ordinals as text; None if it does not know what it holds.
         counters: Totals by the column of table `job`.
+        run: The training run it is part of, if it is part of a named one.
+        gauges: `step`, `step_resumed` and `step_saved` of table `job`, as they are now.
+        model: Columns of table `job_model`, as far as they are known; None if nothing is.
     """
 
     job: str
@@ -63,6 +75,9 @@ class Message:
     state: str = RUNNING
     devices: tuple[str, ...] | None = None
     counters: Mapping[str, int | float] = field(default_factory=dict)
+    run: str | None = None
+    gauges: Mapping[str, int] = field(default_factory=dict)
+    model: Mapping[str, str | int | float] | None = None
 
     def encode(self) -> bytes:
         """The datagram."""
@@ -78,8 +93,12 @@ class Message:
             "state": self.state,
             "devices": self.devices,
             "counters": self.counters,
+            "run": self.run,
+            "gauges": self.gauges,
+            "model": self.model,
         }
-        return json.dumps(document, separators=(",", ":")).encode()
+        # As UTF-8: with escapes, a name of rare letters would be three times as long.
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
     def decode(cls, datagram: bytes) -> Message:
@@ -95,9 +114,21 @@ class Message:
         # Deep nesting ends in a RecursionError, which no well-meant datagram has.
         except (ValueError, RecursionError):
             raise WireError("job: a datagram that is not JSON") from None
-        if not isinstance(document, dict) or document.get("v") != VERSION:
-            raise WireError(f"job: a datagram that is not version {VERSION}")
-        if unknown := document.keys() - _FIELDS:
+        return cls.checked(document)
+
+    @classmethod
+    def checked(cls, document: object) -> Message:
+        """The message in a datagram's object.
+
+        Raises:
+            WireError: It is not one of ours; the message is safe to print.
+        """
+        if not isinstance(document, dict):
+            raise WireError("job: a datagram that is not an object")
+        version = document.get("v")
+        if isinstance(version, bool) or not isinstance(version, int) or version not in VERSIONS:
+            raise WireError(f"job: a datagram that is not version {VERSION} or before")
+        if unknown := document.keys() - _FIELDS[version]:
             raise WireError(f"job: no field {ascii(min(unknown))[:40]}")
         job, member = _text(document, "job"), _text(document, "member")
         if not _MEMBER.match(member):
@@ -113,16 +144,22 @@ class Message:
             state=_one_of(document, "state", STATES),
             devices=_devices(document.get("devices")),
             counters=_counters(document.get("counters")),
+            run=None if document.get("run") is None else _text(document, "run"),
+            gauges=_gauges(document.get("gauges")),
+            model=_model(document.get("model")),
         )
 
 
 def _text(document: Mapping[str, object], name: str) -> str:
-    value = document.get(name)
-    if not isinstance(value, str) or not value or len(value) > _MOST_TEXT:
-        raise WireError(f"job.{name}: not a text of 1 to {_MOST_TEXT} characters")
+    return _checked_text(document.get(name), f"job.{name}")
+
+
+def _checked_text(value: object, what: str) -> str:
+    if not isinstance(value, str) or not value or len(value) > MOST_TEXT:
+        raise WireError(f"{what}: not a text of 1 to {MOST_TEXT} characters")
     # Not even an escape for a terminal: names are shown on pages and in journals.
     if not value.isprintable():
-        raise WireError(f"job.{name}: has characters that cannot be printed")
+        raise WireError(f"{what}: has characters that cannot be printed")
     return value
 
 
@@ -156,14 +193,47 @@ def _counters(value: object) -> dict[str, int | float]:
         raise WireError("job.counters: not an object")
     counters: dict[str, int | float] = {}
     for column, number in value.items():
-        type = _COLUMNS.get(column)
+        type = COUNTERS.get(column)
         if type is None:
             raise WireError(f"job.counters: no counter {ascii(column)[:40]}")
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise WireError(f"job.counters.{column}: not a number")
-        if not math.isfinite(number) if isinstance(number, float) else number > 2**62:
-            raise WireError(f"job.counters.{column}: too large")
-        if number < 0 or (type is Type.INT and not isinstance(number, int)):
-            raise WireError(f"job.counters.{column}: negative, or part of one")
-        counters[column] = number if type is Type.INT else float(number)
+        counters[column] = _number(number, type, f"job.counters.{column}")
     return counters
+
+
+def _gauges(value: object) -> dict[str, int]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise WireError("job.gauges: not an object")
+    gauges: dict[str, int] = {}
+    for column, number in value.items():
+        if column not in GAUGES:
+            raise WireError(f"job.gauges: no gauge {ascii(column)[:40]}")
+        gauges[column] = int(_number(number, Type.INT, f"job.gauges.{column}"))
+    return gauges
+
+
+def _model(value: object) -> dict[str, str | int | float] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise WireError("job.model: not an object")
+    model: dict[str, str | int | float] = {}
+    for column, fact in value.items():
+        type = MODEL.get(column)
+        if type is None:
+            raise WireError(f"job.model: no column {ascii(column)[:40]}")
+        what = f"job.model.{column}"
+        is_text = type is Type.TEXT
+        model[column] = _checked_text(fact, what) if is_text else _number(fact, type, what)
+    return model
+
+
+def _number(number: object, type: Type, what: str) -> int | float:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise WireError(f"{what}: not a number")
+    if not math.isfinite(number) if isinstance(number, float) else number > 2**62:
+        raise WireError(f"{what}: too large")
+    if number < 0 or (type is Type.INT and not isinstance(number, int)):
+        raise WireError(f"{what}: negative, or part of one")
+    return number if type is Type.INT else float(number)

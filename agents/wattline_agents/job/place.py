@@ -1,4 +1,7 @@
-"""Where a job and its node's agent meet: one Unix socket, found by both in the same way."""
+"""Where a job and its node's agent meet: one Unix socket, found by both in the same way.
+
+Where a job cannot reach a socket, a directory both are told of takes its place.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 VARIABLE = "WATTLINE_JOB_SOCKET"
+DIRECTORY_VARIABLE = "WATTLINE_JOB_DIRECTORY"
 NAME = "job.sock"
 SYSTEM_PLACE = Path("/run/wattline") / NAME
 

@@ -29,6 +29,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         ),
         "node-exporter": "wattline_agents.sources.scraped.node_exporter:NodeExporterSource",
         "xpumd": "wattline_agents.sources.scraped.xpumd:XpumdSource",
+        "serving": "wattline_agents.sources.serving.source:ServingSource",
         "simulated": "wattline_agents.sources.simulated:SimulatedSource",
         "replay": "wattline_agents.sources.replay:ReplaySource",
     }

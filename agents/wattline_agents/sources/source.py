@@ -139,6 +139,20 @@ class FollowsAssignments(Protocol):
 
 
 @runtime_checkable
+class FollowsReadings(Protocol):
+    """A source that wants to see rows that the other sources read."""
+
+    @property
+    def follows(self) -> frozenset[str]:
+        """Of which tables."""
+        ...
+
+    def on_readings(self, table: str, rows: Sequence[Row]) -> None:
+        """Called with rows as they come; those of `device_info` are of all sources together."""
+        ...
+
+
+@runtime_checkable
 class FollowsDevices(Protocol):
     """A source that wants to know the node's devices by their index."""
 

@@ -44,7 +44,7 @@ def test_a_job_is_told_when_it_starts(book: JobBook, say_message: SAY, make_proc
     assert told["job_info"] == [
         {
             "time_unix_ms": T0 + 1000, "job": "42", "name": "demo", "kind": "training",
-            "project": "p1", "user": "user1000", "state": "running",
+            "project": "p1", "run": None, "user": "user1000", "state": "running",
             "start_unix_ms": T0, "end_unix_ms": None,
         }
     ]  # fmt: skip
@@ -282,6 +282,122 @@ def test_a_job_that_counts_nothing_has_no_row_of_zeros(
 ) -> None:
     book.take(say_message(), make_process(), T0)
     assert set(tell(book, 1)) == {"job_info"}
+
+
+def test_steps_are_those_of_the_process_that_is_furthest(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    book.take(say_message(1, gauges={"step": 7, "step_resumed": 3}), make_process(pid=1), T0)
+    book.take(say_message(2, gauges={"step": 6, "step_saved": 5}), make_process(pid=2), T0)
+    book.take(say_message(3), make_process(pid=3), T0)
+    (row,) = tell(book, 1)["job"]
+    assert (row["step"], row["step_resumed"], row["step_saved"]) == (7, 3, 5)
+
+
+def test_a_run_may_go_back_to_a_checkpoint(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    process = make_process()
+    before = say_message(counters={"steps_total": 9}, gauges={"step": 9, "step_saved": 5})
+    book.take(before, process, T0)
+    tell(book, 0)
+    after = say_message(counters={"steps_total": 10}, gauges={"step": 6, "step_resumed": 5})
+    book.take(after, process, T0 + 1_000)
+    (row,) = tell(book, 1)["job"]
+    assert (row["steps_total"], row["step"], row["step_resumed"]) == (10, 6, 5)
+    assert row["step_saved"] == 5, "the checkpoint is still there"
+
+
+def test_workers_that_take_the_place_of_others_say_where_the_run_is(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    first, second = make_process(pid=1), make_process(pid=2)
+    book.take(say_message(1, counters={"steps_total": 9}, gauges={"step": 9}), first, T0)
+    book.take(
+        say_message(1, counters={"steps_total": 9}, gauges={"step": 9}, state="failed"), first, T0
+    )
+    (row,) = tell(book, 1)["job"]
+    assert row["step"] == 9, "nobody says anything newer"
+    restarted = say_message(2, counters={"steps_total": 1}, gauges={"step": 6, "step_resumed": 5})
+    book.take(restarted, second, T0 + 2_000)
+    (row,) = tell(book, 2)["job"]
+    assert (row["steps_total"], row["step"], row["step_resumed"]) == (10, 6, 5)
+
+
+def test_the_model_and_the_run_are_told_as_the_first_says_them(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    book.take(say_message(1), make_process(pid=1), T0)
+    told = tell(book, 0)
+    assert "job_model" not in told
+    assert told["job_info"][0]["run"] is None
+    facts = {"model": "m", "parameters": 5}
+    book.take(say_message(2, run="r1", model=facts), make_process(pid=2), T0 + 1_000)
+    book.take(say_message(3, run="r2", model={"model": "n"}), make_process(pid=3), T0 + 1_000)
+    told = tell(book, 1)
+    assert told["job_model"] == [{"time_unix_ms": T0 + 1_000, "job": "42", **facts}]
+    assert told["job_info"][0]["run"] == "r1"
+    assert sum("job_model" in tell(book, second) for second in range(2, 1_201)) == 1
+
+
+def test_the_totals_of_a_job_that_was_there_before_wait_until_all_were_heard(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    hour = T0 + 3_600_000
+    old = {"start_unix_ms": T0, "counters": {"steps_total": 1_000}}
+    book.take(say_message(1, **old), make_process(pid=1), hour)
+    assert set(tell(book, 3_600)) == {"job_info"}
+    book.take(say_message(2, **old), make_process(pid=2), hour + 4_000)
+    assert tell(book, 3_605) == {}
+    (row,) = tell(book, 3_612)["job"]
+    assert row["steps_total"] == 2_000
+
+
+def test_a_clock_that_is_set_back_does_not_hold_totals_back_for_long(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    old = say_message(1, start_unix_ms=T0, counters={"steps_total": 1_000})
+    book.take(old, make_process(pid=1), T0 + 3_600_000)
+    assert "job" not in tell(book, 3_600)
+    assert tell(book, 60)["job"][0]["steps_total"] == 1_000
+
+
+def test_sums_never_fall_by_the_order_of_adding(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    seconds = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.7}
+    told = 0.0
+    for member, time in seconds.items():
+        counters = {"phase_step_seconds_total": time}
+        book.take(say_message(member, counters=counters), make_process(pid=member), T0)
+    for number, member in enumerate((0, 3, 1, 4, 2)):
+        if member:
+            last = say_message(
+                member, counters={"phase_step_seconds_total": seconds[member]}, state="left"
+            )
+            book.take(last, make_process(pid=member), T0)
+        (row,) = tell(book, number)["job"]
+        assert row["phase_step_seconds_total"] >= told
+        told = row["phase_step_seconds_total"]
+
+
+def test_a_process_that_was_only_silent_speaks_again(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    hidden = make_process(pid=0, started_ms=None, alive=None)
+    book.take(say_message(1, counters={"steps_total": 5}, devices=("0",)), hidden, T0)
+    tell(book, 0)
+    told = tell(book, 200)
+    assert told["job_info"][0]["state"] == "failed"
+    assert told["job_info"][0]["end_unix_ms"] == T0, "it was last heard then"
+    later = say_message(1, counters={"steps_total": 6}, devices=("0",))
+    book.take(later, hidden, T0 + 201_000)
+    told = tell(book, 201)
+    assert told["job"][0]["steps_total"] == 6
+    assert told["job_info"][0]["state"] == "running"
+    book.take(say_message(1, counters={"steps_total": 7}, state="completed"), hidden, T0 + 202_000)
+    told = tell(book, 202)
+    assert (told["job"][0]["steps_total"], told["job_info"][0]["state"]) == (7, "completed")
 
 
 # What is not believed.

@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 import subprocess
@@ -147,3 +148,70 @@ def test_a_process_that_is_hidden_is_not_taken_for_gone() -> None:
     process = SeenProcess.of(Hiding(), Sender(7, 1000), 7)
     assert process.is_alive() is True
     assert process.started_ms is None
+
+
+def test_a_job_that_cannot_reach_the_socket_leaves_files(
+    short_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattline_agents.job.inbox.LOOK_MS", 0)
+    found = JobSource(short_path / "job.sock", directory=tmp_path / "jobs")
+    try:
+        with Job("demo", directory=tmp_path / "jobs") as job:
+            job.step(tokens=7)
+        told = read_until(found, is_over)
+    finally:
+        found.close()
+    assert told["job"][-1]["tokens_trained_total"] == 7
+    assert told["job_info"][-1]["state"] == "completed"
+    assert list((tmp_path / "jobs").iterdir()) == [], "its last word was heard"
+
+
+def test_a_file_speaks_only_for_the_process_of_its_name(
+    short_path: Path, tmp_path: Path, said: list[str]
+) -> None:
+    found = JobSource(short_path / "job.sock", said.append, directory=tmp_path)
+    message = Message("42", "0" * 16, 0, now_ms(), "demo", counters={"steps_total": 3})
+    (tmp_path / f"{'1' * 16}.job.json").write_bytes(message.encode())
+    assert found.read(now_ms()) == {}
+    found.close()
+    assert said == ["jobs: refused: job: a file of another process's name"]
+
+
+@pytest.fixture
+def counted(short_path: Path, tmp_path: Path) -> Iterator[tuple[JobSource, Message]]:
+    """A source that knows one process of two, and what the other counted before it ended."""
+    found = JobSource(short_path / "job.sock", state=tmp_path / "jobs.json")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        own = Message("42", "0" * 16, os.getpid(), now_ms(), "demo", counters={"steps_total": 3})
+        gone = Message(
+            "42", "1" * 16, os.getpid(), now_ms(), "demo", state="left",
+            counters={"steps_total": 4},
+        )  # fmt: skip
+        client.sendto(own.encode(), str(found.path))
+        client.sendto(gone.encode(), str(found.path))
+        read_until(found, lambda rows: any(r["steps_total"] == 7 for r in rows.get("job", ())))
+    yield found, own
+    found.close()
+
+
+def test_an_agent_that_is_killed_loses_nothing(
+    counted: tuple[JobSource, Message], short_path: Path, tmp_path: Path
+) -> None:
+    # Killed: nothing of the first is closed, or written again.
+    second = JobSource(short_path / "second.sock", state=tmp_path / "jobs.json")
+    (row,) = second.read(now_ms())["job"]
+    second.close()
+    assert row["steps_total"] == 7
+
+
+def test_another_process_of_the_same_number_is_not_taken_for_the_old_one(
+    counted: tuple[JobSource, Message], short_path: Path, tmp_path: Path
+) -> None:
+    kept = json.loads((tmp_path / "jobs.json").read_text())
+    kept["jobs"][0]["members"]["0" * 16]["started"] -= 5_000
+    (tmp_path / "jobs.json").write_text(json.dumps(kept))
+    second = JobSource(short_path / "second.sock", state=tmp_path / "jobs.json")
+    told = second.read(now_ms())
+    second.close()
+    assert told["job_info"][0]["end_unix_ms"] is not None
+    assert told["job"][0]["steps_total"] == 7

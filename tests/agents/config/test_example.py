@@ -26,10 +26,10 @@ def test_the_example_is_right_in_every_key_it_offers(tmp_path: Path) -> None:
     assert settings.push == "https://collector.example:8600"
     assert settings.otlp is not None
     assert settings.influx is not None
-    assert {one.name: one.options for one in settings.sources if one.options} == {
-        "host": {"every": "5"}
-    }
-    assert len(settings.sources) == len(automatic_sources())
+    told = {one.name: one.options for one in settings.sources if one.options}
+    assert told.keys() == {"host", "serving"}
+    assert told["host"] == {"every": "5"}
+    assert len(settings.sources) == len(automatic_sources()) + 1
 
 
 def test_the_example_has_every_key_there_is() -> None:

@@ -5,6 +5,7 @@ import pytest
 from wattline_agents.config import (
     AUTOMATIC,
     AgentConfig,
+    AssignmentSettings,
     InfluxSettings,
     OtlpSettings,
     SourceChoice,
@@ -201,3 +202,40 @@ def test_a_file_from_another_system_is_read(tmp_path: Path) -> None:
     file.write_bytes(b'\xef\xbb\xbfnode = "n01"\r\n[push]\r\nuri = "x"\r\n')
     with pytest.raises(InputError, match=r"agent\.toml:3: push\.uri: no such key"):
         from_toml(file)
+
+
+def test_how_jobs_and_devices_are_joined_is_told_in_a_section_of_its_own(tmp_path: Path) -> None:
+    text = """
+[assignment]
+records = "/run/records"
+dcgm = "/run/mapping"
+numbers = "minor"
+shards_per_device = 64
+"""
+    assert from_toml(write(tmp_path, text)).assignment == AssignmentSettings(
+        records=Path("/run/records"),
+        dcgm=Path("/run/mapping"),
+        numbers="minor",
+        shards_per_device=64,
+    )
+    assert from_toml(write(tmp_path, "")).assignment == AssignmentSettings()
+    assert not from_toml(write(tmp_path, "[assignment]\nenabled = false")).assignment.enabled
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('numbers = "order"', "assignment.numbers: not auto, index or minor: 'order'"),
+        ("numbers = 3", "assignment.numbers: not text: '3'"),
+        ("shards_per_device = 0", "assignment.shards_per_device: not from 1 to 100000: 0"),
+        (
+            'record = "/x"',
+            "assignment.record: no such key in [assignment]; did you mean 'records'?",
+        ),
+        ('enabled = "yes"', "assignment.enabled: not true or false: 'yes'"),
+    ],
+)
+def test_a_mistake_in_it_is_named_by_its_line(tmp_path: Path, line: str, reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_toml(write(tmp_path, f"[assignment]\n{line}\n"))
+    assert str(caught.value) == f"{tmp_path}/agent.toml:2: {reason}"

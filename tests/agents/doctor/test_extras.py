@@ -19,7 +19,7 @@ def test_what_nobody_asks_for_need_not_be_installed(node: Any) -> None:
 
 
 def test_what_the_configuration_asks_for_must_be_installed(node: Any) -> None:
-    node.modules = set(BASE) | set(EXTRAS["influx"]) | {EXTRAS["otlp"][0]}
+    node.modules = set(BASE) | set(EXTRAS["influx"])
     settings = replace(
         BARE,
         sources=(SourceChoice("dcgm"),),
@@ -34,6 +34,6 @@ def test_what_the_configuration_asks_for_must_be_installed(node: Any) -> None:
 
 
 def test_a_base_that_is_incomplete_is_a_problem(node: Any) -> None:
-    node.modules = {"nanoarrow", "pynvml"}
+    node.modules = {"nanoarrow", "psutil"}
     finding = check(node.machine(), BARE)[0]
-    assert (finding.mark, finding.cure) == (Mark.PROBLEM, "pip install psutil")
+    assert (finding.mark, finding.cure) == (Mark.PROBLEM, "pip install nvidia-ml-py")

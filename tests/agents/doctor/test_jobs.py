@@ -15,7 +15,7 @@ SETTINGS = Settings(
 def test_a_place_that_can_be_made_is_ok(node: Any) -> None:
     node.write("/run/x")
     node.write("/sys/fs/cgroup/cgroup.controllers")
-    place, cgroups = check(node.machine(), SETTINGS)
+    place, cgroups = check(node.machine(), SETTINGS)[:2]
     assert (place.mark, place.what) == (
         Mark.OK,
         "jobs will be listened to at /run/wattline/job.sock",
@@ -58,10 +58,17 @@ def test_jobs_that_are_not_wanted_are_off(node: Any) -> None:
 def test_slurm_is_seen(node: Any) -> None:
     node.write("/etc/slurm/slurm.conf")
     node.write("/sys/fs/cgroup/cpu/tasks")
-    slurm, cgroups = check(node.machine(), SETTINGS)[1:]
+    slurm, cgroups = check(node.machine(), SETTINGS)[1:3]
     assert (slurm.mark, cgroups.what) == (Mark.OFF, "control groups v1")
     node.write("/run/slurmd.pid", "7")
     assert check(node.machine(), SETTINGS)[1].what == "Slurm runs here"
+
+
+def test_slurm_is_seen_by_its_steps_where_there_are_several_slurmd(node: Any) -> None:
+    node.write("/sys/fs/cgroup/system.slice/gpu00_slurmstepd.scope/x")
+    found = [finding.what for finding in check(node.machine(), SETTINGS)]
+    assert "Slurm runs here" in found
+    assert any(what.startswith("no records at /run/wattline-records") for what in found)
 
 
 def test_a_relative_place_starts_at_the_working_directory(node: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from wattline_agents.catalogue import PHASES
-from wattline_agents.job import Job
+from wattline_agents.job import Job, ModelFacts
 from wattline_agents.job.job import Kind, Phase
 from wattline_agents.job.listener import Listener
 from wattline_agents.job.message import KINDS, Message
@@ -181,6 +181,12 @@ def test_an_agent_that_is_restarted_learns_the_totals(
     [
         lambda job: job.tokens(-1),
         lambda job: job.step(-1),
+        lambda job: job.step(tokens=-1),
+        lambda job: job.step(number=-1),
+        lambda job: job.resumed(-1),
+        lambda job: job.spent("step", -1.0),
+        lambda job: job.spent("lunch", 1.0),
+        lambda job: job.turn_to("lunch"),
         lambda job: job.phase("lunch").__enter__(),
     ],
 )
@@ -359,3 +365,223 @@ def test_counting_leaves_the_environment_as_it_was() -> None:
     with Job("demo"):
         assert json.dumps(dict(os.environ)) != json.dumps(before), "its children know its key"
     assert dict(os.environ) == before
+
+
+def test_a_step_counts_everything_at_once(listener: Listener) -> None:
+    with Job("demo", kind="training", run="r1") as job:
+        job.resumed(100)
+        for _ in range(3):
+            job.step(tokens=512, samples=4)
+        job.saved()
+        job.step(tokens=512, samples=4, number=104)
+    last = messages(listener, ended)[-1]
+    assert last.counters == {
+        "steps_total": 4,
+        "tokens_trained_total": 2048,
+        "samples_total": 16,
+        "checkpoints_total": 1,
+    }
+    assert last.gauges == {"step": 104, "step_resumed": 100, "step_saved": 103}
+    assert last.run == "r1"
+
+
+def test_several_things_are_counted_outside_of_a_step(listener: Listener) -> None:
+    with Job("demo") as job:
+        job.count(tokens=5, samples=2, flops=7.0)
+        job.count(tokens=5, steps=2)
+        job.requests(4, failed=1, good=3)
+    last = messages(listener, ended)[-1]
+    assert last.counters == {
+        "tokens_trained_total": 10,
+        "samples_total": 2,
+        "flops_total": 7.0,
+        "steps_total": 2,
+        "requests_total": 4,
+        "requests_failed_total": 1,
+        "requests_good_total": 3,
+    }
+
+
+def test_a_run_that_goes_back_counts_everything_and_says_so(listener: Listener) -> None:
+    with Job("demo") as job:
+        for _ in range(5):
+            job.step(tokens=10)
+        job.resumed(2)
+        job.step(tokens=10)
+    last = messages(listener, ended)[-1]
+    assert last.counters == {"steps_total": 6, "tokens_trained_total": 60}
+    assert last.gauges == {"step": 3, "step_resumed": 2}
+
+
+@pytest.mark.parametrize("variable", ["RANK", "SLURM_PROCID"])
+def test_what_the_job_does_once_counts_on_its_first_rank(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "3")
+    with Job("demo") as job:
+        job.step(tokens=10)
+        job.saved()
+    last = messages(listener, ended)[-1]
+    assert last.counters == {"tokens_trained_total": 10}
+    assert last.gauges == {"step": 1, "step_saved": 1}
+
+
+def test_operations_follow_from_the_models_facts(listener: Listener) -> None:
+    facts = ModelFacts(name="tiny \x1b[31m", parameters=1_000)
+    with Job("demo", model=facts) as job:
+        job.step(tokens=10)
+        job.tokens(prompt=5, prompt_cached=2, generated=4)
+    last = messages(listener, ended)[-1]
+    assert last.counters["flops_total"] == 10 * 6_000 + 7 * 2_000
+    assert last.model is not None
+    assert last.model["model"] == "tiny  [31m"
+    assert (last.model["formula"], last.model["flops_per_token"]) == ("6n", 6_000.0)
+
+
+def test_operations_that_are_counted_are_not_computed(listener: Listener) -> None:
+    with Job("demo", model=ModelFacts(parameters=1_000)) as job:
+        job.flops(5.0)
+        job.step(tokens=10)
+    assert messages(listener, ended)[-1].counters["flops_total"] == 5.0
+
+
+def test_operations_never_fall_when_somebody_begins_to_count_them(listener: Listener) -> None:
+    with Job("demo", model=ModelFacts(parameters=1_000)) as job:
+        job.step(tokens=10)
+        job.flops(5.0)
+    assert messages(listener, ended)[-1].counters["flops_total"] == 60_005.0
+
+
+def test_a_model_may_be_declared_later_and_not_changed(listener: Listener) -> None:
+    with Job("demo") as job:
+        job.model = ModelFacts(parameters=1_000)
+        job.model = ModelFacts(parameters=1_000)
+        with pytest.raises(ValueError, match="another was declared"):
+            job.model = ModelFacts(parameters=2_000)
+        assert job.model == ModelFacts(parameters=1_000)
+
+
+def test_a_callback_turns_from_phase_to_phase(listener: Listener) -> None:
+    start = time.monotonic()
+    with Job("demo") as job:
+        job.turn_to("data_wait")
+        time.sleep(0.02)
+        job.turn_to("step")
+        with job.phase("eval"):
+            time.sleep(0.02)
+        job.turn_to(None)
+        job.spent("restore", 3.0)
+    passed = time.monotonic() - start
+    counters = messages(listener, ended)[-1].counters
+    assert counters["phase_data_wait_seconds_total"] >= 0.02
+    assert counters["phase_eval_seconds_total"] >= 0.02
+    assert counters["phase_step_seconds_total"] < passed
+    assert counters["phase_restore_seconds_total"] == 3.0
+    assert sum(counters.values()) - 3.0 <= passed
+
+
+def test_threads_that_are_in_no_phase_are_not_remembered() -> None:
+    with Job("demo") as job:
+
+        def work() -> None:
+            with job.phase("step"):
+                pass
+            job.turn_to("eval")
+            job.turn_to(None)
+
+        for _ in range(20):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+        assert job._phases._threads == {}
+
+
+def test_a_signal_may_count_while_the_job_counts(listener: Listener) -> None:
+    import signal
+
+    with Job("demo") as job:
+        before = signal.signal(signal.SIGUSR1, lambda number, frame: job.saved(7))
+        try:
+            with job._lock:
+                signal.raise_signal(signal.SIGUSR1)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+    assert messages(listener, ended)[-1].gauges == {"step_saved": 7}
+
+
+def test_a_job_sent_to_another_process_joins_it_there(listener: Listener) -> None:
+    import pickle
+
+    with Job("demo", run="r1", devices=[0]) as job:
+        job.step(tokens=5)
+        with pickle.loads(pickle.dumps(job)) as other:
+            other.step(tokens=7)
+    found = messages(listener, lambda found: sum(m.state != "running" for m in found) == 2)
+    ends = [m for m in found if m.state != "running"]
+    assert {m.job for m in ends} == {job.key}
+    assert {m.run for m in ends} == {"r1"}
+    assert sorted(m.counters["tokens_trained_total"] for m in ends) == [5, 7]
+
+
+def test_without_threads_to_be_had_the_job_runs_uncounted(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with Job("demo") as job:
+        job.step(tokens=5)
+    assert listener.take() == []
+
+
+def test_a_name_of_a_megabyte_is_cut(listener: Listener) -> None:
+    with Job("x" * 1_000_000, run="y" * 1_000_000, project="z" * 1_000_000):
+        pass
+    last = messages(listener, ended)[-1]
+    assert (len(last.name), len(last.run or ""), len(last.project or "")) == (128, 128, 128)
+
+
+def test_where_no_socket_is_reached_a_file_is_replaced(tmp_path: Path) -> None:
+    with Job("demo", directory=tmp_path) as job:
+        job.step(tokens=5)
+    (file,) = tmp_path.iterdir()
+    last = Message.decode(file.read_bytes())
+    assert file.name == f"{last.member}.job.json"
+    assert (last.state, last.counters["tokens_trained_total"]) == ("completed", 5)
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_the_environment_says_where_files_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATTLINE_JOB_DIRECTORY", str(tmp_path))
+    with Job("demo") as job:
+        job.step()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_directory_that_is_not_there_holds_nothing_up(tmp_path: Path) -> None:
+    with Job("demo", directory=tmp_path / "none") as job:
+        job.step()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_only_jobs_need_is_no_part_of_an_agent() -> None:
+    run(
+        """
+import sys
+import wattline_agents.assignment.process
+import wattline_agents.job
+loaded = {"job", "model", "channel", "phases", "inbox"}
+assert not {f"wattline_agents.job.{name}" for name in loaded} & sys.modules.keys()
+assert wattline_agents.job.Job.__name__ == "Job"
+assert wattline_agents.job.mfu(1.0, 2.0, 4.0) == 0.5
+try:
+    wattline_agents.job.Lunch
+except AttributeError as error:
+    assert "no attribute 'Lunch'" in str(error)
+else:
+    raise AssertionError
+"""
+    )

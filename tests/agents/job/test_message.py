@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from wattline_agents.catalogue import JOB
+from wattline_agents.catalogue import JOB, JOB_MODEL
 from wattline_agents.errors import WireError
 from wattline_agents.job.message import MOST_BYTES, MOST_DEVICES, Message
 
@@ -18,6 +18,9 @@ MESSAGE = Message(
     project="p1",
     devices=("GPU-1", "0"),
     counters={"tokens_trained_total": 5, "flops_total": 1.5, "phase_step_seconds_total": 2.0},
+    run="r1",
+    gauges={"step": 7, "step_resumed": 3, "step_saved": 5},
+    model={"model": "m", "parameters": 9, "flops_per_token": 54.0, "formula": "6n"},
 )
 
 
@@ -29,23 +32,42 @@ def test_the_largest_message_fits_in_a_datagram() -> None:
     counters = {
         metric.column: 10**15 if metric.type == "int64" else 123456789.123456789e9
         for metric in JOB.metrics
+        if metric.kind == "counter"
     }
+    model = {
+        field.column: "\U00020000" * 128 if field.type == "string" else 123456789.123456789e9
+        for field in JOB_MODEL.fields[2:]
+    } | {name: 10**15 for name in ("parameters", "parameters_active", "layers", "heads")}
+    model |= {"head_dimension": 10**15, "sequence_length": 10**15}
     large = replace(
         MESSAGE,
         job="j" * 128,
-        name="n" * 128,
-        project="p" * 128,
+        name="\U00020000" * 128,
+        project="\U00020000" * 128,
+        run="\U00020000" * 128,
         devices=tuple(f"GPU-{number:036d}" for number in range(MOST_DEVICES)),
         counters=counters,
+        gauges={"step": 2**62, "step_resumed": 2**62, "step_saved": 2**62},
+        model=model,
     )
     assert len(large.encode()) <= MOST_BYTES
     assert Message.decode(large.encode()) == large
 
 
+def test_a_message_of_the_first_version_is_still_understood() -> None:
+    document = json.loads(MESSAGE.encode())
+    for later in ("run", "gauges", "model"):
+        del document[later]
+    old = Message.decode(json.dumps(document | {"v": 1}).encode())
+    assert old == replace(MESSAGE, run=None, gauges={}, model=None)
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"v": 2}, "not version 1"),
+        ({"v": 3}, "not version 2 or before"),
+        ({"v": True}, "not version 2 or before"),
+        ({"v": 1}, "no field 'gauges'"),
         ({"extra": 1}, "no field 'extra'"),
         ({"job": "a b"}, "job.job: 'a b' is not a name"),
         ({"job": "../../etc"}, "is not a name"),
@@ -78,6 +100,18 @@ def test_the_largest_message_fits_in_a_datagram() -> None:
         ({"counters": {"steps_total": 10**30}}, "job.counters.steps_total: too large"),
         ({"counters": {"flops_total": float("inf")}}, "job.counters.flops_total: too large"),
         ({"counters": {"flops_total": float("nan")}}, "job.counters.flops_total: too large"),
+        ({"counters": {"step": 7}}, "job.counters: no counter 'step'"),
+        ({"run": "a\nb"}, "job.run: has characters that cannot be printed"),
+        ({"run": "x" * 1_000_000}, "a datagram of more than"),
+        ({"gauges": []}, "job.gauges: not an object"),
+        ({"gauges": {"steps_total": 1}}, "job.gauges: no gauge 'steps_total'"),
+        ({"gauges": {"step": -1}}, "job.gauges.step: negative"),
+        ({"gauges": {"step": 1.5}}, "job.gauges.step: negative, or part"),
+        ({"model": []}, "job.model: not an object"),
+        ({"model": {"colour": "red"}}, "job.model: no column 'colour'"),
+        ({"model": {"model": "<b>\x1b[2J"}}, "job.model.model: has characters"),
+        ({"model": {"parameters": 10**30}}, "job.model.parameters: too large"),
+        ({"model": {"parameters": "many"}}, "job.model.parameters: not a number"),
     ],
 )
 def test_a_hostile_field_is_refused_in_one_printable_line(
