@@ -2,6 +2,9 @@
 
 A store has two tokens: one that may send batches, and one that may read. Neither may do what the
 other may. What names no right is closed; the routes that are open say so by name.
+
+A job is seen by its owner, by whoever leads its project, and by staff. The read token is staff's;
+on the store's own machine the system says who asks.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import pwd
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +40,54 @@ class Verdict(StrEnum):
     GRANTED = "granted"
     UNKNOWN = "unknown"  # no token, or none of ours: HTTP 401
     FORBIDDEN = "forbidden"  # one of ours, and without this right: HTTP 403
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks.
+
+    Attributes:
+        name: The account they are logged in with; null: nobody known.
+        staff: Whether they may see everybody's jobs.
+        projects: Projects they lead, whose jobs they may see.
+    """
+
+    name: str | None = None
+    staff: bool = False
+    projects: frozenset[str] = frozenset()
+
+
+STAFF = Viewer(staff=True)
+"""Whoever holds a store's read token, for as long as tokens are not people's own."""
+
+
+def may_see_job(viewer: Viewer, job_user: str | None, project: str | None = None) -> bool:
+    """Whether someone may see a job: the one check on every path to a single job.
+
+    Args:
+        viewer: Who looks.
+        job_user: The job's owner; null: not known, and then it is nobody's.
+        project: What it runs under.
+    """
+    if viewer.staff:
+        return True
+    if viewer.name and job_user and viewer.name == job_user:
+        return True
+    return project is not None and project in viewer.projects
+
+
+def viewer_of_store(store: Path) -> Viewer:
+    """Who runs this process, as far as the store is concerned: root and its owner are staff."""
+    user = os.geteuid()
+    try:
+        owner = store.stat().st_uid
+    except OSError:
+        owner = None  # whatever is read of it next says what is wrong
+    try:
+        name = pwd.getpwuid(user).pw_name
+    except KeyError:
+        name = None  # a number without a name, as in a container, owns no job by name
+    return Viewer(name=name, staff=user in (0, owner))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

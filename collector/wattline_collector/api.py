@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 from wattline_agents.errors import InputError, UsageError, WattlineError, WireError
 from wattline_agents.wire import CONTENT_TYPE, MAX_BODY_BYTES, PATH, Header, table_named
 from wattline_collector import __version__, health
-from wattline_collector.access import Access, Right, Verdict
+from wattline_collector.access import STAFF, Access, Right, Verdict
 from wattline_collector.kpi.figure import Period
 from wattline_collector.receive.intake import Batch
 from wattline_collector.service import Busy, Service
@@ -63,6 +63,7 @@ def application(service: Service, access: Access) -> Starlette:
         _route("/v1/overview", pages.overview, access, Right.READ),
         _route("/v1/kpis", pages.kpis, access, Right.READ),
         _route("/v1/explain/{id}", pages.explain, access, Right.READ),
+        _route("/v1/jobs/{key:path}", pages.job, access, Right.READ),
         _route("/metrics", pages.metrics, access, Right.READ),
     ]
     handlers = {HTTPException: _http_error, Exception: _unforeseen}
@@ -277,6 +278,33 @@ class _Pages:
             return _answer(await run_in_threadpool(compute))
         except UsageError as error:
             return _error(404, str(error))
+
+    async def job(self, request: Request) -> Response:
+        period = period_of(request, datetime.now(UTC))
+        now_ms = self._service.store.clock.unix_ms()
+
+        def compute() -> bytes:
+            from wattline_collector.efficiency.answer import answered
+            from wattline_collector.efficiency.gather import Question
+
+            # Whoever holds the read token is staff, for as long as tokens are not people's own.
+            question = Question(
+                id=request.path_params["key"],
+                viewer=STAFF,
+                now_ms=now_ms,
+                system=request.query_params.get("system"),
+                period=period,
+            )
+            return _json(answered(self._service.store.path, question, self._service.store))
+
+        from wattline_collector.efficiency.find import NotThere, Several
+
+        try:
+            return _answer(await run_in_threadpool(compute))
+        except NotThere as error:
+            return _error(404, str(error))
+        except Several as error:
+            return _error(409, str(error))
 
     async def metrics(self, _: Request) -> Response:
         text = health.exposition(self._service)

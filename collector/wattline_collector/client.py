@@ -91,6 +91,17 @@ class Collector:
         """What a KPI is."""
         return self._object(f"/v1/explain/{quote(id, safe='')}")
 
+    def job(
+        self,
+        id: str,
+        system: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Mapping[str, Any]:
+        """One job, in a period or in all its time: what it used and made, and advice."""
+        query = [] if system is None else [("system", system)]
+        return self._object(f"/v1/jobs/{quote(id, safe='')}", query + _period(start, end))
+
     def _object(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
         answer = self._get(path, query)
         if not isinstance(answer, dict):

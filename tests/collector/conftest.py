@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -220,3 +224,82 @@ def serve(open_store: Callable[..., Store], tmp_path: Path) -> Iterator[Callable
         yield serve
         for service in started:
             runner.run(service.stop())
+
+
+class Portal:
+    """A real HTTP server that answers a list."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self.body = b"[]"
+        self.status = 200
+        self.fields: dict[str, str] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        # Called in place of the usual answer, with what writes to the socket.
+        self.instead: Callable[[Callable[[bytes], object]], None] | None = None
+        portal = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                portal.asked.append((self.path, dict(self.headers)))
+                if portal.instead is not None:
+                    portal.instead(self.wfile.write)
+                    return
+                self.send_response(portal.status)
+                for name, value in portal.fields.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(portal.body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        scheme = "http"
+        if context is not None:
+            scheme = "https"
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            # A client that does not trust us hangs up; that is its right, and no traceback's.
+            self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        self.url = f"{scheme}://localhost:{self._server.server_address[1]}/projects"
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def answers(self, *projects: dict[str, Any]) -> None:
+        """What it says from now on."""
+        self.body = json.dumps(projects).encode()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    server = Portal()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for localhost and its key; needs marker `openssl`."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    return certificate, key
+
+
+@pytest.fixture
+def tls_portal(certificate: tuple[Path, Path]) -> Iterator[Portal]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server = Portal(context)
+    yield server
+    server.close()

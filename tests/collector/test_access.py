@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from wattline_agents.errors import UsageError
-from wattline_collector.access import Access, Right, Verdict, read_token, store_tokens
+from wattline_collector.access import (
+    STAFF,
+    Access,
+    Right,
+    Verdict,
+    Viewer,
+    may_see_job,
+    read_token,
+    store_tokens,
+    viewer_of_store,
+)
 
 TOKENS = {Right.READ: "read-" + "r" * 30, Right.WRITE: "write-" + "w" * 30}
 
@@ -74,3 +85,50 @@ def test_what_can_be_guessed_is_no_token(tmp_path: Path, text: str) -> None:
 def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nix: cannot be read: No such file"):
         read_token(tmp_path / "nix")
+
+
+# Jobs
+
+
+@pytest.mark.parametrize(
+    ("viewer", "user", "project", "may"),
+    [
+        (Viewer(), "anna", "p", False),
+        (Viewer(), None, None, False),
+        (Viewer(""), "", "", False),
+        (Viewer(None), None, "p", False),
+        (Viewer("anna"), "anna", None, True),
+        (Viewer("anna"), "Anna", None, False),
+        (Viewer("anna"), None, "p", False),
+        (Viewer("ben"), "anna", "p", False),
+        (Viewer("ben", projects=frozenset({"p"})), "anna", "p", True),
+        (Viewer("ben", projects=frozenset({"p"})), "anna", None, False),
+        (STAFF, "anna", "p", True),
+        (STAFF, None, None, True),
+    ],
+)
+def test_a_job_is_its_owners_its_leads_and_staffs(
+    viewer: Viewer, user: str | None, project: str | None, may: bool
+) -> None:
+    assert may_see_job(viewer, user, project) is may
+
+
+@pytest.mark.parametrize(("number", "staff"), [(0, True), (4711, True), (4712, False)])
+def test_root_and_the_stores_owner_are_staff(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, staff: bool
+) -> None:
+    class Status:
+        st_uid = 4711
+
+    monkeypatch.setattr(os, "geteuid", lambda: number)
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: Status)
+    viewer = viewer_of_store(tmp_path)
+    assert viewer.staff is staff
+    assert viewer.name == ("root" if number == 0 else None)
+
+
+def test_of_a_store_that_is_not_there_nobody_is_the_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert viewer_of_store(tmp_path / "none") == Viewer(name=None)

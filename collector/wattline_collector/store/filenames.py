@@ -9,6 +9,8 @@ STORE/
   corrupt/                log records that failed their checksum, set aside
   refused/                a few of the batches that were refused, for the curious
   tokens/read  tokens/write                who may read, who may send
+  registers/projects.parquet               what people declared; readable by the owner alone
+  rules.toml              the site's rules of advice and its prices, written by people
   ledger/                 the books; made again from raw/ at any time
 """
 
@@ -30,6 +32,8 @@ REFUSED_DIR = "refused"
 TOKENS_DIR = "tokens"
 TOKEN_READ = "read"
 TOKEN_WRITE = "write"
+REGISTERS_DIR = "registers"
+RULES = "rules.toml"
 LEDGER_DIR = "ledger"
 
 

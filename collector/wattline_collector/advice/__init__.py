@@ -1,0 +1,1 @@
+"""What a job's owner could change, said by rules that are data."""

@@ -1,0 +1,1 @@
+"""One job: what it asked for, what it got, and what it made of it."""

@@ -1,0 +1,1 @@
+"""One job on the terminal: layout only, nothing is computed here."""
