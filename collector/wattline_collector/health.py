@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 from wattline_collector import __version__
+from wattline_collector.follow import TellsMore
 from wattline_collector.service import Service
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,7 +25,36 @@ def exposition(service: Service) -> str:
             f"# TYPE {_PREFIX}{name} {kind}",
             f"{_PREFIX}{name} {value}",
         ]
+    lines += _followed(service)
     return "\n".join(lines) + "\n"
+
+
+def _followed(service: Service) -> Iterator[str]:
+    """How following others goes, by what is followed."""
+    now_ms = service.store.clock.unix_ms()
+    families: list[tuple[str, str, list[tuple[str, float]]]] = [
+        ("follow_answers_total", "Times it answered.", []),
+        ("follow_errors_total", "Times it could not be asked, or what it said was no answer.", []),
+        ("follow_refused_total", "Batches made of its answers that the store did not take.", []),
+        ("follow_age_seconds", "How old its newest answer is.", []),
+    ]
+    for one in service.followed:
+        age = (now_ms - one.answered_ms) / 1000 if one.answered_ms else None
+        for family, value in zip(families, (one.asked, one.errors, one.refused, age), strict=True):
+            if value is not None:
+                family[2].append((one.follower.name, value))
+    for name, help, values in families:
+        if values:
+            yield f"# HELP {_PREFIX}{name} {help}"
+            yield f"# TYPE {_PREFIX}{name} {'counter' if name.endswith('_total') else 'gauge'}"
+            yield from (f'{_PREFIX}{name}{{of="{of}"}} {value}' for of, value in values)
+    for one in service.followed:
+        if isinstance(one.follower, TellsMore):
+            for name, help, value in one.follower.metrics():
+                full = f"{_PREFIX}{one.follower.name}_{name}"
+                yield f"# HELP {full} {help}"
+                yield f"# TYPE {full} {'counter' if name.endswith('_total') else 'gauge'}"
+                yield f"{full} {value}"
 
 
 def _values(service: Service) -> Iterator[tuple[str, str, float]]:

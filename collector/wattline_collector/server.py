@@ -6,7 +6,7 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 
@@ -14,6 +14,7 @@ from wattline_agents.errors import UsageError
 from wattline_collector.access import Access
 from wattline_collector.api import application
 from wattline_collector.config import Settings
+from wattline_collector.follow import Follower
 from wattline_collector.service import Service, say_to_stderr
 from wattline_collector.store.store import Store
 
@@ -49,13 +50,13 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, followers: Sequence[Follower] = ()) -> int:
     """Run a collector until it is told to end; returns the exit code."""
     with _ends_well(), contextlib.closing(_listen(settings.host, settings.port)) as listener:
         store = Store.open(settings.store, write=True)
         try:
             access = Access.of_store(settings.store)
-            service = Service(store, settings)
+            service = Service(store, settings, followers=followers)
             service.prepare()
             url = _url(settings.host, listener.getsockname()[1])
 

@@ -4,7 +4,7 @@ Threads. Requests are handled by the event loop. Batches queue there and are tak
 thread, a group at a time: checked, appended, committed; then every request of the group is
 answered. While one group is being written the next one gathers, so that under load each fsync
 serves all that came since the last. Sealing and booking each have a thread of their own; the store
-says how they share it.
+says how they share it. Each follower is asked on a thread that nobody waits for at the end.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from wattline_agents.errors import WattlineError, WireError
 from wattline_collector.config import Settings
+from wattline_collector.follow import Followed, Follower, ReadsStore, on_thread
 from wattline_collector.receive.intake import Batch, Intake
 from wattline_collector.store.latest import Latest
 from wattline_collector.store.log import NotDurable
@@ -96,13 +97,20 @@ class _Queue:
 class Service:
     """A collector at work on one store."""
 
-    def __init__(self, store: Store, settings: Settings, say: Say = say_to_stderr) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        say: Say = say_to_stderr,
+        followers: Sequence[Follower] = (),
+    ) -> None:
         """Serve a store that is open for writing; `start` begins."""
         self.store = store
         self.settings = settings
         self.latest = Latest(store.clock)
         self.intake = Intake(store, self.latest)
         self.counters = Counters()
+        self.followed = [Followed(follower) for follower in followers]
         self._say = say
         self._complaints: dict[str, str] = {}
         self._queue = _Queue()
@@ -118,11 +126,15 @@ class Service:
         for problem in self.store.problems:
             self._say(f"collector: {problem}")
         self.latest.fill(self.store)
+        for followed in self.followed:
+            if isinstance(followed.follower, ReadsStore):
+                followed.follower.reads(self.store)
 
     async def start(self) -> None:
         """Begin."""
         loops = (self._commit_loop, self._seal_loop, self._book_loop, self._digest_loop)
         self._tasks = [asyncio.create_task(loop()) for loop in loops]
+        self._tasks += [asyncio.create_task(self._follow_loop(one)) for one in self.followed]
 
     async def stop(self) -> None:
         """End: what was answered is durable, and the log stays for the next start.
@@ -302,6 +314,43 @@ class Service:
         loop = asyncio.get_running_loop()
         while not await self._sleep(_DIGEST_SECONDS):
             await loop.run_in_executor(self._sealer, self.latest.digest)
+
+    # Following
+
+    async def _follow_loop(self, followed: Followed) -> None:
+        follower = followed.follower
+        ending = asyncio.create_task(self._ending.wait())
+        while not self._ending.is_set():
+            asking = asyncio.create_task(on_thread(follower.ask, f"ask {follower.name}"))
+            await asyncio.wait((asking, ending), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                asking.cancel()
+                break
+            error = asking.exception()
+            if error is None:
+                followed.asked += 1
+                followed.answered_ms = self.store.clock.unix_ms()
+                self._complaints.pop(f"asking {follower.name}", None)
+                for batch in asking.result():
+                    await self._bring_in(batch, followed)
+            elif isinstance(error, Exception):
+                followed.errors += 1
+                self._complain(f"asking {follower.name}", error)
+            await self._sleep(follower.every_seconds)
+        await ending
+
+    async def _bring_in(self, batch: Batch, followed: Followed) -> None:
+        """Submit a batch until it is durable; one that is none of its table is counted."""
+        while not self._ending.is_set():
+            try:
+                await self.submit(batch)
+            except WireError as error:
+                followed.refused += 1
+                self._complain(f"taking in rows of {followed.follower.name}", error)
+            except (Busy, NotDurable):
+                await self._sleep(1.0)
+                continue
+            return
 
     async def _sleep(self, seconds: float) -> bool:
         """Wait; returns early, and true, when the service ends."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
+
+if TYPE_CHECKING:
+    from wattline_collector.follow import Follower
 
 _DESCRIPTION = """\
 Takes in what agents send, keeps it in a directory, books it to the ledger, and answers for pages,
@@ -18,6 +22,9 @@ and readable by their owner alone.
 Examples:
   wattline collector --store /var/lib/wattline
   wattline collector --store ./store --listen 0.0.0.0:8600
+  wattline collector --store ./store --projects-url https://portal.example/projects
+  wattline collector --store ./store --slurm --slurm-system jupiter
+  wattline collector --store ./store --kubernetes in-cluster --kubernetes-system ai-cluster
   curl -H "Authorization: Bearer $(cat ./store/tokens/read)" http://127.0.0.1:8600/v1/latest
 """
 
@@ -53,6 +60,73 @@ def _configure(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="how old readings must be to be booked (%(default)g)",
     )
+    slurm = parser.add_argument_group("jobs and nodes, asked for at Slurm")
+    slurm.add_argument(
+        "--slurm", action="store_true", help="ask by the commands sacct, scontrol and sacctmgr"
+    )
+    slurm.add_argument(
+        "--slurm-rest", metavar="URL", help="ask slurmrestd at http(s)://HOST:PORT or unix:/PATH"
+    )
+    slurm.add_argument(
+        "--slurm-token-file", type=Path, metavar="FILE", help="holds slurmrestd's token"
+    )
+    slurm.add_argument(
+        "--slurm-user", metavar="NAME", help="whose token it is, if it does not say so itself"
+    )
+    slurm.add_argument(
+        "--slurm-system", type=_system, metavar="NAME",
+        help="the system its nodes belong to, as their agents call it",
+    )  # fmt: skip
+    slurm.add_argument(
+        "--slurm-every",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how often it is asked (%(default)g)",
+    )
+    kubernetes = parser.add_argument_group("pods and nodes, asked for at Kubernetes")
+    kubernetes.add_argument(
+        "--kubernetes",
+        metavar="URL",
+        help="the API server's address, or in-cluster from inside of a pod",
+    )
+    kubernetes.add_argument(
+        "--kubernetes-token-file", type=Path, metavar="FILE", help="holds a token to send along"
+    )
+    kubernetes.add_argument(
+        "--kubernetes-ca-file",
+        type=Path,
+        metavar="FILE",
+        help="certificates to trust, if not the system's",
+    )
+    kubernetes.add_argument(
+        "--kubernetes-system", type=_system, metavar="NAME",
+        help="the system its nodes belong to, as their agents call it",
+    )  # fmt: skip
+    kubernetes.add_argument(
+        "--kubernetes-project-label",
+        default="project",
+        metavar="LABEL",
+        help="the label that names a pod's project (%(default)s)",
+    )
+    projects = parser.add_argument_group("projects, asked for at a program of the site")
+    projects.add_argument("--projects-url", metavar="URL", help="answers a JSON list of projects")
+    projects.add_argument(
+        "--projects-token-file", type=Path, metavar="FILE", help="holds a token to send along"
+    )
+    projects.add_argument(
+        "--projects-every",
+        type=_seconds,
+        default=3600.0,
+        metavar="SECONDS",
+        help="how often it is asked (%(default)g)",
+    )
+
+
+def _system(text: str) -> str:
+    from wattline_collector.imports.format import plain_name
+
+    return plain_name(text)
 
 
 def _seconds(text: str) -> float:
@@ -77,8 +151,81 @@ def _run(arguments: Namespace) -> int:
             book_every_seconds=arguments.book_every,
             seal_every_seconds=arguments.seal_every,
             settle_seconds=arguments.settle,
-        )
+        ),
+        _followers(arguments),
     )
+
+
+def _slurm(arguments: Namespace) -> Follower:
+    import os
+
+    from wattline_agents.clock import SystemClock
+    from wattline_collector.jobs import commands, rest
+    from wattline_collector.jobs.asking import Scheduler
+    from wattline_collector.jobs.follow import SlurmFollower
+
+    if arguments.slurm and arguments.slurm_rest is not None:
+        raise UsageError("--slurm and --slurm-rest are two ways to ask one Slurm: choose one")
+    if arguments.slurm_system is None:
+        raise UsageError("--slurm-system NAME is needed: which system do Slurm's nodes belong to?")
+    if arguments.slurm_every < 5:
+        raise UsageError("--slurm-every: at least 5 seconds, for Slurm's sake")
+    scheduler: Scheduler
+    if arguments.slurm:
+        commands.check(os.environ)
+        scheduler = commands.Commands(dict(os.environ))
+    else:
+        place = rest.Place(arguments.slurm_rest, arguments.slurm_token_file, arguments.slurm_user)
+        place.check()
+        scheduler = rest.Rest(place.get)
+    return SlurmFollower(
+        scheduler, arguments.slurm_system, SystemClock(), pause_seconds=arguments.slurm_every
+    )
+
+
+def _kubernetes(arguments: Namespace) -> Follower:
+    from wattline_agents.clock import SystemClock
+    from wattline_collector.jobs import kube_api
+    from wattline_collector.jobs.kube_pods import Settings
+    from wattline_collector.jobs.kubernetes import KubernetesFollower
+
+    if arguments.kubernetes_system is None:
+        raise UsageError("--kubernetes-system NAME is needed: which system do its nodes belong to?")
+    place = kube_api.place_of(
+        arguments.kubernetes, arguments.kubernetes_token_file, arguments.kubernetes_ca_file
+    )
+    return KubernetesFollower(
+        kube_api.fetch_from(place),
+        arguments.kubernetes_system,
+        SystemClock(),
+        Settings(arguments.kubernetes_project_label),
+    )
+
+
+def _followers(arguments: Namespace) -> list[Follower]:
+    """What is asked again and again beside the requests."""
+    from wattline_agents.clock import SystemClock
+    from wattline_collector.service import say_to_stderr
+
+    followers: list[Follower] = []
+    if arguments.slurm or arguments.slurm_rest is not None:
+        followers.append(_slurm(arguments))
+    if arguments.kubernetes is not None:
+        followers.append(_kubernetes(arguments))
+    if arguments.projects_url is not None:
+        from wattline_collector.fetch import Place
+        from wattline_collector.registers.hook import LEAST_SECONDS, ProjectsFollower
+
+        place = Place(arguments.projects_url, arguments.projects_token_file)
+        place.check("--projects-url", "--projects-token-file")
+        if arguments.projects_every < LEAST_SECONDS:
+            raise UsageError(f"--projects-every: at least {LEAST_SECONDS:g} seconds")
+        followers.append(
+            ProjectsFollower(
+                arguments.store, place, arguments.projects_every, SystemClock(), say_to_stderr
+            )
+        )
+    return followers
 
 
 COMMAND = Command(

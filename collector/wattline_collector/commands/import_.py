@@ -6,19 +6,24 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from contextlib import closing
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.command import Command
+from wattline_agents.errors import UsageError
 from wattline_collector.default_store import HELP, default_store
+
+if TYPE_CHECKING:
+    from wattline_collector.imports.format import Direct
 
 DESCRIPTION = """\
 Brings recorded data into a store, the way live data goes: checked, kept, booked, computed.
 A recording becomes a system of its own, so recordings and live systems do not mix. Importing the
-same one again changes nothing.
+same one again changes nothing. Registers (projects, outages, activities, meters) go beside it;
+--template prints one to fill in.
 
 Malformed lines are counted, named and left out; where they are more than one in a hundred,
-nothing is imported.
+nothing is imported. Of jobs' accounting whatever is whole is kept, and it may join a live system.
 
 examples:
   wattline import mlperf-training gpt3.power.tar.gz --log gpt3.mllog.txt.gz --store store
@@ -26,6 +31,18 @@ examples:
   wattline import nvidia-smi gpus.csv --zone Europe/Berlin --store store
   wattline import rocm-smi cards.json --store store
   wattline import prometheus-text pages/ --store store
+  wattline import slurm-sacct jobs.txt --zone Europe/Berlin --store store
+  wattline import slurm-json squeue.json --store store
+  wattline import jobs-csv jobs.csv --zone America/Denver --store store
+  wattline import slurm-json jobs.json --store store
+  wattline import jobs-csv jobs.csv --store store
+  wattline import kubernetes-json cluster.json --store store
+  wattline import --template projects -o projects.csv
+  wattline import projects-csv projects.csv --store store
+  wattline import projects-http https://portal.example/projects --store store
+  wattline import outages-csv outages.csv --zone Europe/Berlin --store store
+  wattline import activities-csv activities.csv --store store
+  wattline import meters-csv meters.csv --store store
   wattline kpi S10 S12 P02 --store store"""
 
 
@@ -68,7 +85,14 @@ def configure(parser: ArgumentParser) -> None:
     """One subcommand per format."""
     from wattline_collector.imports.registry import FORMATS
 
-    kinds = parser.add_subparsers(dest="format", metavar="FORMAT", required=True, title="formats")
+    parser.add_argument(
+        "--template", metavar="REGISTER",
+        help="print a CSV to fill in: projects, outages, activities or meters",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", dest="template_file", type=Path, metavar="FILE", help="write the template there"
+    )
+    kinds = parser.add_subparsers(dest="format", metavar="FORMAT", title="formats")
     for name, kind in FORMATS.items():
         one = kinds.add_parser(
             name,
@@ -85,11 +109,20 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Read, store, book and say what was found."""
+    if arguments.template is not None:
+        return _template(arguments.template, arguments.template_file)
+    if arguments.format is None:
+        raise UsageError("what is to be imported? `wattline import --help` lists the formats")
+    from wattline_collector.imports.format import Direct
+    from wattline_collector.imports.registry import FORMATS
+
+    kind = FORMATS[arguments.format]
+    if isinstance(kind, Direct):
+        return _run_direct(kind, arguments)
     from wattline_collector.memory import keep_pages
 
     keep_pages()
     from wattline_collector.imports.recording import write
-    from wattline_collector.imports.registry import FORMATS
     from wattline_collector.ledger.booking import book
     from wattline_collector.receive.intake import Intake
     from wattline_collector.store.store import Store
@@ -98,12 +131,13 @@ def run(arguments: Namespace) -> int:
     began = clock.monotonic()
     progress = Progress(sys.stderr, clock)
     try:
-        found = FORMATS[arguments.format].read(arguments, progress)
+        found = kind.read(arguments, progress)
         recording = found.recording
         with closing(recording), closing(Store.open(arguments.store, write=True)) as store:
             written = write(
-                recording, store, Intake(store), lambda step: progress(f"writing {step}")
-            )
+                recording, store, Intake(store), lambda step: progress(f"writing {step}"),
+                joins=kind.joins,
+            )  # fmt: skip
             book(
                 store,
                 until_ms=clock.unix_ms(),
@@ -112,12 +146,46 @@ def run(arguments: Namespace) -> int:
     finally:
         progress.clear()
     print(found.summary(arguments.store))
+    # Where a program reads what was found, the words for people go elsewhere.
+    words = sys.stderr if getattr(arguments, "json", False) else sys.stdout
     for note in found.notes:
-        print(f"note: {note}" if not note.startswith(" ") else note)
+        print(f"note: {note}" if not note.startswith(" ") else note, file=words)
     if written.rows:
-        print(f"imported {written.rows:,} rows in {clock.monotonic() - began:.1f} s")
+        took = clock.monotonic() - began
+        print(f"imported {written.rows:,} rows in {took:.1f} s", file=words)
+    elif not written.given:
+        print("nothing to import", file=words)
     else:
-        print("already in the store: nothing changed")
+        print("already in the store: nothing changed", file=words)
+    return 0
+
+
+def _run_direct(kind: Direct, arguments: Namespace) -> int:
+    progress = Progress(sys.stderr, SystemClock())
+    try:
+        return kind.run(arguments, progress)
+    finally:
+        progress.clear()
+
+
+def _template(name: str, path: Path | None) -> int:
+    from wattline_agents.nearest import instead
+    from wattline_collector.registers.schema import REGISTERS
+    from wattline_collector.registers.template import template
+
+    if name not in REGISTERS:
+        raise UsageError(f"--template: no register {name[:40]!r}; {instead(name, REGISTERS)}")
+    text = template(REGISTERS[name])
+    if path is None:
+        print(text, end="")
+        return 0
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"-o: {path} is there already; choose another name") from None
+    except OSError as error:
+        raise UsageError(f"-o: {path}: {error.strerror}") from error
     return 0
 
 

@@ -38,6 +38,7 @@ class Format:
         description: What `wattline import NAME --help` opens with; ends with an example.
         configure: Adds its arguments.
         read: Reads the files; is given the arguments and a way to say how far it is.
+        joins: Whether it may be added to a system that has other data.
     """
 
     name: str
@@ -45,6 +46,26 @@ class Format:
     description: str
     configure: Callable[[ArgumentParser], None]
     read: Callable[[Namespace, Callable[[str], None]], Found]
+    joins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A kind of file that has a place of its own in the store, beside the telemetry.
+
+    Attributes:
+        name: The word after `wattline import`.
+        help: One line for the list.
+        description: What `wattline import NAME --help` opens with; ends with an example.
+        configure: Adds its arguments; `--store` is added to all.
+        run: Reads, keeps and says what was found; returns the exit code.
+    """
+
+    name: str
+    help: str
+    description: str
+    configure: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace, Callable[[str], None]], int]
 
 
 def add_names(parser: ArgumentParser) -> None:

@@ -36,6 +36,8 @@ BATCH_ROWS = 4096
 """Rows per batch: some 70 kB, and 3 batches for an hour of one node at one reading a second."""
 _COMMIT_BATCHES = 64
 """Batches between two commits: a few megabytes that may have to be written again."""
+_SEAL_BYTES = 256 * 1024 * 1024
+"""What is not sealed is held in memory, at a few times its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +219,17 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a recording: how many of its batches and rows were new to the store."""
+    """What became of a recording: how many of its batches and rows were new to the store.
+
+    Attributes:
+        batches: New batches.
+        rows: Rows in them.
+        given: Rows of all its batches.
+    """
 
     batches: int
     rows: int
+    given: int
 
 
 def write(
@@ -228,6 +237,8 @@ def write(
     store: Store,
     intake: Intake,
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    joins: bool = False,
 ) -> Written:
     """Send a recording's rows the way live data goes.
 
@@ -239,12 +250,14 @@ def write(
         store: Where to; holds `intake`'s batches and is committed every few megabytes.
         intake: Checks each batch against the catalogue.
         progress: Is told how far it is.
+        joins: Whether it may be added to a system that has other data.
 
     Raises:
         UsageError: The store holds other data under this system.
     """
     source = recording.source
-    _refuse_other_data(store, recording.system, source)
+    if not joins:
+        _refuse_other_data(store, recording.system, source)
     batches = rows = written = 0
     for sequence, batch in enumerate(recording.batches(), start=1):
         written += batch.rows
@@ -254,9 +267,11 @@ def write(
             batches, rows = batches + 1, rows + batch.rows
         if sequence % _COMMIT_BATCHES == 0:
             store.commit()
+            if store.unsealed_bytes > _SEAL_BYTES:
+                store.seal()
     store.commit()
     store.seal()
-    return Written(batches, rows)
+    return Written(batches, rows, written)
 
 
 def name_of(file_name: str) -> str:

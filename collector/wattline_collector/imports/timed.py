@@ -52,7 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="the node they are of, if not node_0; directories in PATH are nodes of their names",
     )  # fmt: skip
     parser.add_argument(
-        "--zone", type=_zone, metavar="ZONE", default=UTC,
+        "--zone", type=zone_named, metavar="ZONE", default=UTC,
         help="time zone of times that name none, such as Europe/Berlin; UTC if not told",
     )  # fmt: skip
     parser.add_argument(
@@ -67,7 +67,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _zone(text: str) -> tzinfo:
+def zone_named(text: str) -> tzinfo:
+    """A time zone, as `argparse` wants it read."""
     if text.upper() in ("UTC", "Z"):
         return UTC
     try:
