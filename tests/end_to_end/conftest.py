@@ -81,6 +81,21 @@ def start() -> Iterator[Callable[..., Process]]:
         process.child.wait()
 
 
+@pytest.fixture(scope="module")
+def start_process() -> Iterator[Callable[..., Process]]:
+    """Starts `wattline WORDS...` for as long as a module's tests run."""
+    processes: list[Process] = []
+
+    def start(*words: str, env: dict[str, str] | None = None) -> Process:
+        processes.append(Process(list(words), env or {}))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.child.kill()
+        process.child.wait()
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """A port of this machine that nobody listens at."""

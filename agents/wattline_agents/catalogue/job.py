@@ -168,7 +168,7 @@ ASSIGNMENT = Table(
         Field("share", Type.FLOAT, "Part of the device, 0-1; 1 if null."),
         Field("method", Type.TEXT, "How it was found; see METHODS."),
     ),
-    key=("device", "job", "start_unix_ms"),
+    key=("device", "job", "method", "start_unix_ms"),
 )
 
 JOB_MODEL = Table(

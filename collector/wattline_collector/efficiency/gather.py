@@ -18,7 +18,7 @@ from wattline_collector.jobs.condense import ACCOUNTED
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.sums import total
 from wattline_collector.kpi.view import utc
-from wattline_collector.ledger.assignments import held, methods_used
+from wattline_collector.ledger.assignments import bearing_on, held, methods_used
 from wattline_collector.ledger.books import Books, hours_between
 from wattline_collector.ledger.inventory import ASSIGNMENTS, OPEN_FOR_MS
 from wattline_collector.ledger.known import job_ends
@@ -192,9 +192,7 @@ def _entries(
 
 def _claims(books: Books, found: Found) -> pl.DataFrame:
     """Everything that was ever said of the devices the job is said to have held."""
-    said = books.frame("assignments", ASSIGNMENTS).filter(pl.col("system") == found.system)
-    devices = said.filter(pl.col("job") == found.job)["device"].unique()
-    return said.filter(pl.col("device").is_in(devices.implode()))
+    return bearing_on(books.frame("assignments", ASSIGNMENTS), found.system, [found.job])
 
 
 def _held(

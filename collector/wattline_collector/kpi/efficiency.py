@@ -33,7 +33,7 @@ def activity(view: View, by: list[str]) -> pl.DataFrame:
 
 
 def wasted(view: View, by: list[str]) -> pl.DataFrame:
-    """E06: time held without work, and working time of jobs that failed."""
+    """E06: time held without work, and working time whose work was thrown away."""
     lost = pl.col("account") == Account.LOST
     held = pl.col("account") == Account.HELD
     duration = pl.col("duration_ms")
@@ -60,5 +60,5 @@ def _made_of(sums: dict[str, float]) -> str:
     share = 100 * sums["numerator"] / sums["all"]
     return (
         f"{share:.1f} % of assigned time: {sums['held']:,.1f} GPU-h held, "
-        f"{sums['lost']:,.1f} GPU-h of failed jobs"
+        f"{sums['lost']:,.1f} GPU-h of work thrown away"
     )

@@ -314,10 +314,10 @@ def _coverage(view: View) -> list[Row]:
 
 def _notes(view: View, jobs: int) -> list[str]:
     notes = []
-    if view.device.filter(pl.col("account") == Account.MAINTENANCE).is_empty():
+    if not view.knows_outages:
         notes.append(
-            "no outage log is read yet: scheduled outages are not known, and none is taken off "
-            "what was planned"
+            "nobody says when nodes were out of use: scheduled outages are not known, and none is "
+            "taken off what was planned; `wattline import outages-csv` reads a log"
         )
     if jobs > MOST_JOBS:
         half = MOST_JOBS // 2

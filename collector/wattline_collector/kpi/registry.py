@@ -98,7 +98,7 @@ _ALL = (
         "OEE",
         oee.availability,
         by=("system", "node", "day"),
-        note="Until an outage log is read, nothing is known to be maintenance.",
+        note="Maintenance is what the register of outages, or the scheduler, says it is.",
     ),
     Kpi(
         "OEE_P",
@@ -118,10 +118,11 @@ _ALL = (
     Kpi(
         "OEE_Q",
         "quality",
-        "kept / made working time; made is busy and slowed, kept is made less that of jobs that "
-        "failed; a running job's work counts as kept so far",
+        "kept / made working time; made is busy and slowed, kept is made less that whose work was "
+        "thrown away: after the last checkpoint of a job that failed, or before its run went on "
+        "from an earlier step; a running job's work counts as kept so far",
         "1",
-        "working device time of jobs that did not fail",
+        "working device time whose work was kept",
         "GPU-h",
         "working device time of jobs whose state is known",
         "GPU-h",
@@ -215,9 +216,11 @@ _ALL = (
     Kpi(
         "E06",
         "wasted GPU-hours",
-        "held (under 5 % active for over 10 minutes) and the working time of jobs that failed",
+        "held (under 5 % active for over 10 minutes) and the working time whose work was thrown "
+        "away: after the last checkpoint of a job that failed, or before its run went on from an "
+        "earlier step",
         "GPU-h",
-        "held time and working time of failed jobs",
+        "held time and working time whose work was thrown away",
         "GPU-h",
         "",
         "",
@@ -225,7 +228,7 @@ _ALL = (
         "M, O, J",
         "dictionary E06",
         efficiency.wasted,
-        note="A failed job's work counts whole: where its last checkpoint was is not known yet.",
+        note="The work of a failed job that tells of no checkpoint counts whole.",
     ),
     Kpi(
         "U01",

@@ -10,17 +10,18 @@ from pathlib import Path
 import polars as pl
 
 from wattline_agents.errors import UsageError
+from wattline_collector.jobs.condense import NODE_STATES
 from wattline_collector.kpi.figure import Period
-from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, WORKING, Account
+from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, Account
 from wattline_collector.ledger.books import Books
-from wattline_collector.ledger.inventory import running_intervals
-from wattline_collector.ledger.schema import ACCOUNT, MINUTE_MS
+from wattline_collector.ledger.known_jobs import booked, running_intervals
+from wattline_collector.ledger.lost import lost_time, post
+from wattline_collector.ledger.schema import MINUTE_MS
+from wattline_collector.ledger.standing import OUTAGES
+from wattline_collector.ledger.undone import UNDONE
 
 MS_PER_HOUR = 3_600_000
 JOULES_PER_KWH = 3_600_000
-
-FAILED = "failed"
-"""The state of a job whose work counts as lost."""
 
 DIMENSIONS = ("system", "node", "job", "day")
 """What figures can be split by."""
@@ -41,7 +42,9 @@ class View:
         control: `schema.CONTROL` of the hours the period touches.
         jobs: `books.JOBS`.
         inventory: `books.INVENTORY`.
-        running: `system`, `job`, `start`, `end` (ms): when jobs ran, clipped to the period.
+        running: `system`, `job`, `start`, `end` (ms): when jobs ran, clipped to the period; those
+            that only their scheduler knows, and that held no device, are not among them.
+        knows_outages: Whether anybody ever said when nodes were out of use.
     """
 
     period: Period
@@ -52,6 +55,7 @@ class View:
     jobs: pl.DataFrame
     inventory: pl.DataFrame
     running: pl.DataFrame
+    knows_outages: bool = False
 
     @cached_property
     def assigned(self) -> pl.DataFrame:
@@ -147,14 +151,19 @@ def load(store: Path, period: Period | None) -> View:
     end_ms = -(-end_ms // MINUTE_MS) * MINUTE_MS
     day = pl.col("minute").dt.strftime("%Y-%m-%d").alias("day")
     jobs = books.jobs
-    failed = jobs.filter(pl.col("state") == FAILED).select("system", "job")
+    lost = lost_time(jobs, books.frame("undone", UNDONE))
+
+    def entries(table: str) -> pl.DataFrame:
+        booked = books.read(table, start_ms, end_ms)
+        return post(books, table, booked, lost, start_ms, end_ms).with_columns(day)
+
     running = pl.concat(
         [
             pl.DataFrame(
                 schema={"system": pl.String, "job": pl.String, "start": pl.Int64, "end": pl.Int64}
             ),
             *(
-                running_intervals(jobs, system, span[1]).select(
+                running_intervals(booked(jobs), system, span[1]).select(
                     pl.lit(system).alias("system"), "job", "start", "end"
                 )
                 for system in jobs["system"].unique().sort()
@@ -165,8 +174,8 @@ def load(store: Path, period: Period | None) -> View:
     )
     return View(
         period=Period(utc(start_ms), utc(end_ms)),
-        device=with_lost(books.read("device", start_ms, end_ms).with_columns(day), failed),
-        node=with_lost(books.read("node", start_ms, end_ms).with_columns(day), failed),
+        device=entries("device"),
+        node=entries("node"),
         job=books.read("job", start_ms, end_ms)
         .with_columns(day)
         .join(jobs.select("system", "job", "kind"), on=["system", "job"], how="left"),
@@ -174,39 +183,16 @@ def load(store: Path, period: Period | None) -> View:
         jobs=jobs,
         inventory=books.inventory,
         running=running.filter(pl.col("start") < pl.col("end")),
+        knows_outages=any(
+            books.frame(name, schema).height
+            for name, schema in (("outages", OUTAGES), ("node_states", NODE_STATES))
+        ),
     )
 
 
 def utc(ms: int) -> datetime:
     """The moment that many milliseconds after 1970."""
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def with_lost(entries: pl.DataFrame, failed: pl.DataFrame) -> pl.DataFrame:
-    """Post the work of jobs that failed to `lost`.
-
-    That a job failed is known when it ends, long after its minutes were booked. The minutes stay as
-    they are; the adjustment is made where figures are read, so history is never rewritten.
-
-    Args:
-        entries: `schema.DEVICE` or `schema.NODE`.
-        failed: `system`, `job` of those that failed.
-    """
-    if failed.is_empty():
-        return entries
-    working = pl.col("account").is_in([account.value for account in WORKING])
-    marked = entries.join(
-        failed.with_columns(pl.lit(True).alias("failed")),
-        on=["system", "job"],
-        how="left",
-        maintain_order="left",
-    )
-    return marked.with_columns(
-        pl.when(working & pl.col("failed"))
-        .then(pl.lit(Account.LOST, dtype=ACCOUNT))
-        .otherwise("account")
-        .alias("account")
-    ).drop("failed")
 
 
 def running_seconds(running: pl.DataFrame, by: list[str]) -> pl.DataFrame:

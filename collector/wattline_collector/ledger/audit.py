@@ -20,8 +20,16 @@ from pathlib import Path
 import polars as pl
 
 from wattline_agents.errors import UsageError
+from wattline_collector.jobs.condense import ACCOUNTED
 from wattline_collector.ledger import control as evidence
-from wattline_collector.ledger.books import Books, Hour, hourly, hours_between, sha256
+from wattline_collector.ledger.books import (
+    Books,
+    Hour,
+    conformed,
+    hourly,
+    hours_between,
+    sha256,
+)
 from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS
 from wattline_collector.store import filenames, manifest
 
@@ -64,6 +72,8 @@ def audit(store: Path, progress: Callable[[int, int], None] | None = None) -> li
     books = Books(store)
     hours = books.hours()
     if not hours and not books.traces():
+        if books.frame("accounting", ACCOUNTED).height:
+            return []  # an archive of jobs, with nothing installed that any time could be booked of
         raise UsageError(
             f"{store} holds no booked hours: `wattline import` brings in a recording, "
             "`wattline up` measures this machine"
@@ -222,29 +232,35 @@ def _hour(books: Books, hour: Hour) -> list[Finding]:
     return findings
 
 
-def _readable(path: Path) -> tuple[pl.DataFrame | None, str]:
-    """A Parquet file, or what is wrong with it."""
+def _readable(path: Path, table: str | None = None) -> tuple[pl.DataFrame | None, str]:
+    """A Parquet file, as entries of a table if one is named, or what is wrong with it."""
     if not path.exists():
         return None, f"segment {path.name} is missing"
     try:
-        return pl.read_parquet(path), ""
+        frame = pl.read_parquet(path)
+        return (frame if table is None else conformed(frame, ENTRIES[table])), ""
     except (pl.exceptions.PolarsError, OSError) as error:
         return None, f"segment {path.name} cannot be read: {str(error).splitlines()[0][:120]}"
 
 
 def _altered(table: str, hour: Hour, control: pl.DataFrame, entries: pl.DataFrame) -> list[Finding]:
     """Rows of a file whose digest is wrong, traced to their devices."""
+    schema = ENTRIES[table]
     try:
-        # Another program may have written the same columns with types of its own.
-        entries = entries.select(ENTRIES[table].names()).cast(ENTRIES[table])
+        # Another program may have written the same columns with types of its own, and an earlier
+        # one without the newest of them: the checksum is that of the columns there are.
+        there = entries.select(name for name in schema if name in entries.columns)
+        there = there.cast({name: schema[name] for name in there.columns})
+        if there.columns != schema.names()[: there.width]:
+            raise pl.exceptions.ColumnNotFoundError
+        now = evidence.booked(table, there).select(
+            "key",
+            pl.col("checksum").alias("is"),
+            pl.col("duration_ms").alias("is_ms"),
+            pl.col("energy_joules").alias("is_joules"),
+        )
     except pl.exceptions.PolarsError:
         return [Finding(str(hour), f"every {table}", "its columns were altered")]
-    now = evidence.booked(table, entries).select(
-        "key",
-        pl.col("checksum").alias("is"),
-        pl.col("duration_ms").alias("is_ms"),
-        pl.col("energy_joules").alias("is_joules"),
-    )
     compared = control.join(now, on="key", how="full", coalesce=True).filter(
         pl.col("checksum").ne_missing(pl.col("is"))
     )
@@ -281,10 +297,10 @@ def _sums(books: Books, hours: list[Hour]) -> list[Finding]:
         for table, key in evidence.KEY.items():
             frames = []
             for hour in mine:
-                entries, _ = _readable(books.path(table, hour))
-                if entries is not None and entries.schema == ENTRIES[table]:
+                entries, _ = _readable(books.path(table, hour), table)
+                if entries is not None:
                     frames.append(entries)
-            kept, problem = _readable(books.day_path(table, system, day))
+            kept, problem = _readable(books.day_path(table, system, day), table)
             if kept is None:
                 keys = books.controls(mine[0].start_ms, mine[-1].start_ms + HOUR_MS).filter(
                     (pl.col("system") == system) & (pl.col("kind").cast(pl.String) == table)

@@ -17,20 +17,20 @@ from dataclasses import dataclass
 import polars as pl
 
 from wattline_agents.clock import SystemClock
-from wattline_collector.ledger import inventory
 from wattline_collector.ledger.books import Books, Hour, hourly, hours_between
 from wattline_collector.ledger.compute import Booked, compute
 from wattline_collector.ledger.evidence import (
     LOOK_MS,
     Inputs,
     Rows,
-    Telemetry,
     carried_from,
     carried_on,
     fetch,
     gather,
 )
 from wattline_collector.ledger.intervals import Window
+from wattline_collector.ledger.known import Telemetry, known_so_far
+from wattline_collector.ledger.learn import forget_due, learn, stretches
 from wattline_collector.ledger.schema import HOUR_MS, TIME
 
 MOST_WORKERS = 4
@@ -77,12 +77,12 @@ def book(
     books = Books(store.path)
     now_ms = SystemClock().unix_ms() if until_ms is None else until_ms
     touched = {Hour(system, start) for system, start in (hours or store.take_dirty())}
-    due = _reach(touched, now_ms) | _learn(store, books, touched, now_ms)
+    due = _reach(touched, now_ms) | learn(store, books, touched, now_ms)
     done = 0
     # A second round books hours the first found to be missing, or to have become known.
     for _ in range(3):
         due |= _open_or_missing(books, now_ms)
-        due = _installed(books, due, now_ms)
+        due = _installed(store, books, due, now_ms)
         if not due:
             break
         total = done + len(due)
@@ -94,6 +94,7 @@ def book(
                 progress(done, total)
 
         due = _book_round(store, books, due, now_ms, booked)
+    forget_due(books)
     if hours is None:
         store.confirm_booked()
     return done
@@ -114,93 +115,6 @@ def _reach(touched: set[Hour], now_ms: int) -> set[Hour]:
     return due
 
 
-def _learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int) -> set[Hour]:
-    """Take in what the touched hours say of devices, jobs and assignments.
-
-    Returns:
-        Hours whose assignments became known or changed.
-    """
-    if not touched:
-        return set()
-    known, jobs = books.inventory, books.jobs
-    held = books.frame("assignments", inventory.ASSIGNMENTS)
-    due: set[Hour] = set()
-    for low, high in _stretches(touched):
-        rows = {
-            table: store.read(table, low, high)
-            for table in ("device_info", "node_info", "job_info", "assignment", "job")
-        }
-        known = inventory.merge_inventory(known, rows["device_info"], rows["node_info"])
-        held, changed = inventory.merge_assignments(held, rows["assignment"])
-        spans = (
-            rows["job"]
-            .group_by("system", "job")
-            .agg(
-                pl.col("time_unix_ms").min().alias("first"),
-                pl.col("time_unix_ms").max().alias("last"),
-            )
-        )
-        holds = (
-            rows["assignment"]
-            .group_by("system", "job")
-            .agg(
-                pl.col("start_unix_ms").min().alias("first"),
-                pl.coalesce("end_unix_ms", "time_unix_ms").max().alias("last"),
-            )
-        )
-        before, jobs = jobs, inventory.merge_jobs(jobs, rows["job_info"], spans, holds)
-        due |= _recounted(before, jobs, spans, now_ms)
-        for system, low_ms, high_ms in changed.iter_rows():
-            due.update(hours_between(system, low_ms, min(high_ms, now_ms)))
-    books.put("inventory", known)
-    books.put("jobs", jobs)
-    books.put("assignments", held)
-    return due
-
-
-def _recounted(
-    before: pl.DataFrame, jobs: pl.DataFrame, spans: pl.DataFrame, now_ms: int
-) -> set[Hour]:
-    """Hours over which a job's counter readings are now known to spread.
-
-    A job that counts again after a long silence, or for the first time long after its start, made
-    its tokens somewhere in between. Late readings change the spread around them; how far is not
-    known without reading on, so a day to both sides is booked again.
-
-    Args:
-        before: The jobs as they were known.
-        jobs: The jobs as they are known now.
-        spans: `system`, `job`, `first`, `last`: the new readings.
-        now_ms: Up to when books are kept.
-    """
-    key = ["system", "job"]
-    rows = spans.join(before.select(*key, "counted_ms"), on=key, how="left").join(
-        jobs.select(*key, "start_ms"), on=key, how="left"
-    )
-    due: set[Hour] = set()
-    for row in rows.iter_rows(named=True):
-        first, last = row["first"], row["last"]
-        known = row["start_ms"] if row["counted_ms"] is None else row["counted_ms"]
-        if known is not None and first > known + LOOK_MS:
-            due.update(hours_between(row["system"], known, min(first, now_ms)))
-        elif row["counted_ms"] is not None and last < row["counted_ms"]:
-            low = first - 24 * HOUR_MS
-            high = min(last + 24 * HOUR_MS, row["counted_ms"], now_ms)
-            due.update(hours_between(row["system"], low, high))
-    return due
-
-
-def _stretches(hours: set[Hour]) -> list[tuple[int, int]]:
-    """Neighbouring hours, of whatever system, joined to stretches of at most a day."""
-    joined: list[tuple[int, int]] = []
-    for start in sorted({hour.start_ms for hour in hours}):
-        if joined and joined[-1][1] == start and start - joined[-1][0] < 24 * HOUR_MS:
-            joined[-1] = (joined[-1][0], start + HOUR_MS)
-        else:
-            joined.append((start, start + HOUR_MS))
-    return joined
-
-
 def _open_or_missing(books: Books, now_ms: int) -> set[Hour]:
     """Hours of installed things that have no control yet, or were open when booked."""
     spans = books.inventory.group_by("system").agg(
@@ -218,18 +132,31 @@ def _open_or_missing(books: Books, now_ms: int) -> set[Hour]:
     return due
 
 
-def _installed(books: Books, due: set[Hour], now_ms: int) -> set[Hour]:
-    """Those of the hours in which anything was installed; of a new system, all."""
+def _installed(store: Telemetry, books: Books, due: set[Hour], now_ms: int) -> set[Hour]:
+    """Those of the hours in which anything was installed; of a new system that sends, all."""
     known = books.inventory.group_by("system").agg(
         pl.col("from_ms").min(), pl.col("until_ms").fill_null(now_ms).max()
     )
     spans = {system: (start, min(end, now_ms)) for system, start, end in known.iter_rows()}
+    new = {hour for hour in due if hour.system not in spans}
+    for system in _sending(store, new):
+        spans[system] = (0, now_ms)
     return {
         hour
         for hour in due
-        if hour.start_ms < spans.get(hour.system, (0, now_ms))[1]
-        and hour.start_ms + HOUR_MS > spans.get(hour.system, (0, now_ms))[0]
+        if hour.system in spans
+        and hour.start_ms < spans[hour.system][1]
+        and hour.start_ms + HOUR_MS > spans[hour.system][0]
     }
+
+
+def _sending(store: Telemetry, hours: set[Hour]) -> set[str]:
+    """Systems of which there are readings; of an archive of jobs alone there is nothing to book."""
+    found: set[str] = set()
+    for low, high in stretches(hours):
+        for table in ("device", "node"):
+            found.update(store.rows(table, low, high, ("system",))["system"].unique())
+    return found
 
 
 def _is_open(books: Books, hour: Hour, now_ms: int) -> bool:
@@ -270,6 +197,7 @@ def _book_round(
     as its evidence is.
     """
     again: set[Hour] = set()
+    known = known_so_far(store, books)
     chunks = _chunks(due)
     workers = min(MOST_WORKERS, os.cpu_count() or 1)
     carried: dict[Hour, pl.DataFrame] = {}
@@ -299,7 +227,7 @@ def _book_round(
             before = carried.get(earlier)
             if before is None:
                 before = carried_from(books.control(earlier))
-            inputs = gather(store, books, chunk.system, window, fetched, before)
+            inputs = gather(store, books, known, chunk.system, window, fetched, before)
             carried = {chunk.hours[-1]: carried_on(window, inputs)}
             computing.append((chunk, computer.submit(compute, window, chunk.system, inputs)))
             again |= _reopened(books, chunk, inputs)
@@ -325,15 +253,21 @@ def _write(books: Books, chunk: Chunk, booked: Booked) -> None:
         for table, entries in booked.entries.items()
     }
     controls = booked.control.partition_by("hour", as_dict=True)
+    latencies = booked.latency.partition_by("hour", as_dict=True)
     for hour in chunk.hours:
         key = (hour.time,)
         of_tables = {
             table: hours.get(key, booked.entries[table].clear()) for table, hours in parts.items()
         }
-        books.put_hour(hour, of_tables, controls.get(key, booked.control.clear()))
+        books.put_hour(
+            hour,
+            of_tables,
+            controls.get(key, booked.control.clear()),
+            latencies.get(key, booked.latency.clear()),
+        )
     # Figures are read from these sums; they follow the hours they are the sums of.
     for table, entries in booked.entries.items():
-        books.put_day(table, chunk.system, chunk.hours[0].day, hourly(table, entries))
+        books.put_day(table, chunk.hours, hourly(table, entries))
 
 
 def _reopened(books: Books, chunk: Chunk, inputs: Inputs) -> set[Hour]:

@@ -2,20 +2,29 @@
 
     ledger/inventory.parquet                    what was installed, when, and who it is
     ledger/jobs.parquet                         the jobs: names, owners, states
+    ledger/assignments.parquet                  who said that a job holds a device
+    ledger/accounting.parquet                   jobs as their schedulers account for them
+    ledger/node_states.parquet                  states that schedulers put nodes in
+    ledger/outages.parquet                      the outages that the books know of
+    ledger/models.parquet                       the models that jobs train or serve
+    ledger/undone.parquet                       jobs that went back to an earlier step
+    ledger/due.parquet                          hours that are to be booked again
     ledger/holes.parquet                        readings on both sides of long silences
     ledger/minutes/<table>/<system>/<day>/<hour>.parquet    entries per minute
     ledger/control/<system>/<day>/<hour>.parquet            what the meters say of that hour
     ledger/hours/<table>/<system>/<day>.parquet             the same entries, added up per hour
+    ledger/latency/<system>/<day>/<hour>.parquet            histograms of how long requests took
 
 Every file is replaced whole and atomically. An hour's control is written last: an hour without
-control is not booked.
+control is not booked. Books of an earlier program are read as they are: a column that it did not
+know is null. They are not made again, as the telemetry beneath may be gone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,55 +32,8 @@ from pathlib import Path
 import polars as pl
 
 from wattline_agents.errors import InputError
-from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS, TIME
-
-INVENTORY = pl.Schema(
-    {
-        "system": pl.String(),
-        "kind": pl.String(),  # device or node
-        "key": pl.String(),
-        "node": pl.String(),
-        "from_ms": pl.Int64(),
-        "until_ms": pl.Int64(),  # null: still installed
-        "stated_ms": pl.Int64(),  # when what is said here was said
-        "period_ms": pl.Int64(),
-        "index": pl.Int64(),
-        "vendor": pl.String(),
-        "model": pl.String(),
-        "rack": pl.String(),
-        "source": pl.String(),
-        "module": pl.String(),  # what a device shares its power meter with
-    }
-)
-JOBS = pl.Schema(
-    {
-        "system": pl.String(),
-        "job": pl.String(),
-        "name": pl.String(),
-        "kind": pl.String(),
-        "project": pl.String(),
-        "user": pl.String(),
-        "state": pl.String(),
-        "start_ms": pl.Int64(),
-        "end_ms": pl.Int64(),
-        "stated_ms": pl.Int64(),
-        "seen_ms": pl.Int64(),  # newest evidence of any kind that it ran
-        "counted_from_ms": pl.Int64(),  # first and newest reading of its counters
-        "counted_ms": pl.Int64(),
-    }
-)
-HOLES = pl.Schema(
-    {
-        "system": pl.String(),
-        "kind": pl.String(),
-        "key": pl.String(),
-        "node": pl.String(),
-        "time": pl.Int64(),
-        "period_ms": pl.Int64(),
-        "energy_joules_total": pl.Float64(),
-        "power_watts": pl.Float64(),
-    }
-)
+from wattline_collector.ledger.records import HOLES, INVENTORY, JOBS, MODELS
+from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS, LATENCY, TIME
 
 _DIMS = ("system", "node", "device", "job", "account")
 _MAXIMA = ("power_max_watts", "temperature_max_celsius")
@@ -107,8 +69,8 @@ class Books:
         self.root = store / "ledger"
 
     def path(self, table: str, hour: Hour) -> Path:
-        """Where an hour's entries, or its control, stand."""
-        part = Path("control") if table == "control" else Path("minutes") / table
+        """Where an hour's entries, its control or its latencies stand."""
+        part = Path(table) if table in ("control", "latency") else Path("minutes") / table
         return self.root / part / hour.system / hour.day / f"{hour.time:%H}.parquet"
 
     def day_path(self, table: str, system: str, day: str) -> Path:
@@ -123,8 +85,7 @@ class Books:
         Columns that an earlier program did not know are null.
         """
         path = self.root / f"{name}.parquet"
-        none = schema.to_frame()
-        return pl.concat([none, _load(path)], how="diagonal") if path.exists() else none
+        return _load(path, schema) if path.exists() else schema.to_frame()
 
     @property
     def inventory(self) -> pl.DataFrame:
@@ -135,6 +96,11 @@ class Books:
     def jobs(self) -> pl.DataFrame:
         """The jobs."""
         return self.frame("jobs", JOBS)
+
+    @property
+    def models(self) -> pl.DataFrame:
+        """The models of jobs."""
+        return self.frame("models", MODELS)
 
     @property
     def holes(self) -> pl.DataFrame:
@@ -187,23 +153,29 @@ class Books:
         for hour in self.hours():
             path = self.path(table, hour)
             if hour.start_ms < end_ms and hour.start_ms + HOUR_MS > start_ms and path.exists():
-                yield _between(_load(path), start_ms, end_ms)
+                yield _between(_load(path, ENTRIES[table]), start_ms, end_ms)
 
     def _hourly(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
         days = {_day(start_ms), _day(end_ms - 1)}
         for path in sorted((self.root / "hours" / table).glob("*/*.parquet")):
             if min(days) <= path.stem <= max(days):
-                yield _between(_load(path), start_ms, end_ms)
+                yield _between(_load(path, ENTRIES[table]), start_ms, end_ms)
+
+    def latency(self, start_ms: int, end_ms: int) -> pl.DataFrame:
+        """Histograms of the hours that begin in the period, as `schema.LATENCY`."""
+        hours = _hours((self.root / "latency").glob("*/*/*.parquet"))
+        paths = [self.path("latency", h) for h in hours if start_ms <= h.start_ms < end_ms]
+        return pl.concat([LATENCY.to_frame(), *(_load(path, LATENCY) for path in paths)])
 
     def minutes(self, table: str, hour: Hour) -> pl.DataFrame | None:
         """An hour's entries per minute; None where the file is not there."""
         path = self.path(table, hour)
-        return _load(path) if path.exists() else None
+        return _load(path, ENTRIES[table]) if path.exists() else None
 
     def control(self, hour: Hour) -> pl.DataFrame | None:
         """An hour's control; None where it is not booked."""
         path = self.path("control", hour)
-        return _load(path) if path.exists() else None
+        return _load(path, CONTROL) if path.exists() else None
 
     def controls(self, start_ms: int, end_ms: int) -> pl.DataFrame:
         """The control of every booked hour in the period."""
@@ -234,8 +206,18 @@ class Books:
         """Replace a file at the root."""
         write_parquet(self.root / f"{name}.parquet", frame)
 
-    def put_hour(self, hour: Hour, entries: dict[str, pl.DataFrame], control: pl.DataFrame) -> None:
+    def put_hour(
+        self,
+        hour: Hour,
+        entries: dict[str, pl.DataFrame],
+        control: pl.DataFrame,
+        latency: pl.DataFrame,
+    ) -> None:
         """Replace an hour: its entries first, its control last."""
+        if latency.height:
+            write_parquet(self.path("latency", hour), latency)
+        else:
+            self.path("latency", hour).unlink(missing_ok=True)
         digests = {
             table: write_parquet(self.path(table, hour), frame) for table, frame in entries.items()
         }
@@ -244,13 +226,18 @@ class Books:
         )
         write_parquet(self.path("control", hour), stamped.cast(CONTROL))
 
-    def put_day(self, table: str, system: str, day: str, hourly: pl.DataFrame) -> None:
-        """Put hourly sums into their day, in place of those of the same hours."""
+    def put_day(self, table: str, hours: Sequence[Hour], hourly: pl.DataFrame) -> None:
+        """Put hourly sums of hours of one system and day in place of those there were.
+
+        An hour may have no entries any more: a job turned out to have ended before it.
+        """
+        system, day = hours[0].system, hours[0].day
         path = self.day_path(table, system, day)
         kept = [hourly]
         if path.exists():
-            old = _load(path)
-            kept.insert(0, old.join(hourly.select("minute").unique(), on="minute", how="anti"))
+            old = _load(path, ENTRIES[table])
+            again = pl.Series([hour.time for hour in hours], dtype=TIME)
+            kept.insert(0, old.filter(~pl.col("minute").is_in(again.implode())))
         write_parquet(path, pl.concat(kept).sort("minute", maintain_order=True))
 
 
@@ -287,6 +274,18 @@ def hourly(table: str, entries: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def conformed(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """A frame with the columns of a schema, as it may have been written without some of them.
+
+    Raises:
+        PolarsError: One of its columns is of another kind.
+    """
+    if frame.schema == schema:
+        return frame
+    missing = [pl.lit(None, dtype=t).alias(c) for c, t in schema.items() if c not in frame.columns]
+    return frame.with_columns(missing).select(schema.names()).cast(schema)
+
+
 def write_parquet(path: Path, frame: pl.DataFrame) -> str:
     """Replace a Parquet file atomically and durably; returns its SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -311,14 +310,14 @@ def hours_between(system: str, start_ms: int, end_ms: int) -> Iterable[Hour]:
     return (Hour(system, start) for start in range(first, end_ms, HOUR_MS))
 
 
-def _load(path: Path) -> pl.DataFrame:
-    """A file of the ledger.
+def _load(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    """A file of the ledger; columns that an earlier program did not know are null.
 
     Raises:
         InputError: It cannot be read.
     """
     try:
-        return pl.read_parquet(path)
+        return conformed(pl.read_parquet(path), schema)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0][:120]
         raise InputError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wattline_collector.ledger import control, device, intervals, job, node
+from wattline_collector.ledger import control, device, intervals, job, latency, node
 from wattline_collector.ledger.evidence import Inputs
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.schema import CONTROL, HOUR_MS, TIME
@@ -14,10 +14,11 @@ from wattline_collector.ledger.schema import CONTROL, HOUR_MS, TIME
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A chunk's entries by table, and its control."""
+    """A chunk's entries by table, its control and its latencies."""
 
     entries: dict[str, pl.DataFrame]
     control: pl.DataFrame
+    latency: pl.DataFrame
 
 
 def compute(window: Window, system: str, inputs: Inputs) -> Booked:
@@ -29,8 +30,10 @@ def compute(window: Window, system: str, inputs: Inputs) -> Booked:
         inputs: The evidence.
     """
     bounds = inputs.devices.select("subject", "low", "high")
-    pieces = device.pieces(window, inputs.device_samples, bounds, inputs.held)
-    devices = device.entries(window, inputs.devices, pieces)
+    pieces = device.pieces(
+        window, inputs.device_samples, bounds, inputs.held, inputs.members, inputs.standing
+    )
+    devices = device.entries(window, inputs.devices, pieces, inputs.members)
 
     node_number = inputs.nodes.select("node", pl.col("subject").alias("of_node"))
     placed = inputs.devices.join(node_number, on="node").select(
@@ -45,15 +48,22 @@ def compute(window: Window, system: str, inputs: Inputs) -> Booked:
             for edge in ("start", "end")
         ]
     )
+    # Of a node with devices, their entries say what stood in its way.
+    bare = inputs.node_standing.join(placed.select(subject="node").unique(), "subject", how="anti")
+    edges = pl.concat([edges, *(bare.select("subject", time=edge) for edge in ("start", "end"))])
     node_bounds = inputs.nodes.select("subject", "low", "high")
     node_pieces = node.pieces(window, inputs.node_samples, node_bounds, edges)
-    shares = node.held_shares(node_pieces, placed, inputs.held)
-    nodes = node.entries(window, inputs.nodes, node_pieces, shares, inputs.node_samples, devices)
+    shares = node.held_shares(node_pieces, placed, inputs.held, inputs.members)
+    accounts = pl.concat(
+        [node.accounts_of(devices), node.bare_accounts(window, inputs.nodes, node_pieces, bare)]
+    )
+    nodes = node.entries(window, inputs.nodes, node_pieces, shares, inputs.node_samples, accounts)
 
     jobs = job.entries(window, system, inputs.grown, inputs.running)
     return Booked(
         {"device": devices, "node": nodes, "job": jobs},
         _control(window, system, inputs, devices, nodes, jobs),
+        latency.entries(window, system, inputs.latency, inputs.starts),
     )
 
 

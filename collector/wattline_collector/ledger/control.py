@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from wattline_collector.ledger.intervals import Window, tells_energy
-from wattline_collector.ledger.job import TOKENS
+from wattline_collector.ledger.job import COUNTED
 from wattline_collector.ledger.schema import HOUR_MS
 
 KEY = {"device": "device", "node": "node", "job": "job"}
@@ -123,8 +123,10 @@ def booked(kind: str, entries: pl.DataFrame) -> pl.DataFrame:
             pl.col("energy_joules").sum()
         )
     )
+    # Entries of an earlier program lack what it did not know.
+    counted = [name for name in COUNTED if name in entries.columns]
     tokens = (
-        pl.sum_horizontal(pl.col(name).fill_null(0) for name in TOKENS).sum()
+        pl.sum_horizontal(pl.col(name).fill_null(0) for name in counted).sum()
         if kind == "job"
         else pl.lit(None, dtype=pl.Int64)
     )

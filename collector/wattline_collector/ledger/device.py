@@ -1,9 +1,11 @@
 """Device time and device energy: each second and each joule to exactly one account.
 
-Precedence, first that holds (design 9): no evidence -> `unobserved`, or `unmeasured` inside a job;
+Precedence, first that holds (design 9): node in maintenance -> `maintenance`; node down -> `down`;
+node draining and no job -> `down`; no evidence -> `unobserved`, or `unmeasured` inside a job;
 device lost -> `down`; no job -> `free`; activity not measured -> `unmeasured`; activity under the
 idle limit for the grace time -> `held`; else working, of which the throttled share is `slowed` and
-the rest `busy`.
+the rest `busy`. A device that jobs hold parts of has one account, which is all of theirs; what no
+job holds of it has the account it would have if none held any.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ from __future__ import annotations
 import polars as pl
 
 from wattline_agents.catalogue import THROTTLE_REASONS
-from wattline_collector.ledger import intervals
+from wattline_collector.ledger import intervals, shares
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.schema import ACCOUNT, DEVICE, MINUTE_MS
+from wattline_collector.ledger.standing import Standing
 
 IDLE_LIMIT = 0.05
 GRACE_MS = 600_000
@@ -41,7 +44,12 @@ _KEY = ["minute", "subject", "job", "account"]
 
 
 def pieces(
-    window: Window, samples: pl.DataFrame, bounds: pl.DataFrame, held: pl.DataFrame
+    window: Window,
+    samples: pl.DataFrame,
+    bounds: pl.DataFrame,
+    held: pl.DataFrame,
+    members: pl.DataFrame,
+    standing: pl.DataFrame,
 ) -> pl.DataFrame:
     """Every piece of every device's time in the window looked at, with its account.
 
@@ -49,12 +57,15 @@ def pieces(
         window: What to book.
         samples: `subject`, `time`, `period_ms` and the device table's metrics, sorted.
         bounds: `subject`, `low`, `high`: when each device was installed, clipped to the window.
-        held: `subject`, `job`, `start`, `end`: assignments without overlap.
+        held: `subject`, `group`, `start`, `end`: who held it, without overlap.
+        members: `group`, `job`, `share`: see `assignments.Held`.
+        standing: `subject`, `start`, `end`, `standing`: when its node was out of use.
 
     Returns:
-        `subject`, `start`, `end`, `time` (of the sample that describes it), `duration_ms`, `job`,
-        `account`, `throttled` (0-1), `sm_active`, `busy`, `power_max_watts`,
-        `temperature_max_celsius`, `joules`, `integrated`.
+        `subject`, `start`, `end`, `time` (of the sample that describes it), `duration_ms`, `group`
+        (null: nobody holds it), `account`, `rest_account` (of what nobody holds of it),
+        `throttled` (0-1), `sm_active`, `busy`, `power_max_watts`, `temperature_max_celsius`,
+        `joules`, `integrated`.
     """
     state = samples.with_columns(
         (pl.col("time") - intervals.before("time")).alias("elapsed"),
@@ -65,11 +76,10 @@ def pieces(
         pl.col("power_watts").alias("power_max_watts"),
         pl.col("temperature_celsius").alias("temperature_max_celsius"),
     )  # fmt: skip
-    marks = [
-        samples,
-        held.select("subject", pl.col("start").alias("time")),
-        held.select("subject", pl.col("end").alias("time")),
-    ]
+    marks = [samples, *(
+        known.select("subject", pl.col(edge).alias("time"))
+        for known in (held, standing) for edge in ("start", "end")
+    )]  # fmt: skip
     cut = intervals.cut(window, bounds, marks)
     found = intervals.ending_at_or_after(cut, state)
     energy = intervals.ending_at_or_after(cut, intervals.energy_rates(samples)).select(
@@ -80,12 +90,14 @@ def pieces(
     ).select("throttled")
     newest = intervals.last_samples(samples, bounds.height)
     whole = pl.concat([cut, found, energy, throttle], how="horizontal").with_columns(
-        intervals.jobs_of(cut, held),
+        intervals.within(cut, held, "group"),
         (pl.col("end") - pl.col("start")).alias("duration_ms"),
     )
+    if standing.height:
+        whole = whole.with_columns(intervals.within(cut, standing, "standing"))
     whole = _extend_tail(whole, state, newest, window)
-    return _hold(_accounts(whole)).with_columns(
-        intervals.settle(whole.with_columns(pl.col("job").is_not_null().alias("assigned")))
+    return _hold(_accounts(whole, shares.sharing(members))).with_columns(
+        intervals.settle(whole.with_columns(pl.col("group").is_not_null().alias("assigned")))
     )
 
 
@@ -116,27 +128,23 @@ def _extend_tail(
     ).select(whole.columns)
 
 
-def _accounts(whole: pl.DataFrame) -> pl.DataFrame:
+def _accounts(whole: pl.DataFrame, sharing: pl.DataFrame) -> pl.DataFrame:
     observed = pl.col("elapsed").is_not_null() & (pl.col("elapsed") <= pl.col("limit"))
-    assigned = pl.col("job").is_not_null()
+    is_seen = observed.fill_null(False)
+    held = pl.lit(1.0)
+    rest = pl.lit(None, dtype=ACCOUNT)
+    if sharing.height:
+        # A small part of a device that works hard is a little activity of the device.
+        whole = whole.join(sharing, on="group", how="left", maintain_order="left")
+        held = pl.col("held").fill_null(1.0)
+        rest = _account(pl.lit(False), is_seen, "standing" in whole.columns)
+    account = _account(pl.col("group").is_not_null(), is_seen, "standing" in whole.columns)
     activity = pl.coalesce("sm_active", "busy")
-    account = (
-        pl.when(~observed.fill_null(False) & assigned)
-        .then(pl.lit(Account.UNMEASURED))
-        .when(~observed.fill_null(False))
-        .then(pl.lit(Account.UNOBSERVED))
-        .when(pl.col("up") == 0)
-        .then(pl.lit(Account.DOWN))
-        .when(~assigned)
-        .then(pl.lit(Account.FREE))
-        .when(activity.is_null())
-        .then(pl.lit(Account.UNMEASURED))
-        .otherwise(pl.lit(Account.BUSY))
-    )
     return whole.with_columns(
         account.cast(ACCOUNT).alias("account"),
-        observed.fill_null(False).alias("observed"),
-        (activity < IDLE_LIMIT).fill_null(False).alias("idle"),
+        rest.cast(ACCOUNT).alias("rest_account"),
+        is_seen.alias("observed"),
+        (activity < IDLE_LIMIT * held).fill_null(False).alias("idle"),
     ).with_columns(
         # What a device did before it vanished says nothing of the hole it left.
         *(
@@ -146,10 +154,37 @@ def _accounts(whole: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _account(assigned: pl.Expr, is_seen: pl.Expr, knows_standing: bool) -> pl.Expr:
+    """The account of a piece, but for `held` and `slowed`, which more than one piece shows."""
+    account = (
+        pl.when(~is_seen & assigned)
+        .then(pl.lit(Account.UNMEASURED))
+        .when(~is_seen)
+        .then(pl.lit(Account.UNOBSERVED))
+        .when(pl.col("up") == 0)
+        .then(pl.lit(Account.DOWN))
+        .when(~assigned)
+        .then(pl.lit(Account.FREE))
+        .when(pl.coalesce("sm_active", "busy").is_null())
+        .then(pl.lit(Account.UNMEASURED))
+        .otherwise(pl.lit(Account.BUSY))
+    )
+    if not knows_standing:
+        return account
+    standing = pl.col("standing")
+    return (
+        pl.when(standing == Standing.MAINTENANCE)
+        .then(pl.lit(Account.MAINTENANCE))
+        .when((standing == Standing.DOWN) | ((standing == Standing.DRAINING) & ~assigned))
+        .then(pl.lit(Account.DOWN))
+        .otherwise(account)
+    )
+
+
 def _hold(whole: pl.DataFrame) -> pl.DataFrame:
     """Turn working pieces of an idle stretch at least as long as the grace time into `held`."""
     idle = (pl.col("account") == Account.BUSY) & pl.col("idle")
-    stretch = pl.struct("subject", "job", idle).rle_id()
+    stretch = pl.struct("subject", "group", idle).rle_id()
     long = pl.col("duration_ms").sum().over(stretch) >= GRACE_MS
     return whole.with_columns(
         pl.when(idle & long)
@@ -160,9 +195,7 @@ def _hold(whole: pl.DataFrame) -> pl.DataFrame:
 
 
 def entries(
-    window: Window,
-    devices: pl.DataFrame,
-    whole: pl.DataFrame,
+    window: Window, devices: pl.DataFrame, whole: pl.DataFrame, members: pl.DataFrame
 ) -> pl.DataFrame:
     """Add pieces up to entries, one per minute x device x job x account.
 
@@ -170,17 +203,16 @@ def entries(
         window: What to book; pieces outside it are left out.
         devices: `subject`, `system`, `node`, `device`, `period_ms`, in subject order.
         whole: What `pieces` returned.
+        members: `group`, `job`, `share`.
 
     Returns:
         A frame of `schema.DEVICE`, sorted by device and minute.
     """
-    # Grouping and sorting by a job's number is several times as fast as by its name.
-    jobs = pl.Enum(whole["job"].drop_nulls().unique().sort())
     inside = whole.filter(
         (pl.col("start") >= window.start_ms) & (pl.col("end") <= window.end_ms)
-    ).with_columns(
-        (pl.col("start") // MINUTE_MS * MINUTE_MS).alias("minute"), pl.col("job").cast(jobs)
-    )
+    ).with_columns((pl.col("start") // MINUTE_MS * MINUTE_MS).alias("minute"))
+    # Grouping and sorting by a job's number is several times as fast as by its name.
+    inside = shares.split(inside, members)
     summed = (
         _summed(_split(inside))
         .filter(pl.col("duration_ms") > 0)
@@ -209,6 +241,7 @@ def entries(
         pl.when(pl.col("period_ms") > 0)
         .then(pl.col("duration_ms") / pl.col("period_ms"))
         .alias("samples_expected"),
+        "shared_ms",
     ).cast(DEVICE)
 
 
@@ -216,32 +249,29 @@ def _split(inside: pl.DataFrame) -> pl.DataFrame:
     """Make two of each throttled piece: what was slowed, and the busy rest.
 
     Returns:
-        The pieces with `d` (their milliseconds), `part` (of the piece's joules) and `counts`
-        (whether the sample that ends the piece counts here: in the larger part).
+        The pieces with their own `duration_ms`, `part` (of the joules of what they were cut from)
+        and `counts` (whether the sample that ends it counts here: in the larger part).
     """
-    whole = inside.with_columns(
-        pl.col("duration_ms").alias("d"), pl.lit(1.0).alias("part"), pl.lit(True).alias("counts")
-    )
     slowed = ((pl.col("account") == Account.BUSY) & (pl.col("throttled") > 0)).fill_null(False)
-    throttled = whole.filter(slowed)
+    throttled = inside.filter(slowed)
     if throttled.is_empty():
-        return whole
+        return inside
     share = pl.col("throttled")
     # The busy part takes what the rounded slowed one leaves, so that their milliseconds add up.
     milliseconds = (pl.col("duration_ms") * share).round().cast(pl.Int64)
     return pl.concat(
         [
-            whole.filter(~slowed),
+            inside.filter(~slowed),
             throttled.with_columns(
                 pl.lit(Account.SLOWED, dtype=ACCOUNT).alias("account"),
-                milliseconds.alias("d"),
-                share.alias("part"),
-                (share >= 0.5).alias("counts"),
+                milliseconds.alias("duration_ms"),
+                (pl.col("part") * share).alias("part"),
+                (pl.col("counts") & (share >= 0.5)).alias("counts"),
             ),
             throttled.with_columns(
-                (pl.col("duration_ms") - milliseconds).alias("d"),
-                (1 - share).alias("part"),
-                (share < 0.5).alias("counts"),
+                (pl.col("duration_ms") - milliseconds).alias("duration_ms"),
+                (pl.col("part") * (1 - share)).alias("part"),
+                (pl.col("counts") & (share < 0.5)).alias("counts"),
             ),
         ]
     )
@@ -249,19 +279,21 @@ def _split(inside: pl.DataFrame) -> pl.DataFrame:
 
 def _summed(parts: pl.DataFrame) -> pl.DataFrame:
     """Sums per minute, subject, job and account."""
+    duration = pl.col("duration_ms")
 
-    def measured(column: str) -> pl.Expr:
-        return pl.when(pl.col(column).is_not_null()).then(pl.col("d")).otherwise(0).sum()
+    def where(condition: pl.Expr) -> pl.Expr:
+        return pl.when(condition).then(duration).otherwise(0).sum()
 
     return parts.group_by(_KEY).agg(
-        pl.col("d").sum().alias("duration_ms"),
         (pl.col("joules") * pl.col("part")).sum().alias("joules"),
-        measured("joules").alias("energy_ms"),
-        pl.when(pl.col("integrated")).then(pl.col("d")).otherwise(0).sum().alias("integrated_ms"),
-        measured("sm_active").alias("measured_ms"),
-        (pl.col("sm_active") * pl.col("d")).sum().alias("sm_active_ms"),
-        measured("busy").alias("busy_measured_ms"),
-        (pl.col("busy") * pl.col("d")).sum().alias("busy_ms"),
+        where(pl.col("joules").is_not_null()).alias("energy_ms"),
+        where(pl.col("integrated")).alias("integrated_ms"),
+        where(pl.col("sm_active").is_not_null()).alias("measured_ms"),
+        (pl.col("sm_active") * duration).sum().alias("sm_active_ms"),
+        where(pl.col("busy").is_not_null()).alias("busy_measured_ms"),
+        (pl.col("busy") * duration).sum().alias("busy_ms"),
+        where(pl.col("shared")).alias("shared_ms"),
+        duration.sum(),
         # A sample ends exactly one piece.
         ((pl.col("end") == pl.col("time")) & pl.col("counts"))
         .sum()

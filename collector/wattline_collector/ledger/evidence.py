@@ -5,17 +5,24 @@ Here is the reading; what is made of it is `compute`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 
-from wattline_collector.ledger import device, inventory, job, shared_meter
-from wattline_collector.ledger.books import HOLES, Books
+from wattline_collector.ledger import (
+    assignments,
+    device,
+    inventory,
+    known_jobs,
+    shared_meter,
+    standing,
+)
+from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.intervals import Window, tells_energy
-from wattline_collector.ledger.schema import CONTROL, HOUR_MS
+from wattline_collector.ledger.job_evidence import job_increments
+from wattline_collector.ledger.known import Known, Telemetry
+from wattline_collector.ledger.records import HOLES
+from wattline_collector.ledger.schema import CONTROL
 
 LOOK_MS = device.LOOK_MS
 
@@ -35,30 +42,6 @@ METRICS = {
 """The metrics booking looks at, by table."""
 
 
-class Telemetry(Protocol):
-    """What booking needs of a store."""
-
-    path: Path
-
-    def read(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
-        """Rows of a table over a stretch of time."""
-        ...
-
-    def rows(
-        self, table: str, start_ms: int, end_ms: int, columns: Collection[str]
-    ) -> pl.DataFrame:
-        """Some columns of them in the order they came; what was sent twice stands there twice."""
-        ...
-
-    def take_dirty(self) -> set[tuple[str, int]]:
-        """(system, hour) touched since the last call."""
-        ...
-
-    def confirm_booked(self) -> None:
-        """The hours taken are in the books, durably."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """All the evidence of a chunk; booking it is a function of this alone.
@@ -68,8 +51,13 @@ class Inputs:
         nodes: `subject`, `system`, `node`, `period_ms`, `low`, `high`.
         device_samples: `subject`, `time`, and the device table's metrics, sorted.
         node_samples: The same of nodes.
-        held: `subject` (device), `job`, `start`, `end`.
-        grown: What `job.increments` returned.
+        held: `subject` (device), `group`, `start`, `end`.
+        members: `group`, `job`, `share`.
+        standing: `subject` (device), `start`, `end`, `standing`.
+        node_standing: The same of nodes.
+        grown: What `job.increments` returned, with what was done before set apart.
+        latency: Rows of table `latency`.
+        starts: `job`, `start`: when each job started, where known.
         running: `job`, `start`, `end`.
         carried: Newest readings of energy before the window: `kind`, `key`, `last_ms`,
             `last_joules_total`, `last_watts`.
@@ -82,7 +70,12 @@ class Inputs:
     device_samples: pl.DataFrame
     node_samples: pl.DataFrame
     held: pl.DataFrame
+    members: pl.DataFrame
+    standing: pl.DataFrame
+    node_standing: pl.DataFrame
     grown: pl.DataFrame
+    latency: pl.DataFrame
+    starts: pl.DataFrame
     running: pl.DataFrame
     carried: pl.DataFrame
     spoke: pl.DataFrame
@@ -95,6 +88,7 @@ class Rows:
     device: pl.DataFrame
     node: pl.DataFrame
     job: pl.DataFrame
+    latency: pl.DataFrame
 
 
 def fetch(store: Telemetry, system: str, window: Window) -> Rows:
@@ -108,12 +102,14 @@ def fetch(store: Telemetry, system: str, window: Window) -> Rows:
         ),
         node=store.rows("node", low, high, (*sender, *METRICS["node"])).filter(mine),
         job=store.read("job", low, high).filter(mine),
+        latency=store.read("latency", low, high).filter(mine),
     )
 
 
 def gather(
     store: Telemetry,
     books: Books,
+    known: Known,
     system: str,
     window: Window,
     rows: Rows,
@@ -126,38 +122,50 @@ def gather(
     Args:
         store: For the few readings that lie far outside the window.
         books: What is known from earlier booking.
+        known: What is known from earlier rows.
         system: Whose time.
         window: Which.
         rows: What `fetch` returned.
         carried: Newest readings before the window, as `Inputs.carried`.
     """
     mine = pl.col("system") == system
-    known = books.inventory
-    merged = inventory.merge_sightings(known, "device", rows.device)
+    installed = books.inventory
+    merged = inventory.merge_sightings(installed, "device", rows.device)
     merged = inventory.merge_sightings(merged, "node", rows.node)
-    if not merged.equals(known):
+    if not merged.equals(installed):
         books.put("inventory", merged)
     merged = merged.filter(mine)
     devices, nodes = (_bounds(merged, kind, window) for kind in ("device", "node"))
     holes = books.holes.filter(mine)
     device_samples, device_spoke = _samples(devices, "device", rows.device, holes, carried, window)
     node_samples, node_spoke = _samples(nodes, "node", rows.node, holes, carried, window)
-    held = inventory.held_intervals(
-        books.frame("assignments", inventory.ASSIGNMENTS), system, window.low, window.high
-    )
-    held = held.join(devices.select("device", "subject"), on="device").sort("subject", "start")
-    jobs = books.jobs.filter(mine)
+    held = assignments.held(known.assignments, known.ended, system, window.low, window.high)
+    out_of_use = standing.of_nodes(
+        inventory.nodes_of(merged), known.states, known.outages, known.accounting, window.now_ms
+    ).filter((pl.col("start") < window.high) & (pl.col("end") > window.low))
+    jobs = known.jobs.filter(mine)
     return Inputs(
         devices=devices,
         nodes=nodes,
         device_samples=device_samples,
         node_samples=node_samples,
-        held=held.select("subject", "job", "start", "end"),
-        grown=_job_increments(store, system, rows.job, jobs, window),
-        running=inventory.running_intervals(jobs, system, window.now_ms),
+        held=_by_subject(held.intervals, devices, "device"),
+        members=held.members,
+        standing=_by_subject(out_of_use.filter(mine).drop("system"), devices, "node"),
+        node_standing=_by_subject(out_of_use.filter(mine).drop("system"), nodes, "node"),
+        grown=job_increments(store, system, rows.job, jobs, known, window),
+        latency=rows.latency,
+        starts=jobs.select("job", pl.col("start_ms").alias("start")),
+        running=known_jobs.running_intervals(known_jobs.booked(jobs), system, window.now_ms),
         carried=carried,
         spoke=pl.concat([device_spoke, node_spoke]),
     )
+
+
+def _by_subject(intervals: pl.DataFrame, subjects: pl.DataFrame, of: str) -> pl.DataFrame:
+    """Intervals of devices, or of nodes, by subject number."""
+    named = intervals.join(subjects.select(of, "subject"), on=of).drop(of)
+    return named.sort("subject", "start")
 
 
 def _bounds(known: pl.DataFrame, kind: str, window: Window) -> pl.DataFrame:
@@ -275,59 +283,3 @@ def _samples(
         .select(HOLES.names())
     )
     return samples, spoke
-
-
-def _job_increments(
-    store: Telemetry, system: str, rows: pl.DataFrame, jobs: pl.DataFrame, window: Window
-) -> pl.DataFrame:
-    starts = jobs.select("job", pl.col("start_ms").alias("start"))
-    counting = jobs.filter(pl.col("counted_from_ms").is_not_null())
-    time = pl.col("time_unix_ms")
-    # A job that was counting before the window and is silent at its start needs the reading before,
-    # however old; one that is silent at its end and counted again later, the one after.
-    before = counting.filter(pl.col("counted_from_ms") < window.low).join(
-        rows.filter(time <= window.start_ms), on="job", how="anti"
-    )
-    after = counting.filter(pl.col("counted_ms") > window.high).join(
-        rows.filter(time >= window.end_ms), on="job", how="anti"
-    )
-    rows = pl.concat(
-        [
-            _nearest(store, system, before, window.low, backwards=True),
-            rows,
-            _nearest(store, system, after, window.high + 1, backwards=False),
-        ]
-    )
-    rows = rows.with_columns(time.alias("time")).sort("job", "node", "time")
-    grown = job.increments(rows, starts)
-    # The first row of a series that was already running only says where it stood.
-    ran_before = starts.filter(pl.col("start") < window.low)["job"].implode()
-    first = pl.struct("job", "node").is_first_distinct()
-    old = rows.select((first & pl.col("job").is_in(ran_before) & (time < window.low)).alias("old"))
-    return grown.filter(~old["old"])
-
-
-def _nearest(
-    store: Telemetry, system: str, jobs: pl.DataFrame, edge_ms: int, *, backwards: bool
-) -> pl.DataFrame:
-    """The counter readings of jobs nearest to an edge, looked for further and further away."""
-    waiting = jobs.select("job", "counted_from_ms", "counted_ms")
-    found = [store.read("job", edge_ms, edge_ms)]
-    reach = 4 * HOUR_MS
-    while waiting.height:
-        if backwards:
-            limit = min(waiting["counted_from_ms"].to_list())
-            low, high = max(edge_ms - reach, limit), edge_ms
-        else:
-            limit = max(waiting["counted_ms"].to_list())
-            low, high = edge_ms, min(edge_ms + reach, limit + 1)
-        rows = store.read("job", low, high).filter(pl.col("system") == system)
-        rows = rows.join(waiting, on="job", how="semi", maintain_order="left")
-        series = rows.group_by("job", "node", maintain_order=True)
-        near = series.tail(1) if backwards else series.head(1)
-        found.append(near.select(rows.columns))
-        waiting = waiting.join(near, on="job", how="anti")
-        if (low <= limit) if backwards else (high > limit):
-            break
-        reach *= 4
-    return pl.concat(found)

@@ -225,15 +225,16 @@ def ending_at_or_after(pieces: pl.DataFrame, readings: pl.DataFrame) -> pl.DataF
     return joined.select(values)
 
 
-def jobs_of(pieces: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
-    """The job that holds each piece, null where none does.
+def within(pieces: pl.DataFrame, known: pl.DataFrame, column: str) -> pl.Series:
+    """What holds of each piece, null where nothing does.
 
     Args:
-        pieces: `subject`, `start`, `end`, sorted, already cut at starts and ends of `held`.
-        held: `subject`, `job`, `start`, `end`, without overlap within a subject.
+        pieces: `subject`, `start`, `end`, sorted, already cut at starts and ends of `known`.
+        known: `subject`, `start`, `end` and the column, without overlap within a subject.
+        column: Which column of `known` is wanted.
     """
     joined = pieces.select("subject", pl.col("start")).join_asof(
-        held.select("subject", "start", pl.col("end").alias("until"), "job").sort(
+        known.select("subject", "start", pl.col("end").alias("until"), column).sort(
             "subject", "start"
         ),
         on="start",
@@ -241,7 +242,9 @@ def jobs_of(pieces: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
         strategy="backward",
         check_sortedness=False,
     )
-    return joined.select(pl.when(pl.col("start") < pl.col("until")).then("job").alias("job"))["job"]
+    return joined.select(pl.when(pl.col("start") < pl.col("until")).then(column).alias(column))[
+        column
+    ]
 
 
 def settle(pieces: pl.DataFrame) -> pl.Series:

@@ -1,4 +1,4 @@
-"""What is known of devices, nodes, jobs and assignments, condensed from all that was ever said.
+"""What is known of devices and nodes, condensed from all that was ever said.
 
 Agents repeat themselves on purpose, so that a lost batch heals. Here each thing is one row: the
 newest statement wins, first and last sightings are kept. Pure functions: what was known and what
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from wattline_collector.ledger.books import INVENTORY, JOBS
+from wattline_collector.ledger.records import INVENTORY
 from wattline_collector.ledger.schema import MINUTE_MS
 
 ASSIGNMENTS = pl.Schema(
@@ -21,6 +21,8 @@ ASSIGNMENTS = pl.Schema(
         "end_ms": pl.Int64(),  # null: still held when last heard of
         "stated_ms": pl.Int64(),
         "method": pl.String(),
+        "share": pl.Float64(),  # part of the device; null: all of it
+        "node": pl.String(),  # the device's; null: not known when it was said
     }
 )
 
@@ -136,133 +138,12 @@ def _condense_inventory(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def merge_assignments(known: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Add what was said of devices and the jobs that hold them.
+def nodes_of(known: pl.DataFrame) -> pl.DataFrame:
+    """The nodes of an inventory, those too that only their devices tell of.
 
     Returns:
-        All assignments, and the stretches in which something became known or changed: `system`,
-        `low`, `high` (ms).
+        `system`, `node`, `rack`.
     """
-    said = rows.select(
-        "system", "device", "job", pl.col("start_unix_ms").alias("start_ms"),
-        pl.col("end_unix_ms").alias("end_ms"), pl.col("time_unix_ms").alias("stated_ms"), "method",
-    )  # fmt: skip
-    key = ["system", "device", "job", "start_ms"]
-    merged = (
-        pl.concat([known, said])
-        .sort("stated_ms", maintain_order=True)
-        .group_by(key, maintain_order=True)
-        .last()
-        .select(ASSIGNMENTS.names())
-        .sort(key)
+    return known.group_by("system", "node", maintain_order=True).agg(
+        pl.col("rack").drop_nulls().first()
     )
-    before = known.select(*key, _until().alias("was"))
-    after = merged.select(*key, _until().alias("is"))
-    changed = (
-        after.join(before, on=key, how="left")
-        .filter(pl.col("was").is_null() | (pl.col("was") != pl.col("is")))
-        .select(
-            "system",
-            pl.min_horizontal(pl.coalesce("was", "start_ms"), "is").alias("low"),
-            pl.max_horizontal(pl.coalesce("was", "start_ms"), "is").alias("high"),
-        )
-    )
-    return merged, changed
-
-
-def _until() -> pl.Expr:
-    return pl.coalesce("end_ms", pl.col("stated_ms") + OPEN_FOR_MS)
-
-
-def held_intervals(assignments: pl.DataFrame, system: str, low: int, high: int) -> pl.DataFrame:
-    """Assignments of a system as intervals without overlap within a device.
-
-    Where one begins before another on the device ended, the earlier ends there: a device is one
-    job's at a time, and the end of an open one is only the latest moment it may still have been
-    held.
-
-    Returns:
-        `device`, `job`, `start`, `end`, clipped to the window.
-    """
-    mine = assignments.filter(pl.col("system") == system).select(
-        "device", "job", pl.col("start_ms").alias("start"), _until().alias("end")
-    )
-    near = mine.filter((pl.col("end") > low) & (pl.col("start") < high)).sort(
-        "device", "start", "job"
-    )
-    following = pl.col("start").shift(-1).over("device")
-    return (
-        near.with_columns(pl.min_horizontal("end", following).alias("end"))
-        .filter(pl.col("end") > pl.col("start"))
-        .with_columns(pl.col("start").clip(lower_bound=low), pl.col("end").clip(upper_bound=high))
-        .filter(pl.col("end") > pl.col("start"))
-    )
-
-
-def merge_jobs(
-    known: pl.DataFrame, job_info: pl.DataFrame, job_rows: pl.DataFrame, held: pl.DataFrame
-) -> pl.DataFrame:
-    """Add what was said of jobs, and when they were seen to run.
-
-    Args:
-        known: `books.JOBS`.
-        job_info: Statements.
-        job_rows: `system`, `job`, `first`, `last`: span of counter readings.
-        held: `system`, `job`, `first`, `last`, `open`: span of assignments.
-    """
-    said = job_info.select(
-        "system", "job", "name", "kind", "project", "user", "state",
-        pl.col("start_unix_ms").alias("start_ms"), pl.col("end_unix_ms").alias("end_ms"),
-        pl.col("time_unix_ms").alias("stated_ms"), pl.col("time_unix_ms").alias("seen_ms"),
-        *(pl.lit(None, dtype=pl.Int64).alias(c) for c in ("counted_from_ms", "counted_ms")),
-    )  # fmt: skip
-    sighted = [
-        frame.select(
-            "system",
-            "job",
-            *(
-                pl.lit(None, dtype=pl.String).alias(column)
-                for column in ("name", "kind", "project", "user", "state")
-            ),
-            pl.col("first").alias("start_ms"),
-            pl.lit(None, dtype=pl.Int64).alias("end_ms"),
-            pl.lit(None, dtype=pl.Int64).alias("stated_ms"),
-            pl.col("last").alias("seen_ms"),
-            pl.when(counts).then("first").alias("counted_from_ms"),
-            pl.when(counts).then("last").alias("counted_ms"),
-        )
-        for frame, counts in ((job_rows, True), (held, False))
-    ]
-    return (
-        pl.concat([known, said, *sighted])
-        .sort("stated_ms", nulls_last=False, maintain_order=True)
-        .group_by("system", "job", maintain_order=True)
-        .agg(
-            *(
-                pl.col(column).drop_nulls().last()
-                for column in ("name", "kind", "project", "user", "state")
-            ),
-            pl.col("start_ms").min(),
-            pl.col("end_ms").drop_nulls().last(),
-            pl.col("stated_ms").max(),
-            pl.col("seen_ms").max(),
-            pl.col("counted_from_ms").min(),
-            pl.col("counted_ms").max(),
-        )
-        .select(JOBS.names())
-        .sort("system", "job")
-    )
-
-
-def running_intervals(jobs: pl.DataFrame, system: str, now_ms: int) -> pl.DataFrame:
-    """When each job of a system ran, as far as is known.
-
-    Returns:
-        `job`, `start`, `end`: a job that nobody said has ended ran until shortly after it was last
-        heard of.
-    """
-    mine = jobs.filter((pl.col("system") == system) & pl.col("start_ms").is_not_null())
-    end = pl.coalesce("end_ms", pl.col("seen_ms") + OPEN_FOR_MS)
-    return mine.select(
-        "job", pl.col("start_ms").alias("start"), pl.min_horizontal(end, now_ms).alias("end")
-    ).filter(pl.col("end") > pl.col("start"))

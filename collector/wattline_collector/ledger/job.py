@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from wattline_agents.catalogue import PHASES
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.schema import JOB, MINUTE_MS
 
@@ -22,11 +23,25 @@ COUNTERS = {
     "samples": "samples_total",
     "requests": "requests_total",
     "flops": "flops_total",
+    "requests_failed": "requests_failed_total",
+    "requests_good": "requests_good_total",
+    "checkpoints": "checkpoints_total",
 }
 """Ledger column -> wire column."""
 
+_PHASES = {f"phase_{phase}_ms": f"phase_{phase}_seconds_total" for phase in PHASES}
+
+REPLAYED = {"tokens_trained": "tokens_replayed", "steps": "steps_replayed"}
+"""What counts as made -> where it stands if it had been made before; see `replay`."""
+
+MADE = (*COUNTERS, *_PHASES, *REPLAYED.values())
+"""All that is booked of a job beside its time."""
+
 TOKENS = ("tokens_trained", "tokens_prompt", "tokens_generated")
-"""Kinds that add up to all tokens; cached prompt tokens are part of the prompt's."""
+"""Kinds that add up to all tokens made; cached prompt tokens are part of the prompt's."""
+
+COUNTED = (*TOKENS, "tokens_replayed")
+"""And those that add up to what counters grew by."""
 
 
 def increments(rows: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:
@@ -37,26 +52,31 @@ def increments(rows: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:
         starts: `job`, `start`: when each job started, where known.
 
     Returns:
-        `job`, `start`, `end` and one column per ledger counter: what was made in between; null
-        where the job does not count that.
+        `job`, `start`, `end` (later by a millisecond at least) and `MADE`: what was made in
+        between; null where the job does not count that.
     """
     series = pl.struct("job", "node")
     first = (series != series.shift(1)).fill_null(True)
     changes = []
-    for name, column in COUNTERS.items():
+    for name, column in (COUNTERS | _PHASES).items():
         # A counter that a job does not use is null in all its rows; one that is sometimes left
         # out of a row has not changed in between.
         value = pl.col(column).forward_fill().over("job", "node")
         before = pl.when(first).then(0).otherwise(value.shift(1).over("job", "node").fill_null(0))
         # A counter that runs backwards began anew at nought.
-        changes.append(pl.when(value < before).then(value).otherwise(value - before).alias(name))
+        grown = pl.when(value < before).then(value).otherwise(value - before)
+        changes.append((grown * 1000 if name in _PHASES else grown).alias(name))
     known = rows.join(starts, on="job", how="left", maintain_order="left")
     began = pl.min_horizontal(pl.col("start").fill_null(pl.col("time")), pl.col("time"))
+    since = pl.when(first).then(began).otherwise(pl.col("time").shift(1))
     return known.select(
         "job",
-        pl.when(first).then(began).otherwise(pl.col("time").shift(1)).alias("start"),
+        # A reading with no time since the one before (a job's first row at its very start) has
+        # nothing to spread; what it says was made is booked to the moment before it.
+        pl.min_horizontal(since, pl.col("time") - 1).alias("start"),
         pl.col("time").alias("end"),
         *changes,
+        *(pl.lit(None, dtype=pl.Int64).alias(name) for name in REPLAYED.values()),
     )
 
 
@@ -83,7 +103,7 @@ def entries(
             pl.col("minute").cast(JOB["minute"]),
             "job",
             pl.col("running_ms").fill_null(0),
-            *COUNTERS,
+            *MADE,
         )
         .sort("job", "minute")
         .cast(JOB)
@@ -103,15 +123,7 @@ def _minutes(window: Window, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_minute(window: Window, grown: pl.DataFrame) -> pl.DataFrame:
-    # A reading with no time since the one before (a job's first row at its very start) has
-    # nothing to spread; what it says was made is booked to its own minute.
-    spread = grown.with_columns(
-        pl.when(pl.col("end") == pl.col("start"))
-        .then(pl.col("end") - 1)
-        .otherwise("start")
-        .alias("start")
-    )
-    parts = _minutes(window, spread)
+    parts = _minutes(window, grown)
     length = pl.col("end") - pl.col("start")
     low = (pl.max_horizontal("minute", "start") - pl.col("start")) / length
     until = pl.min_horizontal(pl.col("minute") + MINUTE_MS, pl.col("end"), pl.lit(window.end_ms))
@@ -123,12 +135,12 @@ def _by_minute(window: Window, grown: pl.DataFrame) -> pl.DataFrame:
             ((pl.col(name) * high).round() - (pl.col(name) * low).round()).alias(name)
             if JOB[name] == pl.Int64()
             else (pl.col(name) * (high - low)).alias(name)
-            for name in COUNTERS
+            for name in MADE
         ),
     )
     return pieces.group_by("job", "minute").agg(
         pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name)
-        for name in COUNTERS
+        for name in MADE
     )
 
 
@@ -146,23 +158,22 @@ def metered(window: Window, grown: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `job`, `metered_tokens`.
     """
-    length = (pl.col("end") - pl.col("start")).clip(lower_bound=1)
+    length = pl.col("end") - pl.col("start")
     inside = grown.filter(
         (pl.col("end") > window.start_ms) & (pl.col("start") < window.end_ms)
     ).with_columns(
         ((pl.max_horizontal("start", pl.lit(window.start_ms)) - pl.col("start")) / length).alias(
             "low"
         ),
-        pl.when(pl.col("end") == pl.col("start"))
-        .then(1.0)
-        .otherwise((pl.min_horizontal("end", pl.lit(window.end_ms)) - pl.col("start")) / length)
-        .alias("high"),
+        ((pl.min_horizontal("end", pl.lit(window.end_ms)) - pl.col("start")) / length).alias(
+            "high"
+        ),
     )
     return inside.group_by("job").agg(
         pl.sum_horizontal(
             (pl.col(name).fill_null(0) * pl.col("high")).round()
             - (pl.col(name).fill_null(0) * pl.col("low")).round()
-            for name in TOKENS
+            for name in COUNTED
         )
         .sum()
         .cast(pl.Int64)

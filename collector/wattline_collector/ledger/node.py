@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from wattline_collector.ledger import intervals
+from wattline_collector.ledger import intervals, shares
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.schema import ACCOUNT, MINUTE_MS, NODE
+from wattline_collector.ledger.standing import Standing
 
 
 def pieces(
@@ -42,13 +43,16 @@ def pieces(
     )
 
 
-def held_shares(whole: pl.DataFrame, devices: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+def held_shares(
+    whole: pl.DataFrame, devices: pl.DataFrame, held: pl.DataFrame, members: pl.DataFrame
+) -> pl.DataFrame:
     """Which part of a node each job holds, piece by piece.
 
     Args:
         whole: What `pieces` returned.
         devices: `device` (its subject number), `node` (its node's), `low`, `high`.
-        held: `subject` (device), `job`, `start`, `end`.
+        held: `subject` (device), `group`, `start`, `end`.
+        members: `group`, `job`, `share`.
 
     Returns:
         `piece` (row number in `whole`), `job`, `part` (0-1); parts of a piece add up to 1.
@@ -62,13 +66,26 @@ def held_shares(whole: pl.DataFrame, devices: pl.DataFrame, held: pl.DataFrame) 
     of_device = installed.select(pl.col("device").alias("subject"), "piece", "start", "end").sort(
         "subject", "start"
     )
-    of_device = of_device.with_columns(intervals.jobs_of(of_device, held))
+    of_device = of_device.with_columns(intervals.within(of_device, held, "group"))
+    devices_of = of_device.group_by("piece", "group").agg(pl.len().alias("count"))
+    # What nobody holds is nobody's: a device that none holds, and the rest of one that is shared.
+    parts = pl.concat([members, shares.rests(members), _NOBODY])
+    counted = devices_of.join(parts, on="group", nulls_equal=True).with_columns(
+        (pl.col("count") * pl.col("share")).alias("count")
+    )
     return (
-        of_device.group_by("piece", "job")
-        .agg(pl.len().alias("count"))
+        counted.group_by("piece", "job")
+        .agg(pl.col("count").sum())
         .with_columns((pl.col("count") / pl.col("count").sum().over("piece")).alias("part"))
         .select("piece", "job", "part")
     )
+
+
+_NOBODY = pl.DataFrame(
+    [(None, None, 1.0)],
+    schema={"group": pl.Int32, "job": pl.String, "share": pl.Float64},
+    orient="row",
+)
 
 
 def entries(
@@ -77,7 +94,7 @@ def entries(
     whole: pl.DataFrame,
     shares: pl.DataFrame,
     samples: pl.DataFrame,
-    device_entries: pl.DataFrame,
+    accounts: pl.DataFrame,
 ) -> pl.DataFrame:
     """Add pieces up to entries, one per minute x node x job x account.
 
@@ -87,7 +104,7 @@ def entries(
         whole: What `pieces` returned.
         shares: What `held_shares` returned.
         samples: As for `pieces`.
-        device_entries: The same hours' entries of the node's devices.
+        accounts: What `accounts_of` and `bare_accounts` returned.
 
     Returns:
         A frame of `schema.NODE`.
@@ -109,7 +126,7 @@ def entries(
             .alias("covered"),
         )
         .join(nodes, on="subject", how="left")
-        .join(_accounts(device_entries), on=["minute", "node", "job"], how="left", nulls_equal=True)
+        .join(accounts, on=["minute", "node", "job"], how="left", nulls_equal=True)
         .with_columns(
             pl.col("device_energy_joules").sum().over(minute).alias("devices_joules"),
             pl.col("device_energy_joules").is_not_null().any().over(minute).alias("some_known"),
@@ -162,8 +179,16 @@ def _by_job(window: Window, whole: pl.DataFrame, shares: pl.DataFrame) -> pl.Dat
     )
 
 
-def _accounts(device_entries: pl.DataFrame) -> pl.DataFrame:
-    """Which accounts a job's device-time on a node went to, and what its devices metered."""
+def accounts_of(device_entries: pl.DataFrame) -> pl.DataFrame:
+    """Which accounts a job's device-time on a node went to, and what its devices metered.
+
+    Args:
+        device_entries: The same hours' entries of the node's devices.
+
+    Returns:
+        `minute` (ms), `node`, `job`, `account`, `device_ms`, `device_energy_joules` (null: no meter
+        saw it), `account_part` (0-1, of the job's time).
+    """
     known = pl.col("energy_joules")
     whole = pl.col("device_ms").sum().over("minute", "node", "job")
     return (
@@ -176,6 +201,45 @@ def _accounts(device_entries: pl.DataFrame) -> pl.DataFrame:
             (pl.col("device_ms") / whole).alias("account_part"), pl.col("minute").dt.epoch("ms")
         )
     )
+
+
+def bare_accounts(
+    window: Window, nodes: pl.DataFrame, whole: pl.DataFrame, standing: pl.DataFrame
+) -> pl.DataFrame:
+    """The same of nodes without devices, of which only their scheduler and outages say anything.
+
+    Args:
+        window: What to book.
+        nodes: `subject`, `node`.
+        whole: What `pieces` returned.
+        standing: `subject`, `start`, `end`, `standing`: when such nodes were out of use.
+    """
+    none = pl.lit(None, dtype=pl.Float64)
+    mine = whole.join(standing.select("subject").unique(), on="subject", how="semi").filter(
+        (pl.col("start") >= window.start_ms) & (pl.col("end") <= window.end_ms)
+    )
+    stood = intervals.within(mine, standing, "standing")
+    account = (
+        pl.when(stood == Standing.MAINTENANCE)
+        .then(pl.lit(Account.MAINTENANCE))
+        .when(stood.is_not_null())
+        .then(pl.lit(Account.DOWN))
+        .otherwise(pl.lit(Account.FREE))
+    )
+    minute = pl.col("start") // MINUTE_MS * MINUTE_MS
+    return (
+        mine.group_by(
+            minute.alias("minute"), "subject", account.cast(ACCOUNT).alias("account")
+        )
+        .agg(pl.col("duration_ms").sum().alias("device_ms"))
+        .join(nodes.select("subject", "node"), on="subject")
+        .select(
+            "minute", "node", pl.lit(None, dtype=pl.String).alias("job"), "account", "device_ms",
+            none.alias("device_energy_joules"),
+            (pl.col("device_ms") / pl.col("device_ms").sum().over("minute", "node"))
+            .alias("account_part"),
+        )
+    )  # fmt: skip
 
 
 def _seen(window: Window, samples: pl.DataFrame) -> pl.DataFrame:

@@ -1,5 +1,8 @@
 """The frames of the ledger: three tables of entries per minute, and the control that proves them.
 
+A new column is the last of its table: rows are proved by a checksum over their columns in order,
+and books that were written before it was known are read, and proved, without it.
+
 All times are UTC. Durations are whole milliseconds, so that they add up exactly. Energies are
 joules; null is "not known", never zero. Hours and days hold the same columns under a coarser key.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from wattline_agents.catalogue import PHASES
 from wattline_collector.ledger.accounts import Account
 
 MINUTE_MS = 60_000
@@ -38,6 +42,7 @@ DEVICE = pl.Schema(
         "temperature_max_celsius": pl.Float64(),
         "samples": pl.Int64(),  # seen
         "samples_expected": pl.Float64(),  # duration over the sampling period; null: none known
+        "shared_ms": pl.Int64(),  # the part of duration_ms that is a share of it: estimated
     }
 )
 """One minute x device x job x account."""
@@ -74,9 +79,28 @@ JOB = pl.Schema(
         "samples": pl.Int64(),
         "requests": pl.Int64(),
         "flops": pl.Float64(),
+        "tokens_replayed": pl.Int64(),  # of steps done before; not in tokens_trained
+        "steps_replayed": pl.Int64(),  # not in steps
+        "requests_failed": pl.Int64(),
+        "requests_good": pl.Int64(),
+        "checkpoints": pl.Int64(),
+        **{f"phase_{phase}_ms": pl.Float64() for phase in PHASES},
     }
 )
-"""One minute x job: what it made."""
+"""One minute x job: what it made, and what it spent its time on."""
+
+LATENCY = pl.Schema(
+    {
+        "system": pl.String(),
+        "hour": TIME,
+        "job": pl.String(),
+        "kind": pl.String(),  # what took that long: catalogue.LATENCIES
+        "le_seconds": pl.Float64(),  # upper bound of the bucket; null: no bound
+        "count": pl.Int64(),  # observations of at most that
+        "seconds": pl.Float64(),  # sum of all; only where there is no bound
+    }
+)
+"""One hour x job x kind x bucket: what its engines' histograms grew by."""
 
 CONTROL = pl.Schema(
     {

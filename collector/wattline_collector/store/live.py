@@ -14,6 +14,7 @@ import polars as pl
 
 from wattline_agents.catalogue import DEVICE, NODE, TABLES
 from wattline_collector.ledger.accounts import WORKING, Account
+from wattline_collector.ledger.assignments import trust
 from wattline_collector.ledger.device import IDLE_LIMIT, THROTTLE_COLUMNS
 from wattline_collector.ledger.intervals import GAP_PERIODS, UNKNOWN_PERIOD_MS
 from wattline_collector.ledger.inventory import OPEN_FOR_MS
@@ -149,14 +150,17 @@ def account() -> pl.Expr:
 
 
 def open_assignments(known: Known, now_ms: int) -> pl.DataFrame:
-    """Which job holds which device now; of two that claim one, the one that started last."""
+    """Which job holds which device now, as the books believe it.
+
+    Of several that claim one the most trusted method's; by one method the one that started last.
+    """
     rows = known.rows("assignment")
     ends = pl.col("end_unix_ms")
     # What is stated open is believed for a while past its statement, as in the books.
     is_open = (ends.is_null() & (pl.col("at_ms") + OPEN_FOR_MS >= now_ms)) | (ends > now_ms)
     return (
         rows.filter(is_open & (pl.col("start_unix_ms") <= now_ms))
-        .sort("start_unix_ms", "job")
+        .sort(-trust(), "start_unix_ms", "job")
         .unique(["system", "device"], keep="last", maintain_order=True)
     )
 

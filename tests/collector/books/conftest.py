@@ -102,6 +102,8 @@ class Telemetry:
         end_s: float | None,
         device: str = "gpu0",
         said_s: float | None = None,
+        method: str = "recording",
+        share: float | None = None,
     ) -> None:
         said = said_s if said_s is not None else (end_s if end_s is not None else start_s)
         self.add(
@@ -113,15 +115,91 @@ class Telemetry:
                     "job": job,
                     "start_unix_ms": START + round(start_s * 1000),
                     "end_unix_ms": None if end_s is None else START + round(end_s * 1000),
-                    "method": "recording",
+                    "method": method,
+                    "share": share,
                 }
             ],
             period_ms=0,
         )
 
+    def account(
+        self,
+        job: str,
+        start_s: float | None,
+        end_s: float | None,
+        *,
+        said_s: float,
+        state: str = "completed",
+        **more: object,
+    ) -> None:
+        """What the scheduler says of a job."""
+        self.add(
+            "accounting",
+            [
+                {
+                    "time_unix_ms": at(said_s),
+                    "job": job,
+                    "scheduler": "slurm",
+                    "state": state,
+                    "start_unix_ms": at(start_s),
+                    "end_unix_ms": at(end_s),
+                    **more,
+                }
+            ],
+            node="slurm",
+            period_ms=0,
+        )
+
+    def node_state(
+        self, state: str, start_s: float, end_s: float | None, *, said_s: float, host: str = "n1"
+    ) -> None:
+        """What the scheduler says of a node."""
+        self.add(
+            "node_state",
+            [
+                {
+                    "time_unix_ms": at(said_s),
+                    "host": host,
+                    "state": state,
+                    "start_unix_ms": at(start_s),
+                    "end_unix_ms": at(end_s),
+                }
+            ],
+            node="slurm",
+            period_ms=0,
+        )
+
+    def info(self, job: str, start_s: float, end_s: float | None = None, **more: object) -> None:
+        """What a job says of itself, when it starts or ends."""
+        self.add(
+            "job_info",
+            [
+                {
+                    "time_unix_ms": at(start_s if end_s is None else end_s),
+                    "job": job,
+                    "start_unix_ms": at(start_s),
+                    "end_unix_ms": at(end_s),
+                    **more,
+                }
+            ],
+            period_ms=0,
+        )
+
+    def counts(self, job: str, rows: Mapping[float, Row], *, node: str = "n1") -> None:
+        """Rows of a job's counters, by the second."""
+        self.add(
+            "job", [{"time_unix_ms": at(s), "job": job, **row} for s, row in rows.items()],
+            node=node,
+        )  # fmt: skip
+
     def book(self, until_s: float) -> Books:
         book(self, until_ms=START + round(until_s * 1000))
         return Books(self.path)
+
+
+def at(second: float | None) -> int | None:
+    """The moment so long after the start, in ms."""
+    return None if second is None else START + round(second * 1000)
 
 
 @pytest.fixture

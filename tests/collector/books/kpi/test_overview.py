@@ -64,7 +64,7 @@ def test_a_job_is_listed_with_what_is_known_of_it_and_null_for_the_rest(seen: An
 
 
 def test_outages_nobody_logged_are_said_to_be_unknown(seen: Any) -> None:
-    assert any("no outage log is read" in note for note in seen["notes"])
+    assert any("scheduled outages are not known" in note for note in seen["notes"])
 
 
 def test_it_says_whether_the_books_balance_and_is_plain_json(seen: Any) -> None:

@@ -1,0 +1,122 @@
+"""Work that was for nothing, posted where figures are read.
+
+That work was thrown away is known when its job has ended, or when the next job of its run goes on
+from an earlier step: long after its minutes were booked. The minutes stay as they are; the
+adjustment is made where figures are read, so history is never rewritten. Only the time in which the
+work was first done is lost; what does it again is kept, and its steps are counted once.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wattline_collector.ledger.accounts import WORKING, Account
+from wattline_collector.ledger.books import Books, Hour
+from wattline_collector.ledger.schema import ACCOUNT, HOUR_MS, MINUTE_MS, TIME
+
+FAILED = ("failed", "out_of_memory", "node_fail", "boot_fail")
+"""States of jobs whose work is lost but for what was saved. A job that ran out of its time, or was
+cancelled or preempted, may have saved what it made and told nobody: of it only that is lost which
+another job is seen to do again."""
+
+LOST = pl.Schema(
+    {"system": pl.String(), "job": pl.String(), "from_ms": pl.Int64(), "until_ms": pl.Int64()}
+)
+"""Time whose work was for nothing; null: from its start, up to its end."""
+
+
+def lost_time(jobs: pl.DataFrame, undone: pl.DataFrame) -> pl.DataFrame:
+    """When jobs worked for nothing.
+
+    A job that another one of its run went on from worked for nothing after the step that was gone
+    on from. One that failed, and that none went on from, after its newest checkpoint; without any,
+    all of its time.
+
+    Args:
+        jobs: `records.JOBS`.
+        undone: `undone.UNDONE`: jobs that went back by themselves.
+
+    Returns:
+        `LOST`.
+    """
+    failed = pl.col("state").is_in(FAILED)
+    went_on = pl.col("step_kept").is_not_null()
+    # A checkpoint of a step that the job itself went on from is not its work.
+    saved = pl.when(pl.col("step_saved") > pl.col("step_resumed").fill_null(-1)).then("saved_ms")
+    whole = jobs.filter(
+        (went_on & (pl.col("step_kept") < pl.col("step_highest"))) | (failed & ~went_on)
+    ).select(
+        "system",
+        "job",
+        pl.when(went_on).then("kept_ms").otherwise(saved).alias("from_ms"),
+        pl.lit(None, dtype=pl.Int64).alias("until_ms"),
+    )
+    back = undone.join(whole.filter(pl.col("from_ms").is_null()), on=["system", "job"], how="anti")
+    return pl.concat([whole, back.select(LOST.names())])
+
+
+def post(
+    books: Books, table: str, entries: pl.DataFrame, lost: pl.DataFrame, start_ms: int, end_ms: int
+) -> pl.DataFrame:
+    """Entries with lost work in the account `lost`, to the minute.
+
+    Args:
+        books: Where the minutes are: an hour that was lost in part is read again.
+        table: `device` or `node`.
+        entries: What `books.read` returned of that table and period, all or some of its jobs.
+        lost: `LOST`.
+        start_ms: The period's first moment.
+        end_ms: The first moment after it.
+    """
+    mine = lost.join(entries.select("system", "job").unique(), on=["system", "job"], how="semi")
+    if mine.is_empty():
+        return entries
+    edges = [
+        mine.select("system", "job", (pl.col(edge) // HOUR_MS * HOUR_MS).alias("hour"))
+        for edge in ("from_ms", "until_ms")
+    ]
+    partly = pl.concat(edges).drop_nulls("hour").unique()
+    partly = partly.filter(
+        (pl.col("hour") > start_ms - HOUR_MS) & (pl.col("hour") < end_ms)
+    ).with_columns(pl.col("hour").cast(TIME))
+    hour = pl.col("minute").dt.truncate("1h").alias("hour")
+    key = ["system", "job", "hour"]
+    rest = entries.with_columns(hour).join(partly, on=key, how="anti", maintain_order="left")
+    bounds = [pl.lit(ms).cast(TIME) for ms in (start_ms, end_ms)]
+    parts = [rest.select(entries.columns)]
+    for system, start in (
+        partly.select("system", "hour").unique().sort("system", "hour").iter_rows()
+    ):
+        minutes = books.minutes(table, Hour(system, round(start.timestamp() * 1000)))
+        if minutes is None:
+            continue
+        inside = minutes.filter((pl.col("minute") >= bounds[0]) & (pl.col("minute") < bounds[1]))
+        parts.append(
+            inside.with_columns(hour).join(partly, on=key, how="semi").select(entries.columns)
+        )
+    return _marked(pl.concat(parts), mine)
+
+
+def _marked(entries: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
+    minute = pl.col("minute").dt.epoch("ms")
+    numbered = entries.with_row_index("row")
+    # The minute in which the work was saved is kept, that in which it was given up is lost.
+    since = -(-pl.col("from_ms") // MINUTE_MS) * MINUTE_MS
+    in_vain = (
+        numbered.select("row", "system", "job", "minute")
+        .join(lost, on=["system", "job"])
+        .filter(
+            (pl.col("from_ms").is_null() | (minute >= since))
+            & (pl.col("until_ms").is_null() | (minute < pl.col("until_ms")))
+        )
+        .select("row")
+        .unique()
+    )
+    working = pl.col("account").is_in([account.value for account in WORKING])
+    is_lost = pl.col("row").is_in(in_vain["row"].implode())
+    return numbered.with_columns(
+        pl.when(working & is_lost)
+        .then(pl.lit(Account.LOST, dtype=ACCOUNT))
+        .otherwise("account")
+        .alias("account")
+    ).drop("row")
