@@ -420,19 +420,24 @@ def _start_munge(cluster: Cluster) -> None:
 
 @contextmanager
 def cluster(
-    nodes: int = 4, gpus: int = 4, options: Mapping[str, str] | None = None
+    nodes: int = 4,
+    gpus: int = 4,
+    options: Mapping[str, str] | None = None,
+    prefix: str = "gpu",
 ) -> Iterator[Cluster]:
     """Start a cluster; it is stopped, and its directory removed, at the end.
 
     Args:
-        nodes: How many nodes, `gpu00` and on.
+        nodes: How many nodes.
         gpus: Devices per node.
         options: Settings of slurm.conf in place of the tests' own.
+        prefix: What the nodes' names begin with. Control groups of jobs are named by node and job,
+            so clusters that run at the same time must differ in it.
     """
     # Paths of Unix sockets must be short, which pytest's own directories are not.
     top = Path(tempfile.mkdtemp(prefix="wl-slurm-"))
     top.chmod(0o755)
-    names = tuple(f"gpu{number:02}" for number in range(nodes))
+    names = tuple(f"{prefix}{number:02}" for number in range(nodes))
     ports = dict(
         zip(("slurmctld", "slurmdbd", "mariadb", *names), _free_ports(nodes + 3), strict=True)
     )

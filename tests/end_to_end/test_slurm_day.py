@@ -147,7 +147,7 @@ def _agent(
 
 
 def _uuid(cluster_gpus: int, node: str, number: int) -> str:
-    of_node = int(node.removeprefix("gpu")) + 1
+    of_node = int(node.removeprefix("day")) + 1
     index = cluster_gpus - 1 - number if of_node == 2 else number
     return f"GPU-57a4d14e-{of_node:04x}-4000-8000-{index:012}"
 
@@ -161,7 +161,7 @@ def day(
 ) -> Iterator[Day]:
     """Play the day, and stop everything that took part."""
     store = tmp_path_factory.mktemp("day") / "store"
-    with start_slurm(4, 4) as cluster:
+    with start_slurm(4, 4, prefix="day") as cluster:
         collector = start_process(
             "collector", "--store", str(store), "--listen", "127.0.0.1:0", "--book-every", "5",
             "--settle", "2", "--slurm", "--slurm-every", "5", "--slurm-system", SYSTEM,
@@ -195,30 +195,33 @@ def _play(cluster: Any) -> dict[str, str]:
     (work / "train.py").write_text(TRAIN)
     shutil.copytree(AGENTS, work / "wattline_agents", ignore=shutil.ignore_patterns("__pycache__"))
     submit = cluster.submit
+    here = [f"--nodelist={node}" for node in cluster.nodes]
     jobs = {
         # Slurm's limits are whole minutes; this one runs into its own.
-        "timeout": submit(_python("use.py", "0.9", "600"), "--gres=gpu:1", "--time=1", "-wgpu02"),
+        "timeout": submit(
+            _python("use.py", "0.9", "600"), "--gres=gpu:1", "--time=1", here[2]
+        ),
         "exclusive": submit(
-            _python("train.py", "150"), "--gres=gpu:4", "--exclusive", "-wgpu00", "--job-name=llm"
+            _python("train.py", "150"), "--gres=gpu:4", "--exclusive", here[0], "--job-name=llm"
         ),
-        "shared-1": submit(_python("use.py", "0.8", "25"), "--gres=gpu:1", "-wgpu01"),
+        "shared-1": submit(_python("use.py", "0.8", "25"), "--gres=gpu:1", here[1]),
         "shared-2": submit(
-            _python("use.py", "0.5", "20"), "--gres=gpu:2", "-wgpu01", user="games"
+            _python("use.py", "0.5", "20"), "--gres=gpu:2", here[1], user="games"
         ),
-        "idle": submit("sleep 40", "--gres=gpu:2", "-wgpu03", user="games"),
-        "requeue": submit(_python("train.py", "100"), "--gres=gpu:1", "--requeue", "-wgpu02"),
+        "idle": submit("sleep 40", "--gres=gpu:2", here[3], user="games"),
+        "requeue": submit(_python("train.py", "100"), "--gres=gpu:1", "--requeue", here[2]),
         "array": submit(
-            _python("use.py", "0.7", "2"), "--gres=gpu:1", "--array=0-39", "-wgpu02", user="games"
+            _python("use.py", "0.7", "2"), "--gres=gpu:1", "--array=0-39", here[2], user="games"
         ),
         "never": submit("sleep 5", "--gres=gpu:1", "--begin=now+1hour"),
         "memory": submit(
-            f"{PYTHON} -c 'x = bytearray(300 * 2**20)'", "--gres=gpu:1", "--mem=60M", "-wgpu01"
+            f"{PYTHON} -c 'x = bytearray(300 * 2**20)'", "--gres=gpu:1", "--mem=60M", here[1]
         ),
-        "cancel": submit(_python("use.py", "0.6", "600"), "--gres=gpu:1", "-wgpu03"),
+        "cancel": submit(_python("use.py", "0.6", "600"), "--gres=gpu:1", here[3]),
         # One rank ends on its own, and the other is killed with it.
         "rank": submit(
             "srun --kill-on-bad-exit=1 sh -c '[ $SLURM_PROCID = 0 ] && sleep 60 || kill -9 $$'",
-            "--gres=gpu:1", "-N2", "-wgpu01,gpu03",
+            "--gres=gpu:1", "-N2", f"{here[1]},{cluster.nodes[3]}",
         ),
     }  # fmt: skip
     cluster.run("scancel", jobs["never"])
@@ -227,7 +230,13 @@ def _play(cluster: Any) -> dict[str, str]:
     cluster.run("scontrol", "requeue", jobs["requeue"])
     cluster.run("scancel", jobs["cancel"])
     cluster.wait(jobs["idle"], 120)
-    cluster.run("scontrol", "update", "NodeName=gpu03", "State=DRAIN", "Reason=xid 79 on device 2")
+    cluster.run(
+        "scontrol",
+        "update",
+        f"NodeName={cluster.nodes[3]}",
+        "State=DRAIN",
+        "Reason=xid 79 on device 2",
+    )
     for name in (
         "exclusive",
         "shared-1",
@@ -240,7 +249,7 @@ def _play(cluster: Any) -> dict[str, str]:
     ):
         cluster.wait(jobs[name], 180)
     cluster.wait(jobs["timeout"], 180)
-    cluster.run("scontrol", "update", "NodeName=gpu03", "State=RESUME")
+    cluster.run("scontrol", "update", f"NodeName={cluster.nodes[3]}", "State=RESUME")
     return jobs
 
 
@@ -304,7 +313,7 @@ def test_jobs_and_free_and_down_are_all_that_was_installed(day: Day) -> None:
 def test_a_drained_node_is_down_where_no_job_holds_it(day: Day) -> None:
     frame = _frames(day)
     down = frame.filter(pl.col("account") == "down")
-    assert set(down["node"]) == {"gpu03"}
+    assert set(down["node"]) == {"day03"}
     # From the end of the job that idled until the last of the others had ended.
     assert int(down["duration_ms"].sum()) / 1000 > 4 * 5
     assert down["job"].is_null().all()

@@ -92,8 +92,8 @@ JOB = Table(
             "step",
             "job_step",
             "{step}",
-            "The training run's number of the last step that was done; falls when the run goes back to"
-            " a checkpoint.",
+            "The training run's number of the last step that was done; falls when the run goes back"
+            " to a checkpoint.",
             type=Type.INT,
             every_seconds=5,
         ),

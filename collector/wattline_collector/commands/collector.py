@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
 
 if TYPE_CHECKING:
+    from wattline_collector.alerts.watch import Alerting
     from wattline_collector.follow import Follower
 
 _DESCRIPTION = """\
@@ -25,6 +26,7 @@ Examples:
   wattline collector --store ./store --projects-url https://portal.example/projects
   wattline collector --store ./store --slurm --slurm-system jupiter
   wattline collector --store ./store --kubernetes in-cluster --kubernetes-system ai-cluster
+  wattline collector --store ./store --alertmanager http://127.0.0.1:9093
   curl -H "Authorization: Bearer $(cat ./store/tokens/read)" http://127.0.0.1:8600/v1/latest
 """
 
@@ -121,6 +123,33 @@ def _configure(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="how often it is asked (%(default)g)",
     )
+    alerts = parser.add_argument_group("alerts for operators (see `wattline alerts`)")
+    alerts.add_argument(
+        "--alerts",
+        action=BooleanOptionalAction,
+        default=True,
+        help="judge rules of alerts every 15 seconds",
+    )
+    alerts.add_argument(
+        "--alert-rules",
+        type=Path,
+        metavar="FILE",
+        help="the site's rules (STORE/alerts.toml, where there is one)",
+    )
+    alerts.add_argument("--alertmanager", metavar="URL", help="tell this Prometheus Alertmanager")
+    alerts.add_argument("--alert-webhook", metavar="URL", help="post JSON there")
+    alerts.add_argument(
+        "--alert-webhook-secret", type=Path, metavar="FILE", help="holds what it is signed with"
+    )
+    alerts.add_argument("--alert-mail", metavar="ADDRESS", help="write e-mail there")
+    alerts.add_argument(
+        "--alert-mail-from", metavar="ADDRESS", help="as whom (as the one written to)"
+    )
+    alerts.add_argument("--smtp", metavar="HOST:PORT", help="who takes the e-mail")
+    alerts.add_argument("--smtp-user", metavar="NAME", help="whom to log in there as")
+    alerts.add_argument(
+        "--smtp-password-file", type=Path, metavar="FILE", help="holds the password for it"
+    )
 
 
 def _system(text: str) -> str:
@@ -153,6 +182,29 @@ def _run(arguments: Namespace) -> int:
             settle_seconds=arguments.settle,
         ),
         _followers(arguments),
+        _alerting(arguments),
+    )
+
+
+def _alerting(arguments: Namespace) -> Alerting | None:
+    """What is judged and who is told; None where alerts are off."""
+    if not arguments.alerts:
+        return None
+    from wattline_collector.alerts.start import Ways, alerting
+
+    return alerting(
+        arguments.store,
+        arguments.alert_rules,
+        Ways(
+            alertmanager=arguments.alertmanager,
+            webhook=arguments.alert_webhook,
+            webhook_secret=arguments.alert_webhook_secret,
+            mail=arguments.alert_mail,
+            mail_from=arguments.alert_mail_from,
+            smtp=arguments.smtp,
+            smtp_user=arguments.smtp_user,
+            smtp_password_file=arguments.smtp_password_file,
+        ),
     )
 
 

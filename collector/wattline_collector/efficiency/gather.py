@@ -33,6 +33,10 @@ MINUTES_FOR_MS = 8 * 24 * HOUR_MS
 
 _UNFINISHED = ("running", "suspended", "pending")
 
+_LAST_WORD_MS = 300_000
+"""A job's entries may lie this long after its end: schedulers state ends in whole seconds, and a
+job's last count comes when it has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -80,8 +84,9 @@ def gather(store: Path, question: Question, live: Store | None = None) -> Eviden
     as_of_ms = _booked_until(books, found.system)
     start_ms, end_ms = _span(about, accounted, as_of_ms, question)
     grain_ms = MINUTE_MS if end_ms - start_ms <= MINUTES_FOR_MS else HOUR_MS
+    last_ms = end_ms if question.period is not None else end_ms + _LAST_WORD_MS
     entries = {
-        table: _entries(books, table, found, start_ms, end_ms, grain_ms) for table in ENTRIES
+        table: _entries(books, table, found, start_ms, last_ms, grain_ms) for table in ENTRIES
     }
     lost = lost_time(_of_job(jobs, found), _of_job(books.frame("undone", UNDONE), found))
     said, ended = _claims(books, found), job_ends(accounting)

@@ -138,6 +138,20 @@ def test_an_empty_log_is_no_outage() -> None:
         tally(outages(), [], start_ms=START, end_ms=START + HOUR)
 
 
+def test_outage_hours_of_weeks_add_up_to_those_of_all_of_them() -> None:
+    log = outages(
+        ("system", None, 160, 175, False), ("system", None, 170, 190, True),
+        ("node", "n3", 10, 400, False), ("node", "n3", 300, None, True),
+    )  # fmt: skip
+    weeks = [
+        tally(log, NODES, start_ms=START + w * 168 * HOUR, end_ms=START + (w + 1) * 168 * HOUR)
+        for w in range(4)
+    ]
+    whole = tally(log, NODES, start_ms=START, end_ms=START + 672 * HOUR)
+    for name in ("scheduled_hours", "unscheduled_hours"):
+        assert sum(getattr(week, name) for week in weeks) == pytest.approx(getattr(whole, name))
+
+
 def test_time_to_repair_merges_and_leaves_out_what_is_not_over() -> None:
     log = outages(
         ("node", "n0", -3, 1, False), ("node", "n0", 0, 2, False),  # one of 5 hours

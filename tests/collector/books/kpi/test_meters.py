@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,6 +165,21 @@ def test_700_watts_for_an_hour_by_a_counter_are_0_7_kwh() -> None:
     found = metered(rows, ["E_IT"], start_ms=start, end_ms=start + 3_600_000)
     assert found.values["E_IT"] is not None
     assert found.values["E_IT"] / KWH == pytest.approx(0.700, rel=1e-9)
+
+
+def test_quarters_add_up_to_their_year() -> None:
+    edges = ["2026-01-01", "2026-04-01", "2026-07-01", "2026-10-01", "2027-01-01"]
+    rows = frame(
+        *(reading("E_IT", None, f"2026-{m:02}-17", 100.0 * m**2) for m in range(1, 13)),
+        reading("E_IT", "2025-11-20", "2027-03-05", 7777.0, meter="ups-b"),
+    )
+    parts = [
+        metered(rows, ["E_IT"], start_ms=at(low), end_ms=at(high))
+        for low, high in itertools.pairwise(edges)
+    ]
+    whole = metered(rows, ["E_IT"], start_ms=at(edges[0]), end_ms=at(edges[-1]))
+    assert sum(part.covered_ms for part in parts) == whole.covered_ms
+    assert sum(part.values["E_IT"] or 0 for part in parts) == pytest.approx(whole.values["E_IT"])
 
 
 def test_meters_need_a_period() -> None:
