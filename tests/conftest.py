@@ -71,6 +71,8 @@ def _missing(marker: str) -> str | None:
             return _program("prometheus", "prometheus") or _program("promtool", "prometheus")
         case "victoriametrics":
             return _program("victoria-metrics", "victoria-metrics")
+        case "alertmanager":
+            return _program("prometheus-alertmanager", "prometheus-alertmanager")
         case "slurm":
             for program, package in SLURM:
                 if missing := _program(program, package):
@@ -89,7 +91,7 @@ def _missing(marker: str) -> str | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     markers = (
         "recordings", "browser", "pdftools", "systemd", "openssl", "prometheus",
-        "victoriametrics", "slurm", "training", "gpu",
+        "victoriametrics", "alertmanager", "slurm", "training", "gpu",
     )  # fmt: skip
     reasons = {marker: _missing(marker) for marker in markers}
     for item in items:

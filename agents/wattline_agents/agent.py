@@ -37,10 +37,12 @@ from wattline_agents.wire import MAX_TEXT_BYTES, Row, Value
 HEALTH_SECONDS = 10.0
 DESCRIBE_SECONDS = 60.0
 """How soon a changed device or driver shows."""
+_PATIENCE_SECONDS = 0.05
+"""Readings of devices that answer come within milliseconds of their tick."""
 REPEAT_INFO_MS = 600_000
 """Ten minutes, as the catalogue promises: a collector that lost its memory learns names again."""
 
-_SCHEDULED = frozenset(("device", "node", "job", "mig", "process", "meter"))
+_SCHEDULED = frozenset(("device", "node", "job", "mig", "process", "meter", "serving"))
 """Tables whose rows come at a source's pace; the others say what changed and have no period."""
 _DESCRIBED = ("device_info", "node_info")
 
@@ -66,6 +68,16 @@ class ReadsElsewhere(Protocol):
 
     def processes(self) -> Sequence[int]:
         """Numbers of the processes that read for it now."""
+        ...
+
+
+@runtime_checkable
+class ComesByItself(Protocol):
+    """A source whose next reading may come at its tick without being asked for then."""
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether it will."""
         ...
 
 
@@ -143,6 +155,10 @@ class Agent:
         self._poll = select.poll()
         self._registered: dict[int, int] = {}
         self._invalid: set[int] = set()
+        self._coming = [
+            slot.source for slot in self._slots if isinstance(slot.source, ComesByItself)
+        ]
+        self._patience = min(_PATIENCE_SECONDS, period / 10)
 
     def run(self, until: int) -> None:
         """Read until told to stop, then let sources and sinks go.
@@ -173,11 +189,19 @@ class Agent:
         now_ms, now = clock.unix_ms(), clock.monotonic()
         left = ticks.left(now_ms, now)
         if left > 0:
-            return left
+            return left + self._wait_for_readings()
         self._do_tick(ticks.begin(now_ms, now), now_ms, now)
         now_ms, now = clock.unix_ms(), clock.monotonic()
         ticks.end(now_ms, now)
-        return max(0.0, ticks.left(now_ms, now))
+        return max(0.0, ticks.left(now_ms, now)) + self._wait_for_readings()
+
+    def _wait_for_readings(self) -> float:
+        """How long the next tick may wait for readings that come with it.
+
+        To wake once for both rather than twice saves a third of what a tick takes: most of that is
+        waking up.
+        """
+        return self._patience if any(one.is_expected for one in self._coming) else 0.0
 
     def wait(self, seconds: float, until: int) -> bool:
         """Sleep that long, and wake for what has news; returns whether to go on."""

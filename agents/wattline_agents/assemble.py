@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from wattline_agents.sources.source import ReadsInParts, Source
 from wattline_agents.telling import named
 
 if TYPE_CHECKING:
+    from wattline_agents.assignment.process import JobSource
     from wattline_agents.assignment.source import AssignmentSource
 
 Say = Callable[[str], None]
@@ -56,6 +58,7 @@ def stand_back(settings: Settings, say: Say) -> None:
     Raises:
         UsageError: None of the processors told may be used here.
     """
+    _interrupt_nobody()
     if settings.nice is not None:
         now = os.getpriority(os.PRIO_PROCESS, 0)
         # To come forward needs a right; whoever started us further back had a reason.
@@ -78,7 +81,19 @@ def stand_back(settings: Settings, say: Say) -> None:
             ) from error
 
 
-def open_jobs(settings: Settings, say: Say) -> Source | None:
+def _interrupt_nobody() -> None:
+    """Wait for one's turn on waking up, rather than take a processor from who runs there.
+
+    The kernel lets who wakes up do that: a job for the agent, and the process that reads for the
+    agent itself, which it wakes. Whoever chose another policy for the agent had a reason.
+    """
+    if hasattr(os, "SCHED_BATCH"):  # Linux
+        with suppress(OSError):  # under systemd, which sets it itself
+            if os.sched_getscheduler(0) == os.SCHED_OTHER:
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def open_jobs(settings: Settings, say: Say) -> JobSource | None:
     """Listen to jobs, if wanted.
 
     Raises:
@@ -118,6 +133,20 @@ def open_assignment(settings: Settings, say: Say) -> AssignmentSource | None:
     from wattline_agents.assignment.opening import open_assignment
 
     return open_assignment(settings.assignment, settings.agent.period_seconds, os.environ, say)
+
+
+def introduce(
+    sources: Iterable[Source], jobs: JobSource | None, assignment: AssignmentSource | None
+) -> None:
+    """Let those know of each other who speak of the same jobs."""
+    if jobs is None:
+        return
+    if assignment is not None:
+        jobs.believe(assignment.owners.key_of)
+    for source in sources:
+        heed = getattr(getattr(source, "inner", source), "heed", None)
+        if heed is not None:
+            heed(jobs.spoken)
 
 
 def job_state(settings: Settings) -> Path:
@@ -172,8 +201,11 @@ def default_spool(environment: Mapping[str, str], node: str) -> Path:
 
 def source_config(choice: SourceChoice, settings: Settings) -> SourceConfig:
     """What that source is told."""
-    agent = settings.agent
-    return SourceConfig(agent.system, agent.node, agent.rack, agent.period_seconds, choice.options)
+    agent, options = settings.agent, choice.options
+    records = settings.assignment.records or os.environ.get("WATTLINE_RECORDS")
+    if choice.name == "serving" and records:
+        options = {"records": str(records), **options}  # where it, too, learns whose a process is
+    return SourceConfig(agent.system, agent.node, agent.rack, agent.period_seconds, options)
 
 
 def _open(choice: SourceChoice, settings: Settings, say: Say) -> Source:
@@ -208,7 +240,7 @@ def _guarded(source: Source, config: SourceConfig, say: Say) -> Source:
         from wattline_agents.sources.isolated import Isolated
 
         source.close()
-        return Isolated(source.name, config, say)
+        return Isolated(source.name, config, say, asks_ahead=True)
     if getattr(source, "may_block", False):
         from wattline_agents.sources.deadline import WithDeadline
 

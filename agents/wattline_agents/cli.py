@@ -26,9 +26,14 @@ _ORDER = (
     "collector",
     "dashboards",
     "import",
+    "job",
     "kpi",
+    "alerts",
     "report",
     "audit",
+    "profile",
+    "capability",
+    "simulate",
 )
 """The order people meet them in; what is not listed follows by name."""
 
@@ -39,17 +44,33 @@ def _found() -> dict[str, EntryPoint]:
     return dict(sorted(points.items(), key=lambda item: (rank.get(item[0], 99), item[0])))
 
 
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.module.partition(".")[0]
+
+
 def _load(point: EntryPoint) -> Command:
-    command = point.load()
+    try:
+        command = point.load()
+    except ImportError as error:
+        # Half an upgrade: one distribution's metadata names what its code has not.
+        raise WattlineError(
+            f"{point.name} cannot be loaded ({error}); install {_distribution(point)} again"
+        ) from error
     if not isinstance(command, Command):
         raise WattlineError(f"{point.value} is offered as a command and is none")
     return command
 
 
+def _help(point: EntryPoint) -> str:
+    try:
+        return _load(point).help
+    except WattlineError as error:
+        return str(error)  # the others are of use all the same
+
+
 def _overview(points: Mapping[str, EntryPoint]) -> str:
-    commands = [_load(point) for point in points.values()]
-    width = max((len(command.name) for command in commands), default=0)
-    lines = [f"  {command.name:<{width}}  {command.help}" for command in commands]
+    width = max((len(name) for name in points), default=0)
+    lines = [f"  {name:<{width}}  {_help(point)}" for name, point in points.items()]
     return "\n".join(
         [
             "usage: wattline COMMAND ...",
@@ -67,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `wattline`; returns the exit code.
 
     0 is done, 1 is done and the answer is no (books that do not balance) or could not be written,
-    2 is a mistake in what was asked or in the input, 130 is interrupted.
+    2 is a mistake in what was asked or in the input, 3 is a job that is not there or not the
+    caller's, 130 is interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     return guarded("wattline", lambda: _run(words))

@@ -40,9 +40,13 @@ def dump(sampler: Sampler, folder: Path, label: str) -> dict[str, int]:
             fresh = {one for one in folder.glob(f"callgrind.{pid}*") if one not in known}
             if fresh:
                 break
+            if not Path(f"/proc/{pid}").exists():
+                break  # a helper that has just ended; it is counted by those who wait for it
             time.sleep(0.1)
         else:
             raise SystemExit(f"callgrind does not answer for {pid}: {done.stderr or done.stdout}")
+        if not fresh:
+            continue
         time.sleep(0.2)  # for the last file to be whole
         for path in sorted(folder.glob(f"callgrind.{pid}*")):
             if path not in known:

@@ -64,6 +64,7 @@ def application(service: Service, access: Access) -> Starlette:
         _route("/v1/kpis", pages.kpis, access, Right.READ),
         _route("/v1/explain/{id}", pages.explain, access, Right.READ),
         _route("/v1/jobs/{key:path}", pages.job, access, Right.READ),
+        _route("/v1/alerts", pages.alerts, access, Right.READ),
         _route("/metrics", pages.metrics, access, Right.READ),
     ]
     handlers = {HTTPException: _http_error, Exception: _unforeseen}
@@ -305,6 +306,12 @@ class _Pages:
             return _error(404, str(error))
         except Several as error:
             return _error(409, str(error))
+
+    async def alerts(self, _: Request) -> Response:
+        watch = self._service.watch
+        if watch is None:
+            return _error(404, "this collector judges no alerts: it was started with --no-alerts")
+        return _answer(await run_in_threadpool(lambda: _json(watch.answer())))
 
     async def metrics(self, _: Request) -> Response:
         text = health.exposition(self._service)

@@ -87,6 +87,10 @@ class Collector:
             raise Refused(f"{self.url}/v1/kpis: answered something else than a list", 200)
         return answer
 
+    def alerts(self) -> Mapping[str, Any]:
+        """What fires and what is pending, and what ended in the last quarter of an hour."""
+        return self._object("/v1/alerts")
+
     def explain(self, id: str) -> Mapping[str, Any]:
         """What a KPI is."""
         return self._object(f"/v1/explain/{quote(id, safe='')}")

@@ -28,6 +28,7 @@ class Settings:
         waiting_bytes: Batches not yet durable; beyond it agents are told to come back.
         unsealed_bytes: Log not yet sealed; beyond it too: sealing does not keep up, or fails.
         body_seconds: A request's body must have arrived by then.
+        alert_every_seconds: How often rules of alerts are judged.
     """
 
     store: Path
@@ -41,6 +42,7 @@ class Settings:
     waiting_bytes: int = 64 * 1024 * 1024
     unsealed_bytes: int = 1024 * 1024 * 1024
     body_seconds: float = 30.0
+    alert_every_seconds: float = 15.0
 
     @property
     def is_local(self) -> bool:

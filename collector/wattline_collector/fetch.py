@@ -9,8 +9,10 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -91,9 +93,17 @@ def get(
     headers = {"Accept": "application/json", "User-Agent": "wattline", **_authorization(place)}
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     shown = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    late = threading.Event()
+    hurry = threading.Timer(seconds, _hang_up, (connection, late))
+    hurry.daemon = True
     try:
+        # Every single read has its time, but a head may come in thousands of them.
+        hurry.start()
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
+        hurry.cancel()
+        if late.is_set():  # what came of the head reads as all of it
+            raise TimeoutError
         chunks, size = [], 0
         # `read1` returns what has come; a peer that sends a byte a second meets the deadline.
         while chunk := answer.read1(_CHUNK_BYTES):
@@ -108,14 +118,24 @@ def get(
     except ssl.SSLCertVerificationError as error:
         raise FetchFailed(f"{shown}: certificate not trusted: {error.verify_message}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise FetchFailed(f"{shown}: no answer ({_cause(error)})") from error
+        cause = "timed out" if late.is_set() else _cause(error)
+        raise FetchFailed(f"{shown}: no answer ({cause})") from error
     finally:
+        hurry.cancel()
         connection.close()
     if answer.status != 200:
         reason = http.client.responses.get(answer.status, "no reason given")
         advice = "; is the token right?" if answer.status in (401, 403) else ""
         raise FetchFailed(f"{shown}: {answer.status} {reason}{advice}", answer.status)
     return b"".join(chunks)
+
+
+def _hang_up(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    """End what a thread waits for on a connection, and say so."""
+    late.set()
+    if connection.sock is not None:
+        with suppress(OSError):  # it has ended by itself meanwhile
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _connection(

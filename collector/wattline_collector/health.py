@@ -29,6 +29,11 @@ def exposition(service: Service) -> str:
     return "\n".join(lines) + "\n"
 
 
+def figures(service: Service) -> dict[str, float]:
+    """The figures without labels, by name without the prefix."""
+    return {name: value for name, _, value in _values(service)}
+
+
 def _followed(service: Service) -> Iterator[str]:
     """How following others goes, by what is followed."""
     now_ms = service.store.clock.unix_ms()
@@ -79,6 +84,17 @@ def _values(service: Service) -> Iterator[tuple[str, str, float]]:
     if counters.booked_until_ms:
         age = store.clock.unix_ms() - counters.booked_until_ms
         yield "booked_age_seconds", "How far the books are behind.", age / 1000
+    if (watch := service.watch) is not None:
+        alerts = watch.alerts()
+        firing = sum(alert.fired_ms is not None for alert in alerts)
+        yield "alerts_firing", "Alerts that fire.", firing
+        yield "alerts_pending", "Alerts that hold and have not fired yet.", len(alerts) - firing
+        yield "alerts_turns_total", "Times all rules were judged.", watch.counters.turns
+        yield "alerts_errors_total", "Times judging or keeping failed.", watch.counters.errors
+        yield "alerts_dropped_total", "Alerts beyond a rule's limit.", watch.counters.dropped
+        yield "alerts_sent_total", "Messages about alerts that were taken.", watch.sent
+        yield "alerts_failed_total", "Messages about alerts that were given up.", watch.failed
+        yield "alerts_window_bytes", "Memory of the samples rules look at.", watch.window.bytes
     yield "damages", "Records and batches that recovery set aside.", len(store.problems)
     yield "process_cpu_seconds_total", "Processor time of the process.", time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

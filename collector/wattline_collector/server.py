@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -17,6 +18,9 @@ from wattline_collector.config import Settings
 from wattline_collector.follow import Follower
 from wattline_collector.service import Service, say_to_stderr
 from wattline_collector.store.store import Store
+
+if TYPE_CHECKING:
+    from wattline_collector.alerts.watch import Alerting
 
 _KEEP_ALIVE_SECONDS = 75
 """Longer than any agent's push interval: a connection that closes under a request costs a retry."""
@@ -50,13 +54,15 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def serve(settings: Settings, followers: Sequence[Follower] = ()) -> int:
+def serve(
+    settings: Settings, followers: Sequence[Follower] = (), alerting: Alerting | None = None
+) -> int:
     """Run a collector until it is told to end; returns the exit code."""
     with _ends_well(), contextlib.closing(_listen(settings.host, settings.port)) as listener:
         store = Store.open(settings.store, write=True)
         try:
             access = Access.of_store(settings.store)
-            service = Service(store, settings, followers=followers)
+            service = Service(store, settings, followers=followers, alerting=alerting)
             service.prepare()
             url = _url(settings.host, listener.getsockname()[1])
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wattline_agents.errors import WattlineError, WireError
 from wattline_collector.config import Settings
@@ -23,6 +24,9 @@ from wattline_collector.receive.intake import Batch, Intake
 from wattline_collector.store.latest import Latest
 from wattline_collector.store.log import NotDurable
 from wattline_collector.store.store import Store
+
+if TYPE_CHECKING:
+    from wattline_collector.alerts.watch import Alerting, Watch
 
 _GROUP = 256
 """Batches taken in at once: more would only make the first wait for the last."""
@@ -103,6 +107,7 @@ class Service:
         settings: Settings,
         say: Say = say_to_stderr,
         followers: Sequence[Follower] = (),
+        alerting: Alerting | None = None,
     ) -> None:
         """Serve a store that is open for writing; `start` begins."""
         self.store = store
@@ -111,6 +116,8 @@ class Service:
         self.intake = Intake(store, self.latest)
         self.counters = Counters()
         self.followed = [Followed(follower) for follower in followers]
+        self.watch: Watch | None = None
+        self._alerting = alerting
         self._say = say
         self._complaints: dict[str, str] = {}
         self._queue = _Queue()
@@ -120,12 +127,25 @@ class Service:
         self._writer = ThreadPoolExecutor(1, "commit")
         self._sealer = ThreadPoolExecutor(1, "seal")
         self._booker = ThreadPoolExecutor(1, "book")
+        self._alerter = ThreadPoolExecutor(1, "alerts")
 
     def prepare(self) -> None:
         """Say what recovery found, and learn what is newest; before `start`, for it blocks."""
         for problem in self.store.problems:
             self._say(f"collector: {problem}")
         self.latest.fill(self.store)
+        if self._alerting is not None:
+            from wattline_collector.alerts.watch import Watch
+
+            self.watch = Watch(
+                self.store.path,
+                self._alerting.rules,
+                self.latest.known,
+                self._own_figures,
+                self._alerting.notifiers,
+                self._say,
+            )
+            self.watch.fill(self.store, self.store.clock.unix_ms())
         for followed in self.followed:
             if isinstance(followed.follower, ReadsStore):
                 followed.follower.reads(self.store)
@@ -134,6 +154,8 @@ class Service:
         """Begin."""
         loops = (self._commit_loop, self._seal_loop, self._book_loop, self._digest_loop)
         self._tasks = [asyncio.create_task(loop()) for loop in loops]
+        if self.watch is not None:
+            self._tasks.append(asyncio.create_task(self._alert_loop(self.watch)))
         self._tasks += [asyncio.create_task(self._follow_loop(one)) for one in self.followed]
 
     async def stop(self) -> None:
@@ -145,7 +167,7 @@ class Service:
         self._ending.set()
         self._arrived.set()
         await asyncio.gather(*self._tasks)
-        for executor in (self._writer, self._sealer, self._booker):
+        for executor in (self._writer, self._sealer, self._booker, self._alerter):
             executor.shutdown()
         self.store.close()
 
@@ -314,6 +336,27 @@ class Service:
         loop = asyncio.get_running_loop()
         while not await self._sleep(_DIGEST_SECONDS):
             await loop.run_in_executor(self._sealer, self.latest.digest)
+
+    # Alerts
+
+    async def _alert_loop(self, watch: Watch) -> None:
+        loop = asyncio.get_running_loop()
+        while not await self._sleep(self.settings.alert_every_seconds):
+            await loop.run_in_executor(self._alerter, self._look, watch)
+        # What waits to be told may take a moment, which must hold up no other ending.
+        await loop.run_in_executor(self._alerter, watch.close)
+
+    def _look(self, watch: Watch) -> None:
+        try:
+            watch.turn()
+        except Exception as error:  # receiving and booking go on; the next turn tries again
+            watch.counters.errors += 1
+            self._complain("judging alerts", error)
+
+    def _own_figures(self) -> dict[str, float]:
+        from wattline_collector import health
+
+        return health.figures(self)
 
     # Following
 

@@ -15,6 +15,7 @@
     LC_ALL=C
     export PATH LC_ALL
     unalias -a
+    unset -f date mv rm mkdir ls printf
     umask 022
     wl_most_ended=256
 

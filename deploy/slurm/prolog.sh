@@ -16,6 +16,7 @@
     IFS=' '
     export PATH LC_ALL
     unalias -a
+    unset -f date mv rm mkdir ls printf
     umask 022
     wl_most_running=512
 

@@ -350,6 +350,23 @@ def test_rows_that_come_between_ticks_are_handed_on_at_once(
     assert sink.periods("xid") == {0}
 
 
+def test_a_tick_waits_a_moment_for_readings_that_come_with_it(
+    clock: Any, make_source: Any, make_sink: Any
+) -> None:
+    source = make_source()
+    source.is_expected = False
+    agent = Agent(CONFIG, [source], [make_sink()], clock)
+    assert agent.step() == pytest.approx(1)
+    source.is_expected = True
+    clock.sleep(0.3)
+    assert agent.step() == pytest.approx(0.75), "something else woke it"
+    clock.sleep(0.702)
+    assert agent.step() == pytest.approx(0.998 + 0.05)
+    assert len(source.read_at) == 2
+    source.is_expected = False
+    assert agent.step() == pytest.approx(0.998)
+
+
 def test_a_node_row_that_comes_between_ticks_counts_at_the_next(
     clock: Any, make_source: Any, make_sink: Any, ringing: Ringing, until: int
 ) -> None:

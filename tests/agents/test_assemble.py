@@ -1,20 +1,23 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from wattline_agents.assemble import (
     default_spool,
+    introduce,
     names_of,
     open_jobs,
     open_sinks,
     open_sources,
+    source_config,
     stand_back,
 )
 from wattline_agents.config import (
     AgentConfig,
+    AssignmentSettings,
     InfluxSettings,
     OtlpSettings,
     Settings,
@@ -110,6 +113,7 @@ def test_an_agent_stands_no_further_back_than_it_is_told(
     told: list[int] = []
     monkeypatch.setattr(os, "getpriority", lambda which, who: 5)
     monkeypatch.setattr(os, "setpriority", lambda which, who, nice: told.append(nice))
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *arguments: None, raising=False)
     stand_back(SETTINGS, said.append)
     stand_back(replace(SETTINGS, nice=5), said.append)
     assert (told, said) == ([], [])
@@ -117,6 +121,20 @@ def test_an_agent_stands_no_further_back_than_it_is_told(
     stand_back(replace(SETTINGS, nice=0), said.append)
     assert told == [10]
     assert said == ["nice stays 5: it was started so"]
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="only Linux has it")
+@pytest.mark.parametrize(("before", "told"), [("SCHED_OTHER", ["SCHED_BATCH"]), ("SCHED_IDLE", [])])
+def test_an_agent_waits_for_its_turn_unless_another_policy_was_chosen(
+    monkeypatch: pytest.MonkeyPatch, said: list[str], before: str, told: list[str]
+) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(os, "sched_getscheduler", lambda pid: getattr(os, before))
+    monkeypatch.setattr(
+        os, "sched_setscheduler", lambda pid, policy, parameters: chosen.append(policy)
+    )
+    stand_back(SETTINGS, said.append)
+    assert (chosen, said) == ([getattr(os, name) for name in told], [])
 
 
 def test_an_agent_that_may_not_stand_back_says_so_and_runs(
@@ -127,6 +145,7 @@ def test_an_agent_that_may_not_stand_back_says_so_and_runs(
 
     monkeypatch.setattr(os, "setpriority", refuse)
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
     stand_back(replace(SETTINGS, nice=19, cpus="0"), said.append)
     assert [line.partition(":")[0] for line in said] == ["nice", "cpus"]
 
@@ -187,3 +206,52 @@ def test_a_job_socket_by_convention_may_fail(
     assert open_jobs(SETTINGS, said.append) is None
     assert "jobs are not counted" in said[0]
     assert open_jobs(replace(SETTINGS, jobs=False), said.append) is None
+
+
+class Hears:
+    """What a source of engines is in this: it heeds what jobs say."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def heed(self, spoken: object) -> None:
+        self.heard.append(spoken)
+
+
+class Speaks:
+    """What a source of jobs is in this."""
+
+    def __init__(self) -> None:
+        self.believed: list[object] = []
+
+    def believe(self, key_of: object) -> None:
+        self.believed.append(key_of)
+
+    def spoken(self) -> None:
+        return None
+
+
+def test_those_who_speak_of_the_same_jobs_know_of_each_other() -> None:
+    inside, outside, jobs = Hears(), Hears(), Speaks()
+    wrapped: Any = type("Wrapped", (), {"inner": inside})()
+    assignment: Any = type("A", (), {"owners": type("O", (), {"key_of": "key_of"})})
+    every: Any = [wrapped, outside, object()]
+    introduce(every, cast(Any, jobs), assignment)
+    assert inside.heard == outside.heard == [jobs.spoken]
+    assert jobs.believed == ["key_of"]
+    introduce(every, None, assignment)
+    assert len(inside.heard) == 1, "where nobody listens to jobs there is nothing to heed"
+
+
+def test_who_looks_for_engines_is_told_where_records_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    serving, host = SourceChoice("serving"), SourceChoice("host")
+    assert "records" not in source_config(serving, SETTINGS).options
+    told = replace(SETTINGS, assignment=AssignmentSettings(records=tmp_path))
+    assert source_config(serving, told).options["records"] == str(tmp_path)
+    assert "records" not in source_config(host, told).options
+    own = SourceChoice("serving", {"records": "/elsewhere"})
+    assert source_config(own, told).options["records"] == "/elsewhere"
+    monkeypatch.setenv("WATTLINE_RECORDS", "/of/the/scripts")
+    assert source_config(serving, SETTINGS).options["records"] == "/of/the/scripts"

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,42 @@ def test_an_address_that_will_not_do_is_refused(url: str, reason: str, tmp_path:
 )
 def test_a_token_may_travel_encrypted_or_at_home(url: str, tmp_path: Path) -> None:
     Place(url, tmp_path / "token").check("--url", "--token")
+
+
+def test_a_peer_whose_head_never_ends_meets_the_deadline(portal: Any) -> None:
+    ended = threading.Event()
+
+    def drip(write: Callable[[bytes], object]) -> None:
+        write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(OSError):
+            while not ended.wait(0.02):
+                write(b"X")
+
+    portal.instead = drip
+    try:
+        with pytest.raises(FetchFailed, match="timed out"):
+            fetch.get(Place(portal.url), seconds=0.2)
+    finally:
+        ended.set()
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://host/x", "//host/x", "http://", "http://u:p@host/"]
+)
+def test_only_http_is_asked(url: str) -> None:
+    with pytest.raises(UsageError, match="--url"):
+        Place(url).check("--url", "--token-file")
+
+
+def test_a_redirect_is_not_followed(portal: Any) -> None:
+    """It could lead to what only this machine may ask, and would take the token along."""
+    portal.status, portal.fields = 302, {"Location": portal.url + "/elsewhere"}
+    with pytest.raises(FetchFailed, match="302"):
+        fetch.get(Place(portal.url))
+    assert len(portal.asked) == 1
+
+
+def test_an_address_cannot_smuggle_a_second_request(portal: Any) -> None:
+    with pytest.raises(FetchFailed, match="no answer"):
+        fetch.get(Place(portal.url), "/x HTTP/1.1\r\nHost: other\r\n\r\nGET /secret")
+    assert portal.asked == []

@@ -177,6 +177,15 @@ def test_of_two_jobs_that_claim_a_device_the_later_one_has_it(feed: Feed, latest
     assert only(latest, "devices")["job"] == "new"
 
 
+def test_of_two_methods_that_claim_a_device_the_more_trusted_is_shown(
+    feed: Feed, latest: Latest
+) -> None:
+    feed("assignment", [held(job="given", method="prolog")])
+    feed("assignment", [held(job="seen", method="process", start_unix_ms=NOW_MS - 1)])
+    feed("device", [device()])
+    assert only(latest, "devices")["job"] == "given"
+
+
 def test_a_silent_device_keeps_its_row_and_shows_its_age(
     feed: Feed, latest: Latest, clock: Any
 ) -> None:
@@ -327,7 +336,7 @@ def test_a_job_on_one_die_has_its_part_of_the_meter_both_share(
 def test_rows_of_tables_that_no_page_shows_are_not_kept(feed: Feed, latest: Latest) -> None:
     for pid in range(1, 4):
         feed("process", [{"time_unix_ms": NOW_MS, "device": "GPU-0", "pid": pid, "cgroup": "/a"}])
-    feed("agent", [{"time_unix_ms": NOW_MS}])
+    feed("meter", [{"time_unix_ms": NOW_MS, "source": "rapl", "domain": "node"}])
     feed("node", [{"time_unix_ms": NOW_MS}])
     assert latest._waiting == 1
     latest.digest()

@@ -23,7 +23,7 @@ from wattline_collector.access import read_token
 from wattline_collector.client import Collector
 from wattline_collector.simulated.schedule import plan
 from wattline_collector.simulated.shape import DAY_MS, Shape
-from wattline_dashboards.commands.demo import sights
+from wattline_dashboards.commands.demo import contrasting_jobs, said, sights
 
 PATIENCE_SECONDS = 90.0
 
@@ -176,3 +176,20 @@ def test_people_are_told_of_what_is_wrong_now_first_and_of_the_past_after() -> N
     assert live.count(False) == 3
     for word in ("silent", "lost", "too warm", "held"):
         assert any(word in line for line in lines)
+
+
+def test_the_demo_names_jobs_that_hang_lost_their_work_and_serve(tmp_path: Path) -> None:
+    now_ms = SystemClock().unix_ms()
+    schedule = plan(
+        Shape.living(nodes=32, devices=8, seed=7, present_ms=now_ms, history_ms=4 * DAY_MS)
+    )
+    jobs = {job.key: job for job in schedule.jobs}
+    hanging, lost, serving = (jobs[key] for key, _ in contrasting_jobs(schedule, now_ms))
+    assert (
+        hanging.stages[-1].phase == "idle"
+        and hanging.stages[-1].start_ms <= now_ms < hanging.end_ms
+    )
+    assert lost.outcome == "failed" and lost.end_ms <= now_ms
+    assert serving.kind == "inference" and serving.start_ms <= now_ms < serving.end_ms
+    page = said(schedule, tmp_path, "http://127.0.0.1:8050", now_ms)
+    assert f"job {hanging.key} --store {tmp_path}" in page

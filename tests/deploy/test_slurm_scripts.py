@@ -339,3 +339,29 @@ def test_scripts_can_be_run_and_are_plain_posix_shell() -> None:
         assert script.read_text().startswith("#!/bin/sh\n")
     if shutil.which("shellcheck"):
         subprocess.run(["shellcheck", "-s", "sh", PROLOG, EPILOG], check=True)
+
+
+def test_functions_of_a_sites_own_prolog_are_not_ours(scripts: Scripts, tmp_path: Path) -> None:
+    site = tmp_path / "site.sh"
+    functions = "".join(
+        f"{name}() {{ false; }}\n" for name in ("date", "mv", "rm", "mkdir", "printf")
+    )
+    site.write_text(f"set -eu\n{functions}. {PROLOG}\n. {EPILOG}\nmv && exit 1 || exit 0\n")
+    scripts.run(site)
+    (name,) = scripts.names()
+    assert ENDED.fullmatch(name), "the site's functions are still there, and changed nothing"
+
+
+def test_a_prolog_that_runs_twice_makes_one_job_that_runs(scripts: Scripts) -> None:
+    scripts.run(PROLOG)
+    scripts.run(PROLOG)
+    own = OwnRecords(str(scripts.records))
+    claims = own.claims(time.time_ns() // 1_000_000)
+    ends = sorted((one.start_ms, one.end_ms or 0) for one in claims if one.device == "0")
+    assert len(ends) == 2 and ends[0][1] == ends[1][0], "the second goes on where the first ends"
+    (info,) = own.names()
+    assert (info["state"], info["end_unix_ms"]) == ("running", None)
+    scripts.run(EPILOG)
+    own.claims(time.time_ns() // 1_000_000 + 1_000)
+    (info,) = own.names()
+    assert info["start_unix_ms"] == ends[0][0] and info["end_unix_ms"] is not None

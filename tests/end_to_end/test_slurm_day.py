@@ -7,6 +7,7 @@ the books say is held against what Slurm called its prologs and epilogs for.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -254,7 +255,11 @@ def _play(cluster: Any) -> dict[str, str]:
 
 
 def _held(cluster: Any) -> dict[tuple[str, int, str], float]:
-    """Seconds by node, device and job key, from the calls of prolog and epilog."""
+    """Seconds by device, its number and job key, from the calls of prolog and epilog.
+
+    A job that is requeued to the node it ran on may begin there without a call of the prolog: how
+    long it held its devices is then not known, and stands as NaN.
+    """
     seconds: dict[tuple[str, int, str], float] = defaultdict(float)
     open_since: dict[tuple[str, str], int] = {}
     runs: dict[tuple[str, str], int] = defaultdict(int)
@@ -265,10 +270,11 @@ def _held(cluster: Any) -> dict[tuple[str, int, str], float]:
         run = runs[node, job]
         runs[node, job] += 1
         key = job if run == 0 else f"{job}.{run}"
+        since_ms = open_since.pop((node, job), None)
         for number in numbers:
-            seconds[_uuid(cluster.gpus, node, number), number, key] += (
-                time_ms - open_since[node, job]
-            ) / 1000
+            device = _uuid(cluster.gpus, node, number)
+            told = math.nan if since_ms is None else (time_ms - since_ms) / 1000
+            seconds[device, number, key] += told
     return dict(seconds)
 
 
@@ -289,10 +295,12 @@ def test_every_job_holds_its_devices_for_as_long_as_slurm_gave_them(day: Day) ->
     }
     expected = {(device, job): seconds for (device, _, job), seconds in day.held.items()}
     assert set(booked) == set(expected)
+    told = {key: seconds for key, seconds in expected.items() if not math.isnan(seconds)}
+    assert len(told) >= len(expected) - 1
     off = {
-        key: (booked[key], expected[key])
-        for key in expected
-        if abs(booked[key] - expected[key]) > 0.5
+        key: (booked[key], seconds)
+        for key, seconds in told.items()
+        if abs(booked[key] - seconds) > 0.5
     }
     assert not off, off
 
@@ -341,9 +349,13 @@ def test_tokens_of_a_requeued_run_count_once_and_the_repeated_apart(day: Day) ->
     low = day.began_ms // 3_600_000 * 3_600_000
     made = Books(day.store).read("job", low, low + 3 * 3_600_000)
     run = made.filter(pl.col("job").str.split(".").list.first() == day.jobs["requeue"])
-    assert run["tokens_trained"].sum() == 100 * 1000
-    replayed = int(run["tokens_replayed"].sum())
-    assert 0 < replayed < 40 * 1000
+    trained, replayed = int(run["tokens_trained"].sum()), int(run["tokens_replayed"].sum())
+    # What it counted in the second in which it was killed, ten steps at most, nobody heard.
+    assert 90 * 1000 <= trained <= 100 * 1000
+    assert 0 <= replayed < 40 * 1000
+    again = made.filter(pl.col("job") == f"{day.jobs['requeue']}.1")
+    counted = int(again.select(pl.sum("tokens_trained") + pl.sum("tokens_replayed")).item())
+    assert counted in [(100 - saved) * 1000 for saved in range(0, 100, 20)]
     exclusive = made.filter(pl.col("job") == day.jobs["exclusive"])
     assert exclusive["tokens_trained"].sum() == 150 * 1000
     assert exclusive["steps"].sum() == 150

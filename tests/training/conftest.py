@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LOOPS = Path(__file__).parent / "loops"
 PATIENCE_SECONDS = 60.0
+
+AT_IMPORT = {
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "HF_HUB_OFFLINE": "1",
+    "PYTHONWARNINGS": "ignore",  # of other people's code
+}
+MODULES = {
+    "trainer.py": ("torch", "transformers.trainer", "transformers.models.gpt2.modeling_gpt2"),
+    "lit.py": ("torch", "lightning.pytorch"),
+}
+"""What a loop imports, by its name."""
 
 Row = dict[str, Any]
 
@@ -107,46 +120,90 @@ def agent(start_agent: Callable[..., RealAgent]) -> RealAgent:
     return start_agent()
 
 
+class Forks:
+    """A process that has imported what takes seconds, and forks for every loop."""
+
+    def __init__(self, modules: tuple[str, ...]) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, str(LOOPS / "fork.py"), *modules],
+            env=os.environ | AT_IMPORT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(self, argv: list[str], environment: dict[str, str], said: Path) -> Loop:
+        assert self._child.stdin is not None
+        told = {"argv": argv, "environment": environment, "said": str(said)}
+        self._child.stdin.write(json.dumps(told) + "\n")
+        self._child.stdin.flush()
+        return Loop(self._child, said)
+
+    def stop(self) -> None:
+        self._child.kill()
+        self._child.communicate()
+
+
+class Loop:
+    """A loop that trains; asked as `subprocess.Popen` is."""
+
+    def __init__(self, parent: subprocess.Popen[str], said: Path) -> None:
+        self._parent, self._said = parent, said
+        self.returncode: int | None = None
+
+    def communicate(self) -> tuple[str, None]:
+        """Wait for its end; returns what it said."""
+        assert self._parent.stdout is not None
+        if self.returncode is None:
+            ready, _, _ = select.select([self._parent.stdout], [], [], 4 * PATIENCE_SECONDS)
+            assert ready, f"it trains for ever: {self._said.read_text()}"
+            self.returncode = int(self._parent.stdout.readline())
+        return self._said.read_text(), None
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Callable[[str], Forks]]:
+    """By the script, what forks for it; begun when it is needed first."""
+    found: dict[str, Forks] = {}
+
+    def of(script: str) -> Forks:
+        if script not in found:
+            found[script] = Forks(MODULES.get(script, ("torch",)))
+        return found[script]
+
+    yield of
+    for one in found.values():
+        one.stop()
+
+
 @dataclass
 class Training:
     """Starts loops with the environment of a job of one process."""
 
     agent: RealAgent
-    stack: ExitStack
+    forks: Callable[[str], Forks]
+    directory: Path
 
-    def start(self, script: Path, *words: str) -> subprocess.Popen[str]:
+    def start(self, script: Path, *words: str) -> Loop:
         environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("SLURM_", "WATTLINE_", "TORCHELASTIC_")) and name != "RANK"
         }
-        environment |= {
-            "WATTLINE_JOB_SOCKET": str(self.agent.socket),
-            "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-            "HF_HUB_OFFLINE": "1",
-            "PYTHONWARNINGS": "ignore",  # of other people's code
-        }
-        child = subprocess.Popen(
-            [sys.executable, str(script), *words],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.stack.callback(child.wait)
-        self.stack.callback(child.kill)
-        return child
+        environment |= AT_IMPORT | {"WATTLINE_JOB_SOCKET": str(self.agent.socket)}
+        said = self.directory / f"said-{len(os.listdir(self.directory))}"
+        return self.forks(script.name).start([str(script), *words], environment, said)
 
     def run(self, script: Path, *words: str, fails: bool = False) -> Row:
         """Train, and return the job's last totals."""
         child = self.start(script, *words)
-        said, _ = child.communicate(timeout=4 * PATIENCE_SECONDS)
+        said, _ = child.communicate()
         assert (child.returncode != 0) is fails, said
         return self.agent.ended()
 
 
 @pytest.fixture
-def training(agent: RealAgent) -> Iterator[Training]:
-    with ExitStack() as stack:
-        yield Training(agent, stack)
+def training(
+    agent: RealAgent, forks: Callable[[str], Forks], tmp_path_factory: pytest.TempPathFactory
+) -> Training:
+    return Training(agent, forks, tmp_path_factory.mktemp("said"))

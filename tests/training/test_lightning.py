@@ -28,7 +28,7 @@ def test_a_trainer_goes_on_from_its_checkpoint(training: Any, agent: Any, tmp_pa
     training.run(LOOP, str(tmp_path), "9")
     first = agent.rows("job")[-1]["job"]
     child = training.start(LOOP, str(tmp_path), "12", "resume")
-    said, _ = child.communicate(timeout=120)
+    said, _ = child.communicate()
     assert child.returncode == 0, said
     agent.wait(
         lambda: any(r["end_unix_ms"] and r["job"] != first for r in agent.rows("job_info")),

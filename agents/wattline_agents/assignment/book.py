@@ -26,6 +26,7 @@ from wattline_agents.assignment.members import (
     gauges,
     start_of,
 )
+from wattline_agents.assignment.spoken import Spoken
 from wattline_agents.errors import WireError
 from wattline_agents.job.message import LEFT, RUNNING, Message
 from wattline_agents.sources.source import Readings
@@ -42,11 +43,19 @@ MOST_MEMBERS = 4_096
 MOST_MEMBERS_PER_USER = 1_024
 """Four times the cores of today's largest node."""
 MOST_ENDED = 8_192
+MOST_ENDED_OF_ALL = 65_536
+"""Ids of processes that ended, of one job and of all: an id and its place take 200 bytes."""
 MOST_SILENT = 256
+MOST_SILENT_OF_ALL = 1_024
 
 
 class JobBook:
-    """The jobs of one node."""
+    """The jobs of one node.
+
+    Attributes:
+        comings_and_goings: How often a process came or went so far.
+        spoken: What each job says of itself; replaced as a whole, never changed.
+    """
 
     def __init__(self, user_name: Callable[[int], str | None] = lambda uid: None) -> None:
         """Begin empty.
@@ -59,6 +68,7 @@ class JobBook:
         self._devices: Mapping[int, str] = {}
         self._looked_ms: int | None = None
         self.comings_and_goings = 0
+        self.spoken: Mapping[str, Spoken] = {}
 
     @property
     def jobs(self) -> Iterable[KnownJob]:
@@ -71,6 +81,7 @@ class JobBook:
             if job.uid is not None and job.user is None:
                 job.user = self._user_name(job.uid)
             self._jobs[job.key] = job
+        self._note_spoken(self._jobs.values())
 
     def on_devices(self, devices: Mapping[int, str]) -> None:
         """The node's devices by index, to resolve the ordinals that jobs know theirs by."""
@@ -119,6 +130,7 @@ class JobBook:
             self._looked_ms = now_ms
             self._look(now_ms)
         readings: Readings = {"job": [], "job_info": [], "job_model": [], "assignment": []}
+        self._note_spoken([job for job in self._jobs.values() if job.has_news])
         for job in self._jobs.values():
             self._hold(job, now_ms)
             tell_totals(job, now_ms, readings["job"])
@@ -127,6 +139,14 @@ class JobBook:
             tell_holds(job, now_ms, readings["assignment"])
         self._forget_old()
         return {table: rows for table, rows in readings.items() if rows}
+
+    def _note_spoken(self, changed: Iterable[KnownJob]) -> None:
+        spoken = {key: said for key, said in self.spoken.items() if key in self._jobs}
+        for job in changed:
+            counters = frozenset(job.settled).union(*(one.counters for one in job.members.values()))
+            spoken[job.key] = Spoken(counters, job.model is not None)
+        if spoken != self.spoken:
+            self.spoken = spoken
 
     def _job_of(self, message: Message, process: Process, start_ms: int, now_ms: int) -> KnownJob:
         job = self._jobs.get(message.job)
@@ -155,7 +175,7 @@ class JobBook:
     def _join(
         self, job: KnownJob, message: Message, process: Process, start_ms: int, now_ms: int
     ) -> Member:
-        if self._has_too_many(process.uid) or len(job.ended) >= MOST_ENDED:
+        if self._has_too_many(process.uid) or self._has_ended_too_often(job):
             if not job.members and not job.ended:
                 del self._jobs[job.key]
             raise WireError("job: too many processes at once")
@@ -185,6 +205,18 @@ class JobBook:
         members = sum(len(job.members) for job in self._jobs.values())
         own = sum(len(job.members) for job in self._jobs.values() if job.uid == uid)
         return members >= MOST_MEMBERS or own >= MOST_MEMBERS_PER_USER
+
+    def _has_ended_too_often(self, job: KnownJob) -> bool:
+        if len(job.ended) >= MOST_ENDED:
+            return True
+        if sum(len(one.ended) for one in self._jobs.values()) < MOST_ENDED_OF_ALL:
+            return False
+        # Of jobs that are over the one that is so for longest is forgotten before its time.
+        for key, one in self._jobs.items():
+            if one is not job and not one.members and not one.has_news:
+                del self._jobs[key]
+                return False
+        return True
 
     def _end(self, job: KnownJob, name: str, state: str, now_ms: int) -> None:
         job.gauges = gauges(job)
@@ -220,7 +252,9 @@ class JobBook:
                     state = LEFT if member.is_recalled else "failed"
                     is_recent = 0 <= now_ms - member.heard_ms < SILENCE_MS
                     self._end(job, name, state, now_ms if is_recent else member.heard_ms)
-                    if is_hidden and len(job.silent) < MOST_SILENT:
+                    silent = sum(len(one.silent) for one in self._jobs.values()) if is_hidden else 0
+                    is_room = len(job.silent) < MOST_SILENT and silent < MOST_SILENT_OF_ALL
+                    if is_hidden and is_room:
                         job.silent[name] = member
 
     def _hold(self, job: KnownJob, now_ms: int) -> None:

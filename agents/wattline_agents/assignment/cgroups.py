@@ -71,6 +71,9 @@ _CONTAINER = re.compile(
     r"(?P<container>[0-9a-f]{12,64})(?:\.scope)?(?=/|$)"
 )
 _OF_A_USER = re.compile(r"/user\.slice/")
+_OF_A_SERVICE = re.compile(r"/system\.slice/(?!slurmd)[^/]+\.service/")
+"""Below these groups may have any name: a user's own manager makes them, or a service that runs as
+that user."""
 _USER = re.compile(r"/user-(?P<uid>[0-9]{1,10})\.slice(?=/|$)")
 _UNIT = re.compile(r"/(?P<unit>[^/]+\.(?:service|scope))(?=/|$)")
 _MOST_CHARACTERS = 64 * 1024
@@ -119,6 +122,8 @@ def _scheduled(path: str) -> JobRef | None:
         return None
     match = min(matches, key=lambda one: one.start())
     if _OF_A_USER.search(path, 0, match.start() + 1) is not None:
+        return None
+    if match.re is not _POD and _OF_A_SERVICE.search(path, 0, match.start() + 1) is not None:
         return None
     if match.re is _POD:
         container = match["container"]

@@ -23,6 +23,7 @@ MOST_NAMES = 256
 _LEAST_PREFIX = 8
 """CUDA takes the beginning of a UUID for the whole; less than this is too little to mean one."""
 _MOST_NAME = 128
+_MOST_INSTANCES = 4096
 
 _PCI = re.compile(r"(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
 _NUMBER = re.compile(r"[0-9]{1,4}")
@@ -62,6 +63,7 @@ class Devices:
 
     Attributes:
         version: Counts up when a name may mean something else than before.
+        learned: What a number is, `index` or `minor`, by the devices that jobs were seen on.
     """
 
     def __init__(self, numbers: str = AUTO, *, renumbered: bool = False) -> None:
@@ -74,6 +76,7 @@ class Devices:
         """
         self.version = 0
         self.numbers, self.renumbered = numbers, renumbered
+        self.learned: str | None = None
         self._infos: list[Row] = []
         self._instances: dict[str, _Instance] = {}
         self._by_uuid: dict[str, str] = {}
@@ -86,8 +89,25 @@ class Devices:
     def taken(self) -> str:
         """What a number is taken for: `index` or `minor`."""
         if self.numbers == AUTO:
-            return MINOR if self.renumbered else INDEX
+            return self.learned or (MINOR if self.renumbered else INDEX)
         return self.numbers
+
+    def learn(self, numbers: str) -> bool:
+        """Take numbers for that from now on, unless it was told; returns whether that is news."""
+        before, self.learned = self.taken, numbers
+        if self.taken == before:
+            return False
+        self.version += 1
+        return True
+
+    def ordinals(self, uuid: str) -> tuple[int, int] | None:
+        """A device's index and minor number; None where one of them is not known."""
+        for info in self._infos:
+            if info["device"] == uuid:
+                index, minor = info["index"], info["minor"]
+                both = isinstance(index, int) and isinstance(minor, int)
+                return (int(index), int(minor)) if both else None  # type: ignore[arg-type]
+        return None
 
     @property
     def numbers_differ(self) -> bool:
@@ -126,15 +146,18 @@ class Devices:
                 number if isinstance(number, int) else None,
                 float(slices) if isinstance(slices, int | float) else None,
             )
-            if self._instances.get(one.uuid.casefold()) != one:
-                if len(self._instances) >= 4096:  # those of before MIG was divided anew
-                    self._instances.clear()
-                self._instances[one.uuid.casefold()] = one
+            # The one seen last stands last: a number may have been another instance's before MIG
+            # was divided anew.
+            before = self._instances.pop(one.uuid.casefold(), None)
+            self._instances[one.uuid.casefold()] = one
+            if before != one:
                 self.version += 1
+        while len(self._instances) > _MOST_INSTANCES:
+            del self._instances[next(iter(self._instances))]
 
     def note_instance(self, instance: str, device: str) -> None:
         """A MIG instance of which only its device is known yet; a row of `mig` says more."""
-        if instance.casefold() not in self._instances:
+        if instance.casefold() not in self._instances and len(self._instances) < _MOST_INSTANCES:
             self._instances[instance.casefold()] = _Instance(instance, device, None, None)
             self.version += 1
 
@@ -171,7 +194,7 @@ class Devices:
     def _part(self, device: str | None, number: int) -> Found | None:
         if device is None:
             return None
-        for instance in self._instances.values():
+        for instance in reversed(self._instances.values()):
             if instance.device == device and instance.gpu_instance == number:
                 return Found(device, instance.share, instance.uuid)
         return Found(device)
@@ -197,7 +220,7 @@ def expanded(text: str) -> tuple[str, ...]:
         text = match[1]
     names: dict[str, None] = {}
     for part in text.split(",")[:MOST_NAMES]:
-        name = part.strip()
+        name = part.strip()[:_MOST_NAME]
         match = _RANGE.fullmatch(name)
         if match is not None and 0 <= int(match[2]) - int(match[1]) < MOST_NAMES:
             names.update(dict.fromkeys(map(str, range(int(match[1]), int(match[2]) + 1))))

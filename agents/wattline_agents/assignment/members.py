@@ -8,7 +8,7 @@ from typing import Protocol
 
 from wattline_agents.catalogue import Type
 from wattline_agents.errors import WireError
-from wattline_agents.job.message import COUNTERS, LEFT, RUNNING, Message
+from wattline_agents.job.message import COUNTERS, LEFT, MOST_WHOLE, RUNNING, Message
 from wattline_agents.wire import Value
 
 MOST_TOTAL = 10**15
@@ -104,11 +104,14 @@ def totals(job: KnownJob) -> dict[str, int | float]:
 
     Floats added up in another order may differ in their last digit, and the least fall is a fall.
     """
-    found = dict(job.settled)
+    found, told = dict(job.settled), job.told
     for member in job.members.values():
         for column, count in member.counters.items():
             found[column] = found.get(column, 0) + count
-    return {column: max(count, job.told.get(column, 0)) for column, count in found.items()}
+    for column, count in found.items():
+        most = MOST_WHOLE if isinstance(count, int) else count
+        found[column] = max(min(count, most), told.get(column, 0))
+    return found
 
 
 def gauges(job: KnownJob) -> dict[str, int]:

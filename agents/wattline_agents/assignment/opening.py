@@ -52,7 +52,7 @@ def open_assignment(
     devices = Devices(settings.numbers, renumbered=is_inside_a_job(processes_of_node))
     own = OwnRecords(
         str(records_place(settings, environment)),
-        processes_of_node.boot_ms(),
+        processes_of_node.boot_ms_now,
         settings.shards_per_device,
     )
 

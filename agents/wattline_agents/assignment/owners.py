@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from wattline_agents.assignment.cgroups import (
     CONTAINER,
     KUBERNETES,
+    SLUID,
     SLURM,
     SYSTEMD,
     JobRef,
@@ -20,6 +21,7 @@ from wattline_agents.assignment.cgroups import (
 )
 from wattline_agents.assignment.proc import Proc, Seen
 from wattline_agents.assignment.records.record import Record, job_key
+from wattline_agents.wire import MAX_TEXT_BYTES
 
 BY_CGROUP, BY_PROCESS = "cgroup", "process"
 
@@ -31,8 +33,10 @@ _MOST_KNOWN = 4096
 _JOB_ID = re.compile(r"[1-9][0-9]{0,11}")
 _COUNT = re.compile(r"[0-9]{1,5}")
 _LIKE_SLURM = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_LIKE_POD = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9._:@+-]+")
 _MOST_KEY = 128
+_MOST_UNIT = 128
 
 
 class Records(Protocol):
@@ -112,6 +116,34 @@ class Owners:
             self._known.popitem(last=False)
         return owner
 
+    def key_of(self, said: str, pid: int, uid: int | None) -> str | None:
+        """The key of the job that a process counts for, which says so itself.
+
+        Numbers and uids are a scheduler's to give. Where the control group names a job, that is
+        it, whatever the process says: so nobody counts for another's job, and a part of a
+        heterogeneous job, whose steps know only its leader's number, counts for itself.
+
+        Args:
+            said: The key it says.
+            pid: The process; 0 where it cannot be seen.
+            uid: Its user, by the word of the kernel or the file system; None if nobody says.
+
+        Returns:
+            None if it is the job of another user.
+        """
+        if not (_LIKE_SLURM.fullmatch(said) or _LIKE_POD.fullmatch(said)):
+            return said
+        job_id = said.partition(".")[0]
+        owner = self.owner(pid) if pid > 0 else None
+        if owner is not None and owner.method == BY_CGROUP:
+            is_it = owner.job.partition(".")[0] == job_id or SLUID.fullmatch(owner.job)
+            return said if is_it else owner.job
+        record = None if self._records is None else self._records.of_id(job_id)
+        if record is None or record.uid is None or uid is None:
+            return said
+        # Where a job runs in a container of its own its processes may be the superuser's.
+        return said if uid in (0, record.uid) else None
+
     def is_alive(self, pid: int, started_ms: int | None) -> bool:
         """Whether that process still runs, known again by its start."""
         seen = self._proc.look(pid)
@@ -188,9 +220,13 @@ def _key(job_id: str, environment: dict[str, str]) -> str:
 
 
 def _unit(ref: JobRef | None, seen: Seen) -> str:
+    """What to call a process's work. Users name units and commands, with whatever they like."""
     if ref is not None and ref.scheduler in (CONTAINER, SYSTEMD) and ref.id is not None:
-        return ref.id
-    return seen.command[:32].decode(errors="replace") or "process"
+        name = ref.id[:_MOST_UNIT]
+    else:
+        name = seen.command[:32].decode(errors="replace")
+    shown = "".join(c if c.isprintable() else "?" for c in name).strip() or "process"
+    return shown.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
 
 
 def _plain(text: str) -> str:

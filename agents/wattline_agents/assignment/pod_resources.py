@@ -95,7 +95,7 @@ def _pod(message: bytes) -> Pod:
             namespace = _text(body)
         elif number == 3:
             for part, inner in _parts(body):
-                if part == 2:
+                if part == 2 and len(devices) <= _MOST_DEVICES:
                     devices += _devices(inner)
                 elif part == 5:
                     drivers.update(dict.fromkeys(_drivers(inner)))
@@ -103,11 +103,12 @@ def _pod(message: bytes) -> Pod:
 
 
 def _devices(message: bytes) -> list[tuple[str, str]]:
-    resource, ids = "", []
+    resource = ""
+    ids: list[str] = []
     for number, body in _parts(message):
         if number == 1:
             resource = _text(body)
-        elif number == 2:
+        elif number == 2 and len(ids) <= _MOST_DEVICES:  # one more is enough to be too many
             ids.append(_text(body))
     return [(resource, one) for one in ids]
 

@@ -41,11 +41,16 @@ class Proc:
         `btime` of /proc/stat, which moves with the clock when that is set; as first read.
         """
         if self._boot_ms is None:
-            # Lines of processors and interrupts stand before it: on large nodes many.
-            for line in (self._read("stat", 4 * 1024 * 1024) or b"").splitlines():
-                if line.startswith(b"btime ") and line[6:].isdigit():
-                    self._boot_ms = int(line[6:]) * 1000
+            self._boot_ms = self.boot_ms_now()
         return self._boot_ms
+
+    def boot_ms_now(self) -> int | None:
+        """The same by the clock as it is now."""
+        # Lines of processors and interrupts stand before it: on large nodes many.
+        for line in (self._read("stat", 4 * 1024 * 1024) or b"").splitlines():
+            if line.startswith(b"btime ") and line[6:].isdigit():
+                return int(line[6:]) * 1000
+        return None
 
     def look(self, pid: int) -> Seen | None:
         """The process of that number; None if there is none, or it has ended and only waits."""

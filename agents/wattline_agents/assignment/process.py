@@ -5,13 +5,15 @@ from __future__ import annotations
 import pwd
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wattline_agents.assignment.book import JobBook
 from wattline_agents.assignment.kept import Keeper
-from wattline_agents.assignment.members import Process
+from wattline_agents.assignment.members import HEARD_ALL_MS, Process
+from wattline_agents.assignment.spoken import Spoken
 from wattline_agents.errors import WireError
 from wattline_agents.job.listener import Listener, Sender
 from wattline_agents.job.message import RUNNING, Message
@@ -21,8 +23,13 @@ if TYPE_CHECKING:
     from wattline_agents.job.inbox import Inbox
 
 _MOST_SAID = 20
+_MOST_KEYS = 8_192
 _SAME_START_MS = 2_000
 """How far two readings of a process's start may lie apart; the boot's time is known to a second."""
+
+
+KeyOf = Callable[[str, int, int | None], str | None]
+"""The key a process says, its number and user -> that of the job it is of; None: another user's."""
 
 
 class SeenProcess:
@@ -123,7 +130,10 @@ class JobSource:
         self._listener = Listener(path)
         self._book = JobBook(_user_name)
         self._keeper = None if state is None else Keeper(state, say)
+        self._first_ms: int | None = None
         self._read_ms: int | None = None
+        self._key_of: KeyOf | None = None
+        self._keys: dict[tuple[str, str, int], str] = {}
         self.refused = 0
 
     @property
@@ -135,10 +145,12 @@ class JobSource:
         """Rows of `job`, `job_info`, `job_model` and `assignment`, as far as there is news."""
         if self._keeper is not None and self._read_ms is None:
             self._book.restore(self._keeper.load(self._found, now_ms))
+        if self._first_ms is None:
+            self._first_ms = now_ms
         self._read_ms = now_ms
         for datagram, sender in self._listener.take():
             try:
-                message = Message.decode(datagram)
+                message = self._of_its_job(Message.decode(datagram), sender)
                 self._book.take(message, self._process(sender, message.pid), now_ms)
             except WireError as error:
                 self._refuse(error)
@@ -155,12 +167,43 @@ class JobSource:
                 message = Message.decode(text)
                 if message.member != member:
                     raise WireError("job: a file of another process's name")
+                message = self._of_its_job(message, sender)
                 self._book.take(message, self._process(sender, 0), now_ms)
             except WireError as error:
                 self._refuse(error)
                 continue
             if message.state != RUNNING:
                 inbox.remove(member)
+
+    def believe(self, key_of: KeyOf) -> None:
+        """Let somebody say which job a process is of that says so itself."""
+        self._key_of = key_of
+
+    def spoken(self) -> Mapping[str, Spoken] | None:
+        """What each job says of itself; None until all had the time to say something."""
+        if self._first_ms is None or self._read_ms is None:
+            return None
+        return None if 0 <= self._read_ms - self._first_ms < HEARD_ALL_MS else self._book.spoken
+
+    def _of_its_job(self, message: Message, sender: Sender | None) -> Message:
+        """The message, for the job that its sender is of.
+
+        Raises:
+            WireError: It speaks for another user's job.
+        """
+        if self._key_of is None or sender is None:
+            return message
+        # A process is looked at once: it says the same every second.
+        known = message.job, message.member, sender.pid
+        key: str | None = self._keys.get(known)
+        if key is None:
+            key = self._key_of(message.job, sender.pid, sender.uid)
+            if key is None:
+                raise WireError(f"job {message.job}: belongs to another user")
+            if len(self._keys) >= _MOST_KEYS:
+                self._keys.clear()
+            self._keys[known] = key
+        return message if key == message.job else replace(message, job=key)
 
     def _process(self, sender: Sender | None, claimed_pid: int) -> SeenProcess:
         return SeenProcess.of(self._library, sender, claimed_pid)

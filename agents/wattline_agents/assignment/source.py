@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from wattline_agents.assignment import joining
 from wattline_agents.assignment.claim import Claim, Claims
-from wattline_agents.assignment.devices import INDEX, Devices
+from wattline_agents.assignment.devices import AUTO, INDEX, Devices
 from wattline_agents.assignment.joining import IsRunning
+from wattline_agents.assignment.numbers import Votes, meanings
 from wattline_agents.assignment.owners import Owners
 from wattline_agents.assignment.processes import ProcessClaims
 from wattline_agents.assignment.told import ToldAssignments, ToldJobs
@@ -90,6 +91,7 @@ class AssignmentSource:
         self._unknown: list[str] = []
         self._told, self._told_jobs = ToldAssignments(), ToldJobs()
         self._told_numbers = False
+        self._votes, self._is_renamed = Votes(), False
 
     def on_readings(self, table: str, rows: Sequence[Row]) -> None:
         """Rows that other sources of this agent read."""
@@ -150,8 +152,22 @@ class AssignmentSource:
             if (close := getattr(one, "close", None)) is not None:
                 close()
 
+    def _learn(self, recorded: Sequence[Claim]) -> None:
+        """Find out what a number means, by the devices that jobs with records are seen on."""
+        found = meanings(recorded, self._by_processes, self.devices)
+        numbers = self._votes.take(found, [names for _claims, names, _at_ms in self._said.values()])
+        if numbers is None or numbers == self.devices.learned:
+            return
+        if self.devices.learn(numbers):
+            self._is_renamed = True
+            self._version = self.devices.version
+        what = "indices" if numbers == INDEX else "minor numbers"
+        self._say(f"assignment: by the devices that jobs run on, numbers of devices are {what}")
+
     def numbers_doubt(self) -> str | None:
         """Why a device's number may mean another device; None where it cannot."""
+        if self.devices.numbers == AUTO and self.devices.learned is not None:
+            return None
         taken = "indices" if self.devices.taken == INDEX else "minor numbers"
         if self.devices.renumbered:
             return (
@@ -194,6 +210,8 @@ class AssignmentSource:
     def _join(self, now_ms: int) -> list[Claim]:
         """Put together what all say; returns what has ended."""
         claims = [claim for said, _names, _at_ms in self._said.values() for claim in said]
+        if self.devices.numbers == AUTO and self.devices.numbers_differ:
+            self._learn(claims)
         claims += self._by_processes
         found, self._unknown = joining.resolved(claims, self.devices)
         found = joining.without_ghosts(joining.agreed(found), self._is_running)
@@ -204,7 +222,8 @@ class AssignmentSource:
         return joining.ended(found)
 
     def _rows(self, ended: Sequence[Claim], now_ms: int) -> Readings:
-        rows = self._told.rows(self._held, ended, now_ms)
+        rows = self._told.rows(self._held, ended, now_ms, is_renamed=self._is_renamed)
+        self._is_renamed = False
         jobs = self._told_jobs.rows(self._infos, now_ms)
         times = [at for at in (self._told.due_ms(), self._told_jobs.due_ms()) if at is not None]
         self._next_ms = min(times, default=2**62)

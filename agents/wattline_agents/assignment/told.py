@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from wattline_agents.assignment.claim import Claim
+from wattline_agents.catalogue import METHODS
 from wattline_agents.wire import Row, Value
 
 REPEAT_MS = 30_000
 """A collector counts an open interval as known for 90 s after it was last told."""
 REPEAT_INFO_MS = 600_000
+_BY_NAME = METHODS[: METHODS.index("cgroup")]
+"""Records name devices as the scheduler does; the driver tells of processes by UUID."""
 _MOST_ENDED = 8_192
 _MOST_JOBS = 4_096
 
@@ -30,7 +33,12 @@ class ToldAssignments:
         return min(told) + REPEAT_MS if told else None
 
     def rows(
-        self, held: Mapping[tuple[str, str], Claim], ended: Sequence[Claim], now_ms: int
+        self,
+        held: Mapping[tuple[str, str], Claim],
+        ended: Sequence[Claim],
+        now_ms: int,
+        *,
+        is_renamed: bool = False,
     ) -> list[Row]:
         """What is new, and what was said too long ago.
 
@@ -38,6 +46,8 @@ class ToldAssignments:
             held: What holds now, by device and job.
             ended: What has ended, now or before.
             now_ms: The tick's time.
+            is_renamed: Names of devices turned out to mean others: what was said of those by a
+                name never was, and is taken back as a hold of no length.
         """
         rows: list[Row] = []
         closed_ms: dict[tuple[str, str], int] = {}
@@ -51,9 +61,13 @@ class ToldAssignments:
             end_ms = now_ms if end is None or end.end_ms is None else end.end_ms
             if end is None and now is not None and claim.start_ms < now.start_ms < now_ms:
                 end_ms = now.start_ms
+            if is_renamed and now is None and end is None and claim.method in _BY_NAME:
+                end_ms = claim.start_ms
             closed_ms[key] = end_ms = max(end_ms, claim.start_ms)
             self._close(replace(claim, end_ms=end_ms), now_ms, rows)
             del self._open[key]
+        if is_renamed:
+            self._take_back(ends, now_ms, rows)
         for claim in ended:
             if (claim.device, claim.job, claim.start_ms) not in self._ended:
                 self._close(claim, now_ms, rows)
@@ -69,6 +83,17 @@ class ToldAssignments:
                 self._open[key] = claim, now_ms
                 rows.append(_row(claim, now_ms))
         return rows
+
+    def _take_back(
+        self, ends: Mapping[tuple[str, str, int], Claim], now_ms: int, rows: list[Row]
+    ) -> None:
+        """Ends that are still written down, of other devices than was said."""
+        methods = {(c.job, c.start_ms): c.method for c in ends.values() if c.method in _BY_NAME}
+        for key in [key for key in self._ended if key not in ends and key[1:] in methods]:
+            device, job, start_ms = key
+            del self._ended[key]
+            claim = Claim(device, job, start_ms, start_ms, None, methods[job, start_ms])
+            rows.append(_row(claim, now_ms))
 
     def _close(self, claim: Claim, now_ms: int, rows: list[Row]) -> None:
         key = claim.device, claim.job, claim.start_ms

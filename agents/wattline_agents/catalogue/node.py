@@ -213,7 +213,7 @@ AGENT = Table(
             "exports_failed_total",
             "agent_exports_failed_total",
             "{export}",
-            "Exports to OpenTelemetry and InfluxDB that were given up.",
+            "Exports to OpenTelemetry and InfluxDB given up, and times that a sink took no rows.",
             type=Type.INT,
         ),
         gauge(

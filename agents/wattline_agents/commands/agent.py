@@ -64,7 +64,7 @@ def add_settings(parser: ArgumentParser) -> None:
         action="append",
         help="may be repeated; auto (the default) reads the GPUs, host and meters that are there; "
         "others are redfish, ipmi, dcgm, amd-exporter, nvidia-gpu-exporter, node-exporter, xpumd, "
-        "replay, and simulated alone",
+        "serving, replay, and simulated alone",
     )
     what("--devices", metavar="N", type=int, help="how many devices the simulated node has (2)")
     what("--period", metavar="SECONDS", type=float, help="time between readings (1)")
@@ -294,6 +294,7 @@ def _once(settings: Settings) -> int:
 def _run(settings: Settings) -> int:
     from wattline_agents.agent import Agent, say
     from wattline_agents.assemble import (
+        introduce,
         names_of,
         open_assignment,
         open_jobs,
@@ -317,6 +318,7 @@ def _run(settings: Settings) -> int:
         assignment = open_assignment(settings, say)
         if assignment is not None:
             sources.append(assignment)  # after those whose processes and jobs it looks at
+        introduce(sources, jobs, assignment)
         sinks = open_sinks(settings, say)
         agent = Agent(settings.agent, sources, sinks, say=say)
         node, system = settings.agent.node, settings.agent.system

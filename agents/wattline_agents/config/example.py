@@ -86,7 +86,8 @@ sources = ["auto"]
 #jobstats = "/run/gpustat"
 #dcgm = "/var/run/dcgm-jobs"
 #amd = "/var/run/exporter"
-# What a device's number is to the scheduler: its index, the N of /dev/nvidiaN ("minor"), or "auto".
+# What a device's number is to the scheduler: its index, the N of /dev/nvidiaN ("minor"), or "auto":
+# an index, until jobs are seen to run on the devices of the minor numbers they were given.
 #numbers = "auto"
 # Into how many shards Slurm divides a device, where it does.
 #shards_per_device = 64

@@ -90,14 +90,18 @@ def _trouble(machine: Machine, place: Path, *, asked: bool) -> Finding | None:
         what = f"{machine.user.name} may not read {place}"
         return missing(what, f"chmod 0755 {place}", asked=asked)
     try:
-        mode = machine.path(place).stat().st_mode
+        status = machine.path(place).stat()
     except OSError:
         return None
+    mode = status.st_mode
     if not stat.S_ISDIR(mode):
         return missing(f"{place} is not a directory", f"rm {place}", asked=asked)
     if mode & stat.S_IWOTH:
         what = f"{place}: anybody may write there, so it is not believed"
         return missing(what, f"chmod o-w {place}", asked=asked)
+    if status.st_uid not in (0, machine.user.uid, os.getuid()):
+        what = f"{place}: belongs to user {status.st_uid}, so it is not believed"
+        return missing(what, f"chown root {place}", asked=asked)
     return None
 
 
@@ -136,8 +140,9 @@ def _numbers(machine: Machine, settings: Settings) -> list[Finding]:
     if told != AUTO:
         return [ok(what, numbers=taken)]
     cure = (
-        "where gres.conf lists File=/dev/nvidia... and has no AutoDetect=nvml: "
-        f'[assignment] numbers = "{MINOR}"; else "{INDEX}"'
+        "until the agent has learned it from jobs; to be sure, where gres.conf lists "
+        f'File=/dev/nvidia... and has no AutoDetect=nvml: [assignment] numbers = "{MINOR}"; '
+        f'else "{INDEX}"'
     )
     return [missing(what, cure, asked=False, numbers=taken)]
 

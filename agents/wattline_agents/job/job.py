@@ -21,23 +21,17 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from wattline_agents.catalogue import PHASES
-from wattline_agents.job.channel import Outcome, open_channel
+from wattline_agents.job.channel import open_channel
 from wattline_agents.job.devices import as_texts, held_devices
 from wattline_agents.job.identity import PARENT, job_key, plain, printable, rank_of
 from wattline_agents.job.message import KINDS, LEFT, MOST_DEVICES, RUNNING, Message
-from wattline_agents.job.model import ModelFacts
+from wattline_agents.job.model import ModelFacts, flops_of
 from wattline_agents.job.phases import Phases, Span
+from wattline_agents.job.telling import LAST_SECONDS, tell
 
 Phase = Literal["init", "data_wait", "step", "checkpoint_save", "restore", "eval"]
 Kind = Literal["training", "inference", "other"]
 State = Literal["completed", "failed", "cancelled", "left"]
-
-HEARTBEAT_SECONDS = 5.0
-_LAST_TRIES = 25
-_LAST_TRY_SECONDS = 0.01
-"""At the end a full queue is worth a quarter of a second: what is not told then is never told."""
-_LAST_SECONDS = 1.0
-"""And a file system that hangs is worth a second."""
 
 
 class Job:
@@ -239,7 +233,9 @@ class Job:
     def flops(self, count: float) -> None:
         """Count floating-point operations of the model, instead of having them computed."""
         with self._lock:
-            if "flops_total" not in self._counters and (computed := self._computed_flops()):
+            if "flops_total" not in self._counters and (
+                computed := flops_of(self._model, self._counters)
+            ):
                 self._counters["flops_total"] = computed  # a counter that was told never falls
         self._count("flops_total", float(count))
 
@@ -320,7 +316,7 @@ class Job:
         self._stop.set()
         # A child that never counted anything has no thread, and nothing to say.
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=_LAST_SECONDS)
+            self._thread.join(timeout=LAST_SECONDS)
 
     def __enter__(self) -> Self:
         """Begin a `with` block, whose end tells how the job went."""
@@ -382,20 +378,6 @@ class Job:
         if self._thread is None:
             self._start_thread()
 
-    def _computed_flops(self) -> float | None:
-        """Operations by the model's facts; None where they are not known or nothing was made."""
-        if self._model is None:
-            return None
-        counted = self._counters.get
-        flops = 0.0
-        if trained := counted("tokens_trained_total", 0):
-            flops += trained * (self._model.flops_per_token("training") or 0.0)
-        served = counted("tokens_prompt_total", 0) + counted("tokens_generated_total", 0)
-        if served:
-            computed = max(0, served - counted("tokens_prompt_cached_total", 0))
-            flops += computed * (self._model.flops_per_token("inference") or 0.0)
-        return flops or None
-
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name="wattline job", daemon=True)
         try:
@@ -409,30 +391,15 @@ class Job:
             module.Finalize(None, _close_at_exit, args=(weakref.ref(self),), exitpriority=10)
 
     def _work(self) -> None:
-        stop = self._stop
         channel = open_channel(self._socket_path, self._directory, os.environ)
-        sent: Message | None = None
-        sent_at = 0.0
-        while not stop.is_set():
-            message = self._message(RUNNING)
-            now = time.monotonic()
-            if message != sent or now - sent_at >= HEARTBEAT_SECONDS:
-                channel.send(message)
-                sent, sent_at = message, now
-            stop.wait(channel.every_seconds)
-        last = self._message(self._last_state)
-        for _ in range(_LAST_TRIES):
-            if channel.send(last) is not Outcome.FULL:
-                break
-            time.sleep(_LAST_TRY_SECONDS)
-        channel.close()
+        tell(channel, self._stop, self._message, lambda: self._last_state)
 
     def _message(self, state: str) -> Message:
         with self._lock:
             self._phases.settle()
             counters = dict(self._counters)
             gauges = dict(self._gauges)
-            if "flops_total" not in counters and (flops := self._computed_flops()):
+            if "flops_total" not in counters and (flops := flops_of(self._model, counters)):
                 counters["flops_total"] = flops
         return Message(
             job=self.key,

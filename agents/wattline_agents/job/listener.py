@@ -19,6 +19,7 @@ from wattline_agents.errors import SourceUnavailable, UsageError
 from wattline_agents.job.message import MOST_BYTES
 
 _MOST_WAITING = 2_000
+_MOST_WAITING_BYTES = 4 * 1024 * 1024
 """Datagrams between two ticks; totals are sent again, so what is beyond is not lost."""
 _PAUSE_SECONDS = 0.02
 """After every burst: with the kernel's queue of tens to hundreds this bounds what a flood costs."""
@@ -52,6 +53,7 @@ class Listener:
         self.path = path
         self.lost = 0
         self._waiting: deque[tuple[bytes, Sender | None]] = deque()
+        self._room = _MOST_WAITING_BYTES
         self._stop = threading.Event()
         self._socket = _bound(path)
         self._identity = _identity(path)
@@ -63,6 +65,8 @@ class Listener:
         taken = []
         while self._waiting:
             taken.append(self._waiting.popleft())
+        # The other thread may take of it meanwhile, and be a datagram wrong: it is a bound.
+        self._room = _MOST_WAITING_BYTES
         return taken
 
     def close(self) -> None:
@@ -95,9 +99,10 @@ class Listener:
         sender = _sender(extras)
         if self._stop.is_set():
             return
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MOST_WAITING or self._room < len(datagram):
             self.lost += 1
             return
+        self._room -= len(datagram)
         self._waiting.append((datagram, sender))
 
 

@@ -10,20 +10,22 @@ Version 2 added `run`, `gauges` and `model`; version 1 is still understood.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wattline_agents.catalogue import JOB, JOB_MODEL, Kind, Type
 from wattline_agents.errors import WireError
-from wattline_agents.wire import checked_name
+from wattline_agents.wire import MAX_TEXT_BYTES, checked_name
 
 VERSION = 2
 VERSIONS = (1, 2)
 MOST_BYTES = 16_384
 MOST_TEXT = 128
 MOST_DEVICES = 128
+MOST_WHOLE = 10**18
+MOST_FLOAT = 1e30
+"""A collector refuses a batch in which one number is larger, with all the other jobs in it."""
 KINDS = ("training", "inference", "other")
 
 RUNNING = "running"
@@ -160,7 +162,8 @@ def _checked_text(value: object, what: str) -> str:
     # Not even an escape for a terminal: names are shown on pages and in journals.
     if not value.isprintable():
         raise WireError(f"{what}: has characters that cannot be printed")
-    return value
+    # Rare letters are up to four bytes each, and a column holds so many bytes.
+    return value.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
 
 
 def _whole(document: Mapping[str, object], name: str, most: int) -> int:
@@ -232,7 +235,8 @@ def _model(value: object) -> dict[str, str | int | float] | None:
 def _number(number: object, type: Type, what: str) -> int | float:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise WireError(f"{what}: not a number")
-    if not math.isfinite(number) if isinstance(number, float) else number > 2**62:
+    # Of a float, not finite is more than any number.
+    if not number <= (MOST_FLOAT if isinstance(number, float) else MOST_WHOLE):
         raise WireError(f"{what}: too large")
     if number < 0 or (type is Type.INT and not isinstance(number, int)):
         raise WireError(f"{what}: negative, or part of one")

@@ -226,3 +226,25 @@ def mfu(tokens_per_second: float, flops_per_token: float, peak_flops: float) -> 
 
 def _multiplied(facts: ModelFacts) -> int:
     return max(0, facts.active - (facts.parameters_embedding or 0))
+
+
+def flops_of(model: ModelFacts | None, counted: Mapping[str, int | float]) -> float | None:
+    """Operations of the tokens counted, by the model's facts.
+
+    Args:
+        model: What is known of the model.
+        counted: Totals by column of table `job`.
+
+    Returns:
+        None where they are not known, or nothing was made.
+    """
+    if model is None:
+        return None
+    flops = 0.0
+    if trained := counted.get("tokens_trained_total", 0):
+        flops += trained * (model.flops_per_token("training") or 0.0)
+    served = counted.get("tokens_prompt_total", 0) + counted.get("tokens_generated_total", 0)
+    if served:
+        computed = max(0, served - counted.get("tokens_prompt_cached_total", 0))
+        flops += computed * (model.flops_per_token("inference") or 0.0)
+    return flops or None

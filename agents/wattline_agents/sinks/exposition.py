@@ -8,37 +8,34 @@ Both of Prometheus' formats are written: its own text, version 0.0.4, and OpenMe
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
-from wattline_agents.catalogue import PREFIX, TABLES, Kind, Metric, Table
+from wattline_agents.catalogue import PREFIX, TABLES, Metric, Table, Type
+from wattline_agents.sinks.exposition_text import (
+    Labels,
+    comments,
+    head,
+    line_begin,
+    line_end,
+    listed,
+)
 from wattline_agents.wire import Row, Value
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-Labels = tuple[tuple[str, str], ...]
-
-_PLAIN = re.compile(r"[ !#-\[\]-~]*")
-"""Text of which nothing needs to be escaped: most is."""
-_ABSENT = -1
-"""The place of a metric that has no series now."""
-_NOWHERE = -2
-"""The place of what is no metric."""
-_DIGITS = frozenset("0123456789")
-_NOTHING = object()
-"""Differs from every value."""
-
-_UNIT_NAMES = {
-    "W": "watts",
-    "J": "joules",
-    "Cel": "celsius",
-    "Hz": "hertz",
-    "By": "bytes",
-    "s": "seconds",
-    "1": "ratio",
-}
+__all__ = [
+    "OPENMETRICS",
+    "TEXT",
+    "Columns",
+    "Labels",
+    "Page",
+    "Reading",
+    "Statement",
+    "Subject",
+]
 
 
 class Columns:
@@ -57,6 +54,8 @@ class Columns:
 
 class Reading:
     """What was read together last; a newer reading of the same columns takes its place.
+
+    Of a column that is in several, the newest counts.
 
     Attributes:
         columns: The columns of the row.
@@ -78,7 +77,7 @@ class Subject:
     Attributes:
         table: Whose metrics it has.
         labels: What tells it from others of the table.
-        readings: What is known of it, by columns; no column is in two of them.
+        readings: What is known of it, by columns.
     """
 
     table: Table
@@ -99,6 +98,71 @@ class Statement:
     family: str
     help: str
     labels: Labels
+
+
+class _Family:
+    """The series of one name.
+
+    Attributes:
+        head: Its comments, which stand on the page while any series does.
+        parts: Text and number of each series in turn; what is absent has its place and is empty.
+        place: The place of its text among those of the page.
+    """
+
+    __slots__ = ("head", "parts", "place")
+
+    def __init__(self, head: bytes, place: int) -> None:
+        self.head, self.place = head, place
+        self.parts: list[bytes] = []
+
+    def text(self) -> bytes:
+        text = b"".join(self.parts)
+        return self.head + text if text else text
+
+
+class _Slot:
+    """Where one series stands.
+
+    Attributes:
+        metric: What it is a series of.
+        family: Where it is.
+        place: Of its number among the parts of the family.
+        shown: The value of the number there, where the metric is a whole number.
+    """
+
+    __slots__ = ("family", "metric", "place", "shown")
+
+    def __init__(self, metric: Metric, family: _Family, place: int) -> None:
+        self.metric, self.family, self.place = metric, family, place
+        self.shown: Value = None
+
+
+class _Way:
+    """How a row of certain columns of one subject gets onto the page.
+
+    Fractions mostly differ from one reading to the next, so all are written, at once. Whole numbers
+    mostly do not.
+
+    Attributes:
+        fractions: The slots of those.
+        get_fractions: Gets their values of a row.
+        template: Writes them, a line each.
+        families: The places of their families.
+        is_whole: The subject's count of comings and goings when all of them were there.
+        numbers: The slots of all other metrics, by column.
+    """
+
+    __slots__ = ("families", "fractions", "get_fractions", "is_whole", "numbers", "template")
+
+    def __init__(self, slots: Mapping[str, _Slot], columns: Columns) -> None:
+        there = {name: slots[name] for name in columns.names if name in slots}
+        names = [name for name, slot in there.items() if slot.metric.type is Type.FLOAT]
+        self.numbers = [(name, slot) for name, slot in there.items() if name not in names]
+        self.fractions = [(there[name].family.parts, there[name].place) for name in names]
+        self.get_fractions = _getter(names)
+        self.template = b"%.14g\n" * len(names)
+        self.families = {there[name].family.place for name in names}
+        self.is_whole = -1
 
 
 class Page:
@@ -125,12 +189,17 @@ class Page:
         self._statements = statements
         self._openmetrics = openmetrics
         self._turn = -1
-        self._parts: list[bytes] = []
-        """Text, number, text, number, ..., text."""
-        self._places: list[dict[str, int]] = []
-        """By subject: the place in `_parts` of each column that is not absent."""
+        self._families: list[_Family] = []
+        self._texts: list[bytes] = []
+        """Of each family; then that of the statements."""
+        self._stale: set[int] = set()
+        """Places of texts that are to be put together anew."""
+        self._slots: list[dict[str, _Slot]] = []
+        """By subject and column."""
         self._ways: list[dict[Columns, _Way]] = []
-        """By subject: how columns that are read together get there."""
+        """By subject."""
+        self._changes: list[int] = []
+        """By subject: how often one of its series came or went."""
 
     def render(self, turn: int = 0) -> bytes:
         """The page with the values as they are now.
@@ -140,127 +209,111 @@ class Page:
         Args:
             turn: The newest turn in which values were read.
         """
-        if not self._parts or not self._put_in():
+        if not self._texts:
             self._lay_out()
-        self._turn = turn
-        return b"".join(self._parts)
-
-    def _put_in(self) -> bool:
-        """Put new numbers in place of old ones; False if other lines are needed, too."""
-        last = self._turn
+        last, self._turn = self._turn, turn
         for index, subject in enumerate(self._subjects):
-            for columns, reading in subject.readings.items():
-                if reading.turn > last:
-                    way = self._ways[index].get(columns) or self._new_way(index, columns)
-                    if not way.put(reading.row, self._parts):
-                        return False
-        return True
+            fresh = [reading for reading in subject.readings.values() if reading.turn > last]
+            if len(fresh) > 1:
+                fresh.sort(key=_turn)
+            for reading in fresh:
+                way = self._ways[index].get(reading.columns)
+                self._put(index, way or self._new_way(index, reading.columns), reading.row)
+        for place in self._stale:
+            self._texts[place] = self._families[place].text()
+        self._stale.clear()
+        return b"".join(self._texts)
+
+    def _put(self, index: int, way: _Way, row: Row) -> None:
+        """Put new numbers in place of old ones."""
+        if way.fractions:
+            self._put_fractions(index, way, row)
+        for name, slot in way.numbers:
+            value = row[name]
+            if value != slot.shown:
+                self._put_one(index, slot, value)
+
+    def _put_fractions(self, index: int, way: _Way, row: Row) -> None:
+        values = way.get_fractions(row)
+        try:
+            text = way.template % values
+            lines = text.splitlines(keepends=True)
+            # Fourteen digits are all that what is read has; what has more is written on its own.
+            is_exact = b"n" not in text and tuple(map(float, lines)) == values
+        except TypeError:  # one of them is null
+            is_exact = False
+        if not is_exact or way.is_whole != self._changes[index]:
+            slots = self._slots[index]
+            for name, value in row.items():
+                slot = slots.get(name)
+                if slot is not None and slot.metric.type is Type.FLOAT:
+                    self._put_one(index, slot, value)
+            way.is_whole = self._changes[index] if is_exact else -1
+            return
+        self._stale |= way.families
+        for (parts, place), line in zip(way.fractions, lines, strict=True):
+            parts[place] = line
+
+    def _put_one(self, index: int, slot: _Slot, value: Value) -> None:
+        line = line_end(value)
+        family, place = slot.family, slot.place
+        if bool(line) != bool(family.parts[place]):
+            self._changes[index] += 1
+            labels = listed((self._node, *self._subjects[index].labels))
+            family.parts[place - 1] = line_begin(slot.metric, labels) if line else b""
+        family.parts[place] = line
+        slot.shown = value
+        self._stale.add(family.place)
 
     def _new_way(self, index: int, columns: Columns) -> _Way:
-        subject, ways = self._subjects[index], self._ways[index]
-        # The way of columns that are read no more would know an older number than stands there.
-        for old in ways.keys() - subject.readings.keys():
+        readings, ways = self._subjects[index].readings, self._ways[index]
+        for old in ways.keys() - readings.keys():
             del ways[old]
-        way = ways[columns] = _Way(subject.table, columns, self._places[index])
+        way = ways[columns] = _Way(self._slots[index], columns)
         return way
 
     def _lay_out(self) -> None:
-        """Write the text around the values that are there, and note their places in it."""
-        self._places = [{} for _ in self._subjects]
+        """Give every series its place; what is known is put there as what is read later."""
+        self._slots = [{} for _ in self._subjects]
         self._ways = [{} for _ in self._subjects]
-        parts: list[bytes] = []
-        text = ""
-        for table, subjects in self._tables():
-            for metrics in _families(table) if subjects else ():
-                head = self._head(metrics)
+        self._changes = [0] * len(self._subjects)
+        self._turn = -1
+        for table, members in self._tables():
+            for metrics in _families(table) if members else ():
+                text = head(metrics, openmetrics=self._openmetrics).encode()
+                family = _Family(text, len(self._families))
+                self._families.append(family)
                 for metric in metrics:
-                    name, column, own = metric.name, metric.column, _listed(metric.labels)
-                    for places, labels, values in subjects:
-                        value = values.get(column)
-                        number = None if value is None else _number(value)
-                        if number is None:
-                            continue
-                        comma = "," if own and labels else ""
-                        parts.append(f"{text}{head}{name}{{{labels}{comma}{own}}} ".encode())
-                        places[column] = len(parts)
-                        parts.append(number)
-                        text, head = "\n", ""
+                    for slots in members:
+                        family.parts += (b"", b"")
+                        slots[metric.column] = _Slot(metric, family, len(family.parts) - 1)
+        rest = ""
         for statements in _by_family(self._statements):
-            first = statements[0]
-            name = PREFIX + first.family
-            text += self._comments(name, "gauge", None, first.help)
+            name = PREFIX + statements[0].family
+            rest += comments(name, "gauge", None, statements[0].help, openmetrics=self._openmetrics)
             # Two statements that read the same are one: a series may be there only once.
-            labels_there = dict.fromkeys(_listed((self._node, *one.labels)) for one in statements)
-            text += "".join([f"{name}{{{labels}}} 1\n" for labels in labels_there])
+            labels_there = dict.fromkeys(listed((self._node, *one.labels)) for one in statements)
+            rest += "".join([f"{name}{{{labels}}} 1\n" for labels in labels_there])
         if self._openmetrics:
-            text += "# EOF\n"
-        self._parts = [*parts, text.encode()]
+            rest += "# EOF\n"
+        self._texts = [*[b""] * len(self._families), rest.encode()]
 
-    def _tables(self) -> Iterator[tuple[Table, list[tuple[dict[str, int], str, Row]]]]:
-        """Every table in the catalogue's order: places, labels and values of its subjects."""
+    def _tables(self) -> Iterator[tuple[Table, list[dict[str, _Slot]]]]:
+        """Every table in the catalogue's order: the slots of its subjects."""
         for table in TABLES.values():
-            yield (
-                table,
-                [
-                    (places, _listed((self._node, *subject.labels)), _values(subject))
-                    for places, subject in zip(self._places, self._subjects, strict=True)
-                    if subject.table is table
-                ],
-            )
-
-    def _head(self, metrics: Sequence[Metric]) -> str:
-        """The comment lines before the series of a family."""
-        first = metrics[0]
-        is_total = first.kind is Kind.COUNTER and self._openmetrics
-        name = first.name.removesuffix("_total") if is_total else first.name
-        unit = _UNIT_NAMES.get(first.unit)
-        if unit is not None and not name.endswith("_" + unit):
-            unit = None
-        return self._comments(name, first.kind.value, unit, _help(metrics))
-
-    def _comments(self, name: str, kind: str, unit: str | None, help: str) -> str:
-        if not self._openmetrics:
-            return f"# HELP {name} {_escaped_line(help)}\n# TYPE {name} {kind}\n"
-        unit_line = "" if unit is None else f"# UNIT {name} {unit}\n"
-        return f"# TYPE {name} {kind}\n{unit_line}# HELP {name} {_escaped(help)}\n"
+            together = zip(self._slots, self._subjects, strict=True)
+            yield table, [slots for slots, subject in together if subject.table is table]
 
 
-class _Way:
-    """How the values of columns that are read together get to their places.
-
-    Most values are those of the reading before, and to write one costs ten times as much as to
-    compare it: so only those that changed are written.
-    """
-
-    __slots__ = ("_before", "_places")
-
-    def __init__(self, table: Table, columns: Columns, places: Mapping[str, int]) -> None:
-        metrics = {metric.column for metric in table.metrics}
-        self._places = [
-            places.get(name, _ABSENT) if name in metrics else _NOWHERE for name in columns.names
-        ]
-        self._before: tuple[object, ...] = (_NOTHING,) * len(columns.names)
-
-    def put(self, row: Row, parts: list[bytes]) -> bool:
-        """Put in what changed; False if a series is absent now, or there that was absent."""
-        values = tuple(row.values())
-        before, self._before = self._before, values
-        for place, value, old in zip(self._places, values, before, strict=True):
-            if value == old:
-                continue
-            text = repr(value)
-            if place >= 0 and text[-1] in _DIGITS:
-                parts[place] = text.encode()
-            elif place >= 0 or (place == _ABSENT and text[-1] in _DIGITS):
-                return False
-        return True
+def _turn(reading: Reading) -> int:
+    return reading.turn
 
 
-def _values(subject: Subject) -> Row:
-    values: dict[str, Value] = {}
-    for reading in subject.readings.values():
-        values.update(reading.row)
-    return values
+def _getter(names: Sequence[str]) -> Callable[[Row], tuple[Value, ...]]:
+    """Gets the values of these columns of a row."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple([row[name] for name in names])
 
 
 def _families(table: Table) -> Iterable[list[Metric]]:
@@ -276,36 +329,3 @@ def _by_family(statements: Iterable[Statement]) -> Iterable[list[Statement]]:
     for statement in statements:
         families.setdefault(statement.family, []).append(statement)
     return families.values()
-
-
-def _help(metrics: Sequence[Metric]) -> str:
-    """One sentence for the family; each column's own, after its labels, where there are several."""
-    if len(metrics) == 1:
-        return metrics[0].help
-    return " ".join(
-        f"{' '.join(value for _, value in metric.labels)}: {metric.help}" for metric in metrics
-    )
-
-
-def _listed(labels: Labels) -> str:
-    """`a="b",...`; an empty label is one that is not there."""
-    return ",".join([f'{name}="{_escaped(value)}"' for name, value in labels if value])
-
-
-def _escaped(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else _escaped_line(text).replace('"', '\\"')
-
-
-def _escaped_line(text: str) -> str:
-    if _PLAIN.fullmatch(text):
-        return text
-    # What cannot be written as UTF-8 came from outside and must not cost the whole page.
-    text = text.encode(errors="replace").decode()
-    return text.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def _number(value: Value) -> bytes | None:
-    """A finite number as it is written; None for everything else."""
-    text = repr(value)
-    # Numbers end in a digit, and nothing else does: None, 'text', nan, inf.
-    return text.encode() if text[-1] in _DIGITS else None

@@ -8,7 +8,7 @@ there is nothing to aggregate.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 
 from wattline_agents.catalogue import PREFIX, TABLES, Table, Type
@@ -28,7 +28,7 @@ from wattline_agents.wire import Row, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wattline_agents.sinks.otel_encode import EncodedPoint
+    from wattline_agents.sinks.otel_request import Filler
 
 _MOST_SUBJECTS = 4_096
 """Of one table between two exports; a node has some hundred processes on its devices at most."""
@@ -77,14 +77,15 @@ class Series:
 
     Attributes:
         name: What it is called.
+        shared: What tells it from others of the name, beside the attributes of its name.
         is_whole: Whether its values are whole numbers.
         start_ns: Since when it counts: since it was first seen, or seen to begin anew.
-        encoded: What OpenTelemetry's encoder made of it; None before it was asked.
+        encoded: What was made of it for requests; None before OpenTelemetry's encoder was asked.
     """
 
-    __slots__ = ("_last", "_shared", "encoded", "is_counted", "is_whole", "name", "start_ns")
+    __slots__ = ("_last", "encoded", "is_counted", "is_whole", "name", "shared", "start_ns")
 
-    def __init__(self, name: Name, shared: Mapping[str, str | int], is_whole: bool) -> None:
+    def __init__(self, name: Name, shared: dict[str, str | int], is_whole: bool) -> None:
         """Begin without a value.
 
         Args:
@@ -92,16 +93,11 @@ class Series:
             shared: What tells it from others of the name, beside the attributes of its name.
             is_whole: Whether its values are whole numbers.
         """
-        self.name, self._shared, self.is_whole = name, shared, is_whole
+        self.name, self.shared, self.is_whole = name, shared, is_whole
         self.is_counted = name.instrument is not Instrument.GAUGE
         self.start_ns = 0
-        self.encoded: EncodedPoint | None = None
+        self.encoded: Filler | None = None
         self._last: int | float = 0
-
-    @property
-    def attributes(self) -> _Attributes:
-        """What tells it from others of the name."""
-        return {**self._shared, **self.name.attributes}
 
     def note(self, time_ns: int, value: int | float) -> None:
         """Take a new value into account."""
@@ -114,19 +110,23 @@ class Series:
 Point = tuple[Series, int, int | float]
 """A series, the time in nanoseconds, and the value: whole where the series is."""
 
-_Plan = list[tuple[int, Callable[[Row], tuple[Value, ...]], list[Series]]]
+_Names = tuple[str, ...]
+"""The columns of a row."""
+_Plan = list[tuple[_Names, Callable[[Row], tuple[Value, ...]], list[Series]]]
 """Which row, how to get its columns, and their series."""
 
 
 class _Subject:
     """A device, the node, a job, ...: its series, and when it was last heard of."""
 
-    __slots__ = ("_full", "_names", "_own", "_plans", "_series", "_whole", "heard")
+    __slots__ = ("_full", "_names", "_own", "_plans", "_series", "_status", "_whole", "heard")
 
     def __init__(
         self, table: Table, component: str | None, own: _Attributes, full: _Attributes
     ) -> None:
-        """Begin without series.
+        """Make the series of all its columns, those included that come later.
+
+        To encode series costs a process each time, whether they are few or many.
 
         Args:
             table: Whose columns it has.
@@ -137,48 +137,49 @@ class _Subject:
         self._names = names_of(table, component)
         self._whole = _WHOLE[table.name]
         self._own, self._full = own, full
-        self._series: dict[str, Series] = {}
-        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._series = {column: self._made(column) for column in self._names}
+        self._status: dict[str, Series] = {}
+        if table.name == "device":
+            for state in states(1, None):
+                told = {**full, "hw.state": state}
+                self._status[state] = Series(STATUS, told, is_whole=True)
+        self._plans: dict[tuple[_Names, ...], _Plan] = {}
         self.heard = 0.0
 
-    def plan(self, rows: Sequence[Row]) -> _Plan:
+    def series(self) -> Iterator[Series]:
+        """All of it."""
+        yield from self._series.values()
+        yield from self._status.values()
+
+    def plan(self, rows: Mapping[_Names, Row]) -> _Plan:
         """Where the newest of every column stands in rows that have such columns."""
-        shape = tuple(rows[0])
-        for row in rows[1:]:
-            shape = (*shape, "", *row)
+        shape = tuple(rows)
         plan = self._plans.get(shape)
         if plan is None:
             if len(self._plans) >= _MOST_SHAPES:
                 self._plans.clear()
-            plan = self._plans[shape] = self._planned(rows)
+            plan = self._plans[shape] = self._planned(shape)
         return plan
 
     def status(self, state: str) -> Series:
         """The series that tells whether it is in that state."""
-        series = self._series.get(state)
-        if series is None:
-            told = {**self._full, "hw.state": state}
-            series = self._series[state] = Series(STATUS, told, is_whole=True)
-        return series
+        return self._status[state]
 
-    def _planned(self, rows: Sequence[Row]) -> _Plan:
-        places = {column: place for place, row in enumerate(rows) for column in row}
+    def _planned(self, shape: Sequence[_Names]) -> _Plan:
+        newest = {column: names for names in shape for column in names}
         plan: _Plan = []
-        for place in range(len(rows)):
-            columns = [one for one in self._names if places.get(one) == place]
+        for names in shape:
+            columns = [one for one in self._names if newest.get(one) is names]
             if columns:
                 # The time keeps it a tuple where there is one column alone.
                 get = itemgetter("time_unix_ms", *columns)
-                plan.append((place, get, [self._one(column) for column in columns]))
+                plan.append((names, get, [self._series[column] for column in columns]))
         return plan
 
-    def _one(self, column: str) -> Series:
-        series = self._series.get(column)
-        if series is None:
-            name = self._names[column]
-            shared = self._full if name.is_convention else self._own
-            series = self._series[column] = Series(name, shared, column in self._whole)
-        return series
+    def _made(self, column: str) -> Series:
+        name = self._names[column]
+        shared = self._full if name.is_convention else self._own
+        return Series(name, shared, column in self._whole)
 
 
 class Points:
@@ -191,12 +192,14 @@ class Points:
         """Begin with nothing."""
         self._clock, self._node = clock, agent.node
         self._lock = threading.Lock()
-        self._newest: dict[str, dict[_Key, list[Row]]] = {}
+        # The newest row of each set of columns; sources read their columns at different paces.
+        self._newest: dict[str, dict[_Key, dict[_Names, Row]]] = {}
         self._told: list[tuple[str, Sequence[Row]]] = []
         self._latest = Latest(clock)
         self._identity: dict[Value, _Attributes] = {}
         self._subjects: dict[tuple[str, _Key], _Subject] = {}
         self._statements: dict[tuple[str, Labels], Series] = {}
+        self._stated_version = -1
 
     def accept(self, table: str, rows: Sequence[Row]) -> None:
         """Keep the rows in place of older ones of the same subjects."""
@@ -208,24 +211,27 @@ class Points:
             subjects = self._newest.setdefault(table, {})
             for row in rows:
                 key = tuple([row.get(column) for column in key_columns])
+                names = tuple(row)
                 kept = subjects.get(key)
                 if kept is None:
                     if len(subjects) < _MOST_SUBJECTS:
-                        subjects[key] = [row]
-                elif kept[-1].keys() == row.keys():
-                    kept[-1] = row
-                else:
-                    _keep(kept, row)
+                        subjects[key] = {names: row}
+                    continue
+                # The newest is the last.
+                kept.pop(names, None)
+                kept[names] = row
+                if len(kept) > _MOST_ROWS:
+                    del kept[next(iter(kept))]
 
     def collect(self) -> list[Point]:
         """The points of all that came since the last call."""
         with self._lock:
             newest, self._newest = self._newest, {}
-            told, self._told = self._told, []
-        for table, rows in told:
-            self._latest.put(TABLES[table], rows, 0)
+            all_told, self._told = self._told, []
+        for table, told in all_told:
+            self._latest.put(TABLES[table], told, 0)
             if table == "device_info":
-                self._identify(rows)
+                self._identify(told)
         points: list[Point] = []
         for table, subjects in newest.items():
             for key, rows in subjects.items():
@@ -233,6 +239,12 @@ class Points:
         self._add_statements(points)
         self._forget()
         return points
+
+    def unencoded(self) -> list[Series]:
+        """Series of all that is known that were not encoded yet, of columns to come as well."""
+        stated = self._statements.values()
+        members = (one for subject in self._subjects.values() for one in subject.series())
+        return [one for one in (*stated, *members) if one.encoded is None]
 
     def _identify(self, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -248,14 +260,16 @@ class Points:
                     self._subjects.pop(("device", (device,)), None)
                 self._identity[device] = identity
 
-    def _add(self, points: list[Point], table: Table, key: _Key, rows: Sequence[Row]) -> None:
+    def _add(
+        self, points: list[Point], table: Table, key: _Key, rows: Mapping[_Names, Row]
+    ) -> None:
         """Add the newest value of every column that is known."""
         subject = self._subjects.get((table.name, key))
         if subject is None:
             subject = self._subjects[table.name, key] = self._subject(table, key)
         subject.heard = self._clock.monotonic()
-        for place, get, members in subject.plan(rows):
-            time_ms, *values = get(rows[place])
+        for names, get, members in subject.plan(rows):
+            time_ms, *values = get(rows[names])
             time_ns = int(time_ms or 0) * _NS_PER_MS
             for series, value in zip(members, values, strict=True):
                 # What is no number, or none that a point can hold, is left out.
@@ -269,12 +283,18 @@ class Points:
                     series.note(time_ns, value)
                 points.append((series, time_ns, value))
         if table.name == "device":
-            _add_status(points, subject, rows)
+            _add_status(points, subject, rows.values())
 
     def _add_statements(self, points: list[Point]) -> None:
         """Add who and what is here, as gauges of value 1 that say it in their attributes."""
         self._latest.refresh()
+        if self._stated_version != self._latest.version:
+            self._stated_version = self._latest.version
+            self._learn_statements()
         time_ns = self._clock.unix_ms() * _NS_PER_MS
+        points += [(series, time_ns, 1) for series in self._statements.values()]
+
+    def _learn_statements(self) -> None:
         before, self._statements = self._statements, {}
         for one in self._latest.statements():
             place = (one.family, one.labels)
@@ -284,7 +304,6 @@ class Points:
                 told = {_KEY_NAMES.get(label, label): text for label, text in one.labels if text}
                 series = Series(name, {**told}, is_whole=True)
             self._statements[place] = series
-            points.append((series, time_ns, 1))
 
     def _subject(self, table: Table, key: _Key) -> _Subject:
         component = component_of(str(key[1])) if table.name == "meter" else None
@@ -327,18 +346,7 @@ class Points:
             del self._subjects[place]
 
 
-def _keep(kept: list[Row], row: Row) -> None:
-    """Add a row with other columns than the one before.
-
-    Sources read their columns at different paces, so rows of one subject have a few sets of
-    columns, and the newest of each is needed.
-    """
-    kept.append(row)
-    if len(kept) > _MOST_ROWS:
-        kept[:] = list({tuple(one): one for one in kept}.values())[-_MOST_ROWS // 2 :]
-
-
-def _add_status(points: list[Point], subject: _Subject, rows: Sequence[Row]) -> None:
+def _add_status(points: list[Point], subject: _Subject, rows: Iterable[Row]) -> None:
     """Add which state a device is in, if it is known."""
     newest: dict[str, tuple[Value, Value]] = {
         column: (row[column], row["time_unix_ms"])

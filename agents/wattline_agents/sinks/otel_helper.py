@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import marshal
 import os
 import select
 import signal
 import sys
 import time
-from pathlib import Path
 
-import wattline_agents
 from wattline_agents.errors import WattlineError
+from wattline_agents.spawning import NOT_FOR_IT, module_places, out_of_the_way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +26,8 @@ _MAIN = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from wattline_agents.sinks.otel_encode import main; main()"
 )
-_NOT_FOR_IT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-"""It ends by itself, or is ended when it takes too long."""
+_ERRORS = 2
+"""The highest of the descriptors that stand for something in it."""
 
 
 class NotEncoded(WattlineError):
@@ -41,7 +39,7 @@ def is_installed() -> bool:
     from importlib.machinery import PathFinder
 
     place: list[str] | None = None
-    for name in ("opentelemetry", "exporter", "otlp", "proto", "common"):
+    for name in ("opentelemetry", "proto", "collector", "metrics", "v1"):
         spec = PathFinder.find_spec(name, place)
         if spec is None or spec.submodule_search_locations is None:
             return False
@@ -80,8 +78,8 @@ def encoded(
 def _asked(question: bytes, timeout: float, python: str) -> bytes:
     """What the process answers."""
     until = time.monotonic() + timeout
-    theirs_in, ours_out = (_out_of_the_way(one) for one in os.pipe())
-    ours_in, theirs_out = (_out_of_the_way(one) for one in os.pipe())
+    theirs_in, ours_out = (out_of_the_way(one, _ERRORS) for one in os.pipe())
+    ours_in, theirs_out = (out_of_the_way(one, _ERRORS) for one in os.pipe())
     ours = {ours_in, ours_out}
     pid = 0
     try:
@@ -134,7 +132,7 @@ def _spawn(python: str, question: int, answer: int) -> int:
     return os.posix_spawn(
         python,
         # No site: this process has worked out already where modules are.
-        [python, "-I", "-S", "-c", _MAIN, "wattline-encode-otlp", *_module_places()],
+        [python, "-I", "-S", "-c", _MAIN, "wattline-encode-otlp", *module_places()],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_DUP2, question, 0),
@@ -142,22 +140,6 @@ def _spawn(python: str, question: int, answer: int) -> int:
             # What libraries print is for nobody.
             (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
         ],
-        setsigmask=_NOT_FOR_IT,
+        setsigmask=NOT_FOR_IT,
         setsigdef=[signal.SIGCHLD],
     )
-
-
-def _module_places() -> list[str]:
-    """Where it finds modules: where we do, and ourselves even if an import hook found us."""
-    package = str(Path(wattline_agents.__file__).parents[1])
-    places = [place for place in sys.path if place.startswith("/")]
-    return places if package in places else [*places, package]
-
-
-def _out_of_the_way(descriptor: int) -> int:
-    """The same pipe at a number that stands for nothing in the process to be started."""
-    if descriptor > 2:
-        return descriptor
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.close(descriptor)
-    return moved

@@ -1,9 +1,8 @@
 """Puts encoded points together to requests, and fills in their numbers and times.
 
-From one export to the next mostly numbers change. So for a set of series a request is put together
-once, of what OpenTelemetry's own encoder made of each series (see `otel_encode`), and from then on
-only filled in, in place. Putting together is writing lengths: a request is a message inside a
-message, five deep.
+From one export to the next mostly numbers change. So each point is what OpenTelemetry's own classes
+made of its series once (see `otel_encode`), and from then on only filled in, in place. Putting
+points together is writing lengths: a request is a message inside a message, five deep.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from wattline_agents.sinks.otel_names import SCHEMA_URL, VERSION, Attributes, Na
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wattline_agents.sinks.otel_encode import Description, Encoded, Frame
-
-_MOST_LAYOUTS = 2
-"""Sets of series: columns come at different paces, so sets alternate."""
+    from wattline_agents.sinks.otel_encode import Description, Encoded, EncodedPoint, Frame
 
 _WHOLE, _FRACTION = Struct("<q").pack_into, Struct("<d").pack_into
+_WHOLE_BEHIND, _FRACTION_BEHIND = Struct("<qBq").pack_into, Struct("<qBd").pack_into
+"""A time, the byte behind it, and a value."""
+_NUMBER_BYTES = 8
 
 
 class Requests:
@@ -40,15 +39,14 @@ class Requests:
             "wattline.system": agent.system,
         }
         self._frames: list[Frame] = []
-        self._heads: dict[str, tuple[Frame, Frame]] = {}
-        self._layouts: dict[tuple[Series, ...], _Layout] = {}
+        self._metrics: dict[str, _Metric] = {}
 
     def described(self, series: Sequence[Series]) -> Description:
         """What the encoder needs to know of these series."""
         scope: Attributes = {"wattline.names": VERSION}
         metrics = [
             (name.name, name.unit, name.help, str(name.instrument.value),
-             [(one.is_whole, dict(one.attributes)) for one in members])
+             [(one.is_whole, one.shared, dict(one.name.attributes)) for one in members])
             for name, members in _by_name(series)
         ]  # fmt: skip
         return SCHEMA_URL, self._resource, ("wattline_agents", __version__, dict(scope)), metrics
@@ -57,73 +55,102 @@ class Requests:
         """Take what the encoder made of the description of these series."""
         self._frames, metrics = encoded
         for (name, members), (frame, inner, points) in zip(_by_name(series), metrics, strict=True):
-            self._heads[name.name] = (frame, inner)
+            metric = self._metrics.get(name.name)
+            if metric is None or (metric.frame, metric.inner) != (frame, inner):
+                metric = self._metrics[name.name] = _Metric(frame, inner)
             for one, point in zip(members, points, strict=True):
-                one.encoded = point
+                one.encoded = Filler(metric, point, is_whole=one.is_whole)
 
-    def filled(self, points: Sequence[Point]) -> bytearray | None:
-        """The request with these points; good until the next is filled.
+    def filled(self, points: Sequence[Point]) -> bytes | None:
+        """The request with these points.
 
         Points of series not yet encoded are left out; None if no others are there.
         """
-        points = [point for point in points if point[0].encoded is not None]
-        if not points:
+        metrics: list[_Metric] = []
+        for series, time_ns, value in points:
+            filler = series.encoded
+            if filler is None:
+                continue
+            raw = filler.raw
+            if filler.between is None:
+                _WHOLE(raw, filler.time_at, time_ns)
+                filler.write(raw, filler.value_at, value)
+            else:
+                filler.write(raw, filler.time_at, time_ns, filler.between, value)
+            if filler.start_at and filler.start_ns != series.start_ns:
+                filler.start_ns = series.start_ns
+                _WHOLE(raw, filler.start_at, series.start_ns)
+            if not filler.metric.points:
+                metrics.append(filler.metric)
+            filler.metric.points.append(raw)
+        if not metrics:
             return None
-        key = tuple([point[0] for point in points])
-        layout = self._layouts.pop(key, None)
-        if layout is None:
-            if len(self._layouts) >= _MOST_LAYOUTS:
-                del self._layouts[next(iter(self._layouts))]
-            layout = _Layout(key, self._frames, self._heads)
-        self._layouts[key] = layout  # the last is the newest
-        return layout.filled(points)
-
-
-class _Layout:
-    """A request for a fixed set of series."""
-
-    def __init__(
-        self,
-        series: Sequence[Series],
-        frames: Sequence[Frame],
-        heads: dict[str, tuple[Frame, Frame]],
-    ) -> None:
-        """Put it together, with whatever numbers."""
-        blocks: list[tuple[bytes, list[Series]]] = []
+        parts: list[bytes | bytearray] = []
         size = 0
-        for name, members in _by_name(series):
-            (key, rest), (inner_key, inner_rest) = heads[name.name]
-            points = sum(len(_raw(one)) for one in members)
-            inner = _message(inner_key, inner_rest, points)
-            before = _message(key, rest + inner, points)
-            blocks.append((before, members))
-            size += len(before) + points
-        head = b""
-        for key, rest in reversed(frames):
-            head = _message(key, rest + head, size)
-        self._buffer = bytearray(head)
-        at: dict[Series, int] = {}
-        for before, members in blocks:
-            self._buffer += before
-            for one in members:
-                at[one] = len(self._buffer)
-                self._buffer += _raw(one)
-        self._at = [at[one] for one in series]
-
-    def filled(self, points: Sequence[Point]) -> bytearray:
-        """The request with the numbers of these points, which are of the series it is for."""
-        buffer = self._buffer
-        for (series, time_ns, value), at in zip(points, self._at, strict=True):
-            _, value_at, time_at, start_at = series.encoded  # type: ignore[misc]
-            _WHOLE(buffer, at + time_at, time_ns)
-            (_WHOLE if series.is_whole else _FRACTION)(buffer, at + value_at, value)
-            if start_at:
-                _WHOLE(buffer, at + start_at, series.start_ns)
-        return buffer
+        for metric in metrics:
+            length = sum(map(len, metric.points))
+            head = metric.head(length)
+            parts.append(head)
+            parts += metric.points
+            metric.points.clear()
+            size += len(head) + length
+        before = b""
+        for key, rest in reversed(self._frames):
+            before = _message(key, rest + before, size)
+        return b"".join([before, *parts])
 
 
-def _raw(series: Series) -> bytes:
-    return series.encoded[0]  # type: ignore[index]
+class _Metric:
+    """A metric of the requests.
+
+    Attributes:
+        frame: Its frame.
+        inner: The frame of its data inside that.
+        points: Those of the request that is being put together.
+    """
+
+    __slots__ = ("_head", "_length", "frame", "inner", "points")
+
+    def __init__(self, frame: Frame, inner: Frame) -> None:
+        self.frame, self.inner = frame, inner
+        self.points: list[bytearray] = []
+        self._length, self._head = -1, b""
+
+    def head(self, length: int) -> bytes:
+        """What stands before points of that many bytes."""
+        if length != self._length:
+            (key, rest), (inner_key, inner_rest) = self.frame, self.inner
+            inner = _message(inner_key, inner_rest, length)
+            self._length, self._head = length, _message(key, rest + inner, length)
+        return self._head
+
+
+class Filler:
+    """A point that is encoded, and how its numbers get into it.
+
+    Attributes:
+        metric: The metric it is a point of.
+        raw: The point, with the numbers of the last export.
+        start_ns: Since when it counts, as that stands in it.
+        between: The byte between time and value, where it is one: then both are written at once.
+        write: Writes a value there, with the time before it where that goes at once.
+        start_at: Where in it that stands; 0: nowhere.
+        time_at: Where its time stands.
+        value_at: Where its value stands.
+    """
+
+    __slots__ = ("between", "metric", "raw", "start_at", "start_ns", "time_at", "value_at", "write")
+
+    def __init__(self, metric: _Metric, point: EncodedPoint, *, is_whole: bool) -> None:
+        """Take what the encoder made of it."""
+        raw, self.value_at, self.time_at, self.start_at = point
+        self.metric, self.raw = metric, bytearray(raw)
+        self.start_ns = 0
+        self.between: int | None = None
+        self.write = _WHOLE if is_whole else _FRACTION
+        if self.value_at == self.time_at + _NUMBER_BYTES + 1:
+            self.between = raw[self.time_at + _NUMBER_BYTES]
+            self.write = _WHOLE_BEHIND if is_whole else _FRACTION_BEHIND
 
 
 def _by_name(series: Sequence[Series]) -> list[tuple[Name, list[Series]]]:

@@ -74,14 +74,14 @@ class Exporter:
             raise UsageError(f"--otlp: {error}") from error
         self._headers = read_headers(settings.headers_file)
 
-    def send(self, request: bytearray) -> Outcome:
+    def send(self, request: bytes) -> Outcome:
         """Send one, once."""
         headers = {
             "Content-Type": "application/x-protobuf",
             "User-Agent": f"wattline-agent/{__version__}",
             **self._headers,
         }
-        body: bytes | bytearray = request
+        body = request
         if self._settings.gzip:
             import zlib
 
@@ -151,8 +151,9 @@ class OtlpSink:
         self._trouble = Trouble("otlp", self._clock, say)
         self._backoff = Backoff(_FIRST_WAIT_SECONDS, _MOST_WAIT_SECONDS, chance)
         self._every = settings.every_seconds
-        # Nodes that started together shall not export together ever after.
-        self._next = self._clock.monotonic() + self._every * chance()
+        # Nodes that started together shall not export together ever after. In half a period all
+        # that is here has told who it is, so that one process encodes all of it.
+        self._next = self._clock.monotonic() + self._every * (1 + chance()) / 2
         self._failed = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="otlp", daemon=True)
@@ -183,7 +184,7 @@ class OtlpSink:
 
     def _export(self) -> None:
         try:
-            request = self._encoding.request(self._points.collect())
+            request = self._encoding.request(self._points.collect(), self._points.unencoded)
             if request is None:
                 self._failed += self._encoding.is_failing
                 return
@@ -197,7 +198,7 @@ class OtlpSink:
         else:
             self._trouble.failed(outcome.reason)
 
-    def _sent(self, request: bytearray) -> Outcome:
+    def _sent(self, request: bytes) -> Outcome:
         """Send until it is taken, refused, or superseded by newer values."""
         while True:
             outcome = self._exporter.send(request)
@@ -244,15 +245,24 @@ class Encoding:
         """Whether the last try to encode failed."""
         return self._trouble.is_on
 
-    def request(self, points: Sequence[Point]) -> bytearray | None:
+    def request(
+        self, points: Sequence[Point], unencoded: Callable[[], Sequence[Series]]
+    ) -> bytes | None:
         """The request with these points; None if there is none to send.
 
         Series that are new wait for their turn: to encode them costs a process each time.
+
+        Args:
+            points: What is to be sent.
+            unencoded: All series that may come soon; those of the points are among them.
         """
-        new = [point[0] for point in points if point[0].encoded is None][:_MOST_ENCODED]
-        due = self._not_before if 2 * len(new) > len(points) else self._next
+        new = sum([point[0].encoded is None for point in points])
+        due = self._not_before if 2 * new > len(points) else self._next
         if new and self._clock.monotonic() >= due:
-            self._learn(new)
+            # Those that have points come first, should there be too many.
+            told = {point[0]: None for point in points if point[0].encoded is None}
+            told |= dict.fromkeys(unencoded())
+            self._learn([*told][:_MOST_ENCODED])
         return self._requests.filled(points)
 
     def _learn(self, series: Sequence[Series]) -> None:

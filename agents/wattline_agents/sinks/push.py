@@ -28,6 +28,7 @@ from wattline_agents.sinks.journal import OpenBatch
 from wattline_agents.sinks.sink import Health
 from wattline_agents.sinks.spool import Spool
 from wattline_agents.sinks.transport import NotReached, Transport
+from wattline_agents.sinks.trouble import Trouble
 from wattline_agents.wire import Header, Row, encode, table_named
 
 MOST_ROWS = 5_000
@@ -37,6 +38,8 @@ _MOST_PENDING_ROWS = 200_000
 _FIRST_SECONDS = 1.0
 _JOURNAL_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
+_DISK_SECONDS = 10.0
+"""Between tries where the spool's disk fails."""
 _JOIN_SECONDS = 30.0
 """Two timeouts of a connection that hangs, and some; in the usual case it takes milliseconds."""
 
@@ -283,7 +286,7 @@ class PushSink:
     def __init__(self, pusher: Pusher, say: Callable[[str], None] = lambda message: None) -> None:
         """Start it."""
         self._pusher = pusher
-        self._say = say
+        self._trouble = Trouble("push", SystemClock(), say)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="push", daemon=True)
         self._thread.start()
@@ -305,12 +308,13 @@ class PushSink:
         while not self._stop.is_set():
             try:
                 wait = self._pusher.pump()
+                self._trouble.worked()
             except OSError as error:
                 # The spool's disk, not the network: sending goes on with what can be read.
-                self._say(f"push: {error}")
-                wait = 10.0
+                self._trouble.failed(str(error))
+                wait = _DISK_SECONDS
             self._stop.wait(wait)
         try:
             self._pusher.finish(_CLOSE_SECONDS)
         except OSError as error:
-            self._say(f"push: {error}")
+            self._trouble.failed(str(error))

@@ -41,6 +41,11 @@ class LateSource:
         """Readings that were given up there."""
         return int(getattr(self._source, "read_timeouts", 0))
 
+    @property
+    def is_expected(self) -> bool:
+        """Whether a reading of the source will come by itself."""
+        return bool(getattr(self._source, "is_expected", False))
+
     def processes(self) -> Sequence[int]:
         """The processes that read for it."""
         found: Sequence[int] = self._of_it("processes", ())

@@ -28,6 +28,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> int:
+    from wattline_collector.imports.summary import counted
     from wattline_collector.kpi.view import MS_PER_HOUR
     from wattline_collector.ledger.audit import audit
     from wattline_collector.ledger.books import Books
@@ -57,14 +58,18 @@ def _run(arguments: Namespace) -> int:
     if len(findings) > arguments.most:
         print(f"... and {len(findings) - arguments.most} more")
     if findings:
-        print(f"The books do not balance: {len(findings)} findings in {len(hours)} hours.")
+        print(
+            f"The books do not balance: {counted(len(findings), 'finding')} in "
+            f"{counted(len(hours), 'hour')}."
+        )
         return 1
     span = books.span()
     control = books.controls(0, span[1] if span else 0)
     devices = control.filter(control["kind"].cast(str) == "device")
     nodes = control.filter(control["kind"].cast(str) == "node")
     print(
-        f"The books balance: {len(hours):,} hours, {devices['key'].n_unique():,} devices, "
+        f"The books balance: {counted(len(hours), 'hour')}, "
+        f"{counted(devices['key'].n_unique(), 'device')}, "
         f"{devices['duration_ms'].sum() / MS_PER_HOUR:,.3f} device-hours booked of "
         f"{devices['expected_ms'].sum() / MS_PER_HOUR:,.3f} installed; "
         f"{devices['energy_joules'].sum():,.0f} J booked of "

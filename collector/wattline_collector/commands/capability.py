@@ -29,15 +29,24 @@ Exit code 1: no log, or not enough of them, may stand."""
 _HPL = """\
 Reads results of HPL and HPL-MxP (netlib, NVIDIA, rocHPL, rocHPL-MxP, the reference implementation).
 A result stands if its backward error is at most 16, its lowest precision at least 16 bit, its time
-holds everything, and what the log prints twice agrees."""
+holds everything, and what the log prints twice agrees.
+
+example:
+  wattline capability hpl hpl-mxp.out"""
 
 _TRAINING = """\
 Reads MLPerf-style logs, one run each, and gives the mean time to train without the fastest and the
-slowest run. MLPerf is a trademark of MLCommons, who reviewed nothing of what comes out here."""
+slowest run. MLPerf is a trademark of MLCommons, who reviewed nothing of what comes out here.
+
+example:
+  wattline capability training run_*.log --target 0.925 --lower-is-better"""
 
 _PROJECTION = """\
 T = 6 N D / (devices x peak x MFU x ETTR), in days. With --steps FILE, which holds the seconds of
-one step a line, MFU is measured and the answer has an interval."""
+one step a line, MFU is measured and the answer has an interval.
+
+example:
+  wattline capability projection --tokens 1e12 --devices 64 --peak 989e12 --mfu 0.40 --ettr 0.90"""
 
 
 def _configure(parser: ArgumentParser) -> None:

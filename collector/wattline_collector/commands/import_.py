@@ -34,8 +34,6 @@ examples:
   wattline import slurm-sacct jobs.txt --zone Europe/Berlin --store store
   wattline import slurm-json squeue.json --store store
   wattline import jobs-csv jobs.csv --zone America/Denver --store store
-  wattline import slurm-json jobs.json --store store
-  wattline import jobs-csv jobs.csv --store store
   wattline import kubernetes-json cluster.json --store store
   wattline import --template projects -o projects.csv
   wattline import projects-csv projects.csv --store store

@@ -47,7 +47,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> int:
     from wattline_collector.kpi import registry
-    from wattline_collector.kpi.query import figures
+    from wattline_collector.kpi.query import figures_with_notes
 
     if arguments.page:
         from wattline_collector.kpi.page import markdown
@@ -67,7 +67,7 @@ def _run(arguments: Namespace) -> int:
             print(_explained(registry.explain(kpi.id)))
         return 0
     arguments.store = arguments.store or default_store()
-    found = figures(arguments.store, ids, _period(arguments), arguments.by)
+    found, notes = figures_with_notes(arguments.store, ids, _period(arguments), arguments.by)
     if arguments.format == "json":
         print(json.dumps([figure.to_json() for figure in found], indent=1, allow_nan=False))
     elif arguments.format == "csv":
@@ -76,8 +76,16 @@ def _run(arguments: Namespace) -> int:
         for figure in found:
             print(_explained(registry.explain(figure.id)))
             print(_defended(figure))
+    elif not found:
+        print(
+            f"nothing in this period to split by {arguments.by}; without --by each KPI says why it "
+            "is not known"
+        )
     else:
         _write_table(found)
+        if not ids:
+            for note in notes:
+                print(f"note: {note}")
     return 0
 
 

@@ -33,24 +33,39 @@ examples:
 
 def _configure(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    template = actions.add_parser("template", help="print a profile with every key explained")
+    template = actions.add_parser(
+        "template", help="print a profile with every key explained",
+        epilog="example: wattline profile template -o factory.toml",
+    )  # fmt: skip
     template.add_argument("-o", dest="output", type=Path, metavar="FILE", help="write it there")
     template.add_argument(
         "--table", action="store_true", help="print the documentation's tables of keys instead"
     )
-    check = actions.add_parser("check", help="say what is wrong, and what is missing")
+    check = actions.add_parser(
+        "check", help="say what is wrong, and what is missing",
+        epilog="example: wattline profile check factory.toml",
+    )  # fmt: skip
     _add_place(check)
     check.add_argument("--json", action="store_true", help="print it as JSON")
-    show = actions.add_parser("show", help="print what a profile says")
+    show = actions.add_parser(
+        "show", help="print what a profile says",
+        epilog="example: wattline profile show --store DIR --json",
+    )  # fmt: skip
     _add_place(show)
     show.add_argument("--json", action="store_true", help="all of it, in base units")
     show.add_argument(
         "--persons", action="store_true", help="with keys that may name a person (JSON)"
     )
-    use = actions.add_parser("use", help="let a profile hold for a store")
+    use = actions.add_parser(
+        "use", help="let a profile hold for a store",
+        epilog="example: wattline profile use factory.toml --store DIR",
+    )  # fmt: skip
     use.add_argument("file", type=Path, metavar="FILE")
     use.add_argument("--store", type=Path, metavar="DIR", help=HELP)
-    factories = actions.add_parser("factories", help="list the AI Factories and Antennas")
+    factories = actions.add_parser(
+        "factories", help="list the AI Factories and Antennas",
+        epilog="example: wattline profile factories --country PL",
+    )  # fmt: skip
     factories.add_argument("--country", metavar="XX", help="of one State, ISO 3166-1 alpha-2")
     factories.add_argument("--file", type=Path, metavar="CSV", help="a corrected copy of the list")
     factories.add_argument("--json", action="store_true", help="print them as JSON")
@@ -97,8 +112,8 @@ def _template(arguments: Namespace) -> int:
 
 
 def _read(arguments: Namespace) -> Read:
-    from wattline_collector.profile.kept import PROFILE
     from wattline_collector.profile.parse import read_profile
+    from wattline_collector.store.filenames import PROFILE
 
     if arguments.file is not None:
         return read_profile(arguments.file)

@@ -29,6 +29,7 @@ from wattline_collector.kpi.figure import Period, iso
 from wattline_collector.kpi.latency import Quantile
 from wattline_collector.kpi.view import utc
 from wattline_collector.ledger.accounts import Account
+from wattline_collector.profile.kept import readable_profile
 from wattline_collector.store.store import Store
 
 Json = dict[str, object]
@@ -54,10 +55,10 @@ def judged(
         NotThere: There is no such job, or it is not the viewer's.
         Several: The id fits more than one.
         UsageError: As `gather`.
-        InputError: As `gather`, or the rules are not what they should be.
+        InputError: As `gather`, or the rules or the profile are not what they should be.
     """
     judge = advisor_of(store) if rules is None else advisor(rules)
-    found = report(gather(store, question, live), judge.site)
+    found = report(gather(store, question, live), judge.site, readable_profile(store))
     return found, advise(found, judge.rules)
 
 

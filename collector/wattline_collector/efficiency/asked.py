@@ -45,9 +45,14 @@ def identity(evidence: Evidence, rows: Sequence[DeviceRow]) -> Identity:
     )
 
 
+_LAST_SIGNAL = 64
+"""Of Linux. Slurm puts codes of its own in the same place, as 125 for a job out of memory."""
+
+
 def _exit(accounting: Mapping[str, int | None]) -> str | None:
-    if accounting.get("exit_signal"):
-        return f"signal {accounting['exit_signal']}"
+    signal = accounting.get("exit_signal")
+    if signal:
+        return f"signal {signal}" if signal <= _LAST_SIGNAL else f"scheduler's code {signal}"
     code = accounting.get("exit_code")
     return None if code is None else f"exit code {code}"
 

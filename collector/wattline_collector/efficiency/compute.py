@@ -13,6 +13,7 @@ from wattline_collector.efficiency.asked import identity, put_asked
 from wattline_collector.efficiency.evidence import Evidence
 from wattline_collector.efficiency.figures import Bag
 from wattline_collector.efficiency.operations import put_mfu
+from wattline_collector.efficiency.prices import priced
 from wattline_collector.efficiency.report import JobReport, Latency
 from wattline_collector.efficiency.site import Site
 from wattline_collector.efficiency.time_spent import accounts, devices, put_accounts, timeline
@@ -24,19 +25,24 @@ from wattline_collector.kpi.registry import COMFORT
 from wattline_collector.kpi.view import utc
 from wattline_collector.ledger.schema import HOUR_MS
 from wattline_collector.palette import format_percent
+from wattline_collector.profile.schema import FactoryProfile
 
 _SITE = Site()
 PARTS = (0.5, 0.9, 0.99)
 """The quantiles of latencies that are told: the usual one, the bad one, the worst in a hundred."""
 
 
-def report(evidence: Evidence, site: Site = _SITE) -> JobReport:
+def report(
+    evidence: Evidence, site: Site = _SITE, profile: FactoryProfile | None = None
+) -> JobReport:
     """Put the report of a job together.
 
     Args:
         evidence: All that is known of it.
         site: What its site says of prices and habits.
+        profile: The profile of its factory: its prices and peaks are taken before all others.
     """
+    site = priced(site, profile, evidence)
     period = Period(utc(evidence.start_ms), utc(evidence.end_ms))
     rows = devices(evidence)
     spent = accounts(evidence)
@@ -46,7 +52,7 @@ def report(evidence: Evidence, site: Site = _SITE) -> JobReport:
     put_activity(bag, evidence, rows)
     put_energy(bag, evidence, rows, site)
     put_work(bag, evidence, site)
-    basis = put_mfu(bag, evidence, rows)
+    basis = put_mfu(bag, evidence, rows, profile)
     return JobReport(
         identity=identity(evidence, rows),
         period=period,

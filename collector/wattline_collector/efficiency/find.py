@@ -60,6 +60,31 @@ class Found:
     attempts: tuple[Attempt, ...]
 
 
+def concerned(
+    jobs: pl.DataFrame, accounting: pl.DataFrame, id: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that bear on an id: of a month's jobs a few, which are then looked at closely.
+
+    Args:
+        jobs: `books.JOBS`.
+        accounting: `jobs.condense.ACCOUNTED`.
+        id: As for `find`.
+
+    Returns:
+        Some of both: those the id may mean, and all starts of those.
+    """
+    id = id.strip()
+    said = accounting.filter(
+        (pl.col("job") == id) | (pl.col("job_id") == id) | (pl.col("array_job") == id)
+    )
+    # Of its other starts only the id that people know is the same.
+    named = said["job_id"].drop_nulls().unique().implode()
+    said = accounting.filter(
+        (pl.col("job") == id) | (pl.col("array_job") == id) | pl.col("job_id").is_in(named)
+    )
+    return jobs.filter((pl.col("job") == id) | pl.col("job").is_in(said["job"].implode())), said
+
+
 def known_jobs(jobs: pl.DataFrame, accounting: pl.DataFrame) -> pl.DataFrame:
     """Everything that is a job to the ledger or to a scheduler.
 
@@ -150,7 +175,7 @@ def _not_there(id: str, system: str | None, viewer: Viewer) -> str:
     place = "" if system is None else f" on system {printable(system, 40)}"
     what = f"no job {printable(id, 60) or 'without an id'}{place}"
     if viewer.staff:
-        return f"{what}; `wattline kpi P02 --by job` lists the jobs there are"
+        return f"{what}; `wattline kpi S12 --by job` lists those whose energy is known"
     return (
         f"{what} that is yours; `squeue --me` and `sacct` list yours, and the operators of the "
         "system can look at any"

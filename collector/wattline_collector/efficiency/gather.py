@@ -12,7 +12,7 @@ import polars as pl
 from wattline_agents.errors import InputError, UsageError
 from wattline_collector.access import Viewer
 from wattline_collector.efficiency.evidence import BUCKETS, DEVICES, HELD, METHODS, Evidence
-from wattline_collector.efficiency.find import Found, find, known_jobs
+from wattline_collector.efficiency.find import Found, concerned, find, known_jobs
 from wattline_collector.efficiency.telemetry import Telemetry
 from wattline_collector.jobs.condense import ACCOUNTED
 from wattline_collector.kpi.figure import Period
@@ -79,7 +79,8 @@ def gather(store: Path, question: Question, live: Store | None = None) -> Eviden
         )
     jobs = books.jobs
     accounting = books.frame("accounting", ACCOUNTED)
-    found = find(known_jobs(jobs, accounting), question.id, question.viewer, question.system)
+    near = concerned(jobs, accounting, question.id)
+    found = find(known_jobs(*near), question.id, question.viewer, question.system)
     about, accounted = _row(jobs, found), _row(accounting, found)
     as_of_ms = _booked_until(books, found.system)
     start_ms, end_ms = _span(about, accounted, as_of_ms, question)

@@ -9,19 +9,27 @@ from wattline_agents.job.model import ModelFacts
 from wattline_collector.efficiency.adding import added
 from wattline_collector.efficiency.evidence import Evidence, Facts
 from wattline_collector.efficiency.figures import Bag
-from wattline_collector.efficiency.peaks import Unknown, peak
+from wattline_collector.efficiency.peaks import Peak, Unknown, format_of, peak
 from wattline_collector.efficiency.report import DeviceRow, MfuBasis
 from wattline_collector.ledger.accounts import ASSIGNED
+from wattline_collector.profile.peaks import stated_peak
+from wattline_collector.profile.schema import FactoryProfile
 
 _TRAINING = "training"
 
 
-def put_mfu(bag: Bag, evidence: Evidence, rows: Sequence[DeviceRow]) -> MfuBasis | None:
+def put_mfu(
+    bag: Bag,
+    evidence: Evidence,
+    rows: Sequence[DeviceRow],
+    profile: FactoryProfile | None = None,
+) -> MfuBasis | None:
     """Put MFU in, or why it is not known.
 
     Model operations over peak operations of the devices in the time the job had them
     (Chowdhery et al., arXiv 2204.02311, appendix B); sums over sums, so devices of different
-    models count by what each can do.
+    models count by what each can do. A peak that the factory's profile states is taken before the
+    one that Wattline knows of the model.
 
     Returns:
         What it is made of; None where the job makes nothing to count.
@@ -41,7 +49,7 @@ def put_mfu(bag: Bag, evidence: Evidence, rows: Sequence[DeviceRow]) -> MfuBasis
         why = "the model's size is not known: the job library or the engine can say it"
         bag.put("mfu", None, note=why)
         return None
-    able, peaks, why_not = _able(rows, model.get("dtype"))
+    able, peaks, why_not = _able(rows, model.get("dtype"), profile)
     # Time in which a node was silent was the job's all the same.
     booked = added(evidence.device, "duration_ms")
     able *= evidence.expected_ms / booked if booked else 1.0
@@ -85,11 +93,13 @@ def _made(bag: Bag, evidence: Evidence, each: float | None) -> float | None:
     return each * (trained + prompt + (bag.value("tokens_generated") or 0))
 
 
-def _able(rows: Sequence[DeviceRow], dtype: str | None) -> tuple[float, list[str], Unknown | None]:
+def _able(
+    rows: Sequence[DeviceRow], dtype: str | None, profile: FactoryProfile | None
+) -> tuple[float, list[str], Unknown | None]:
     """Operations its devices can do in the time it had them, and the peaks taken."""
     able, peaks = 0.0, dict[str, None]()
     for row in rows:
-        found = peak(row.model, dtype)
+        found = _peak(profile, row.model, dtype)
         if isinstance(found, Unknown):
             return 0.0, [], found
         seconds = sum(row.account_ms.get(account, 0) for account in ASSIGNED) / 1000
@@ -99,3 +109,12 @@ def _able(rows: Sequence[DeviceRow], dtype: str | None) -> tuple[float, list[str
     if not able:
         return 0.0, [], Unknown("no device time is booked to it")
     return able, list(peaks), None
+
+
+def _peak(profile: FactoryProfile | None, model: str | None, dtype: str | None) -> Peak | Unknown:
+    format = format_of(dtype)
+    if profile is not None and model and format is not None:
+        stated = stated_peak(profile, model, format)
+        if stated is not None:
+            return stated
+    return peak(model, dtype)

@@ -89,11 +89,20 @@ def peak(model: str | None, dtype: str | None) -> Peak | Unknown:
     found = next((c for c in _CLASSES if re.search(c.pattern, _words(model))), None)
     if found is None:
         return Unknown(f"the peak of a {model[:60]} is not known")
-    format = _DTYPES.get((dtype or "bf16").strip().lower())
+    format = format_of(dtype)
     if format is None or format not in found.peaks:
         return Unknown(f"the peak of a {found.name} in {str(dtype)[:20]} is not known")
     flops, source = found.peaks[format]
     return Peak(flops, found.name, format, source)
+
+
+def format_of(dtype: str | None) -> str | None:
+    """The number format as this table and profiles name it; null if it is none of them.
+
+    Args:
+        dtype: As a job says it; bf16 if it does not, which is what training uses today.
+    """
+    return _DTYPES.get((dtype or "bf16").strip().lower())
 
 
 def table() -> list[Peak]:

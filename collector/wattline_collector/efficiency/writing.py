@@ -76,6 +76,11 @@ def duration(seconds: float) -> str:
     return format_number(float(seconds), "s")
 
 
+def told(seconds: float) -> str:
+    """How long something took whose ends a scheduler told: its clock knows whole seconds."""
+    return f"under{THIN_SPACE}1{THIN_SPACE}s" if seconds < 1 else duration(seconds)
+
+
 def scale(count: float) -> str:
     """A model's size as its name has it: `8.03 B`, `70 B`, `350 M`."""
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):

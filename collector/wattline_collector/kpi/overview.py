@@ -9,6 +9,7 @@ import polars as pl
 from wattline_collector.kpi import registry
 from wattline_collector.kpi.figure import Figure, Period, iso
 from wattline_collector.kpi.production import all_tokens
+from wattline_collector.kpi.untagged import note_of
 from wattline_collector.kpi.view import MS_PER_HOUR, View, utc
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.ledger.audit import unbalanced
@@ -97,7 +98,7 @@ def of_view(view: View) -> Overview:
             "findings": len(findings),
             "checked_hours": view.control.select("system", "hour").n_unique(),
         },
-        notes=_notes(view, jobs.height),
+        notes=notes(view) + _left_out(jobs.height),
     )
 
 
@@ -312,17 +313,24 @@ def _coverage(view: View) -> list[Row]:
     ]
 
 
-def _notes(view: View, jobs: int) -> list[str]:
+def notes(view: View) -> list[str]:
+    """What a reader of any figure of this period must know."""
     notes = []
     if not view.knows_outages:
         notes.append(
             "nobody says when nodes were out of use: scheduled outages are not known, and none is "
             "taken off what was planned; `wattline import outages-csv` reads a log"
         )
-    if jobs > MOST_JOBS:
-        half = MOST_JOBS // 2
-        notes.append(
-            f"of {jobs:,} jobs, {MOST_JOBS} are listed: the newest {half}, and the {half} of the "
-            "others that held most device time"
-        )
+    if (untagged := note_of(view)) is not None:
+        notes.append(untagged)
     return notes
+
+
+def _left_out(jobs: int) -> list[str]:
+    if jobs <= MOST_JOBS:
+        return []
+    half = MOST_JOBS // 2
+    return [
+        f"of {jobs:,} jobs, {MOST_JOBS} are listed: the newest {half}, and the {half} of the "
+        "others that held most device time"
+    ]

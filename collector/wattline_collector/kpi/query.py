@@ -8,14 +8,21 @@ from pathlib import Path
 from wattline_agents.errors import UsageError
 from wattline_collector.kpi import registry
 from wattline_collector.kpi.figure import Figure, Period
-from wattline_collector.kpi.overview import Overview, of_view
+from wattline_collector.kpi.overview import Overview, notes, of_view
 from wattline_collector.kpi.view import DIMENSIONS, load
 
 
 def figures(
     store: Path, ids: Sequence[str], period: Period | None = None, by: str | None = None
 ) -> list[Figure]:
-    """Compute KPIs from a store's books.
+    """Compute KPIs from a store's books; see `figures_with_notes`."""
+    return figures_with_notes(store, ids, period, by)[0]
+
+
+def figures_with_notes(
+    store: Path, ids: Sequence[str], period: Period | None = None, by: str | None = None
+) -> tuple[list[Figure], list[str]]:
+    """Compute KPIs from a store's books, and what their reader must know.
 
     Args:
         store: The store's directory.
@@ -34,11 +41,12 @@ def figures(
     if by is not None and not ids:
         kpis = [kpi for kpi in kpis if by in kpi.by]
     view = load(store, period)
-    return [
+    found = [
         figure
         for kpi in kpis
         for figure in registry.evaluate(kpi, view, [] if by is None else [by])
     ]
+    return found, notes(view)
 
 
 def overview(store: Path, period: Period | None = None) -> Overview:

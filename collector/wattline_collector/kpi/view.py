@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
 
-from wattline_agents.errors import UsageError
-from wattline_collector.jobs.condense import NODE_STATES
+from wattline_agents.errors import InputError, UsageError
+from wattline_collector.jobs.condense import ACCOUNTED, NODE_STATES
 from wattline_collector.kpi.figure import Period
 from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, Account
 from wattline_collector.ledger.books import Books
@@ -19,6 +19,7 @@ from wattline_collector.ledger.lost import lost_time, post
 from wattline_collector.ledger.schema import MINUTE_MS
 from wattline_collector.ledger.standing import OUTAGES
 from wattline_collector.ledger.undone import UNDONE
+from wattline_collector.registers import projects
 
 MS_PER_HOUR = 3_600_000
 JOULES_PER_KWH = 3_600_000
@@ -45,6 +46,9 @@ class View:
         running: `system`, `job`, `start`, `end` (ms): when jobs ran, clipped to the period; those
             that only their scheduler knows, and that held no device, are not among them.
         knows_outages: Whether anybody ever said when nodes were out of use.
+        accounted: `condense.ACCOUNTED`: what schedulers said of jobs, of all time.
+        projects: The register of projects, as `registers.projects` gives it; None where it is not
+            the reader's to read.
     """
 
     period: Period
@@ -56,6 +60,8 @@ class View:
     inventory: pl.DataFrame
     running: pl.DataFrame
     knows_outages: bool = False
+    accounted: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=ACCOUNTED))
+    projects: pl.DataFrame | None = None
 
     @cached_property
     def assigned(self) -> pl.DataFrame:
@@ -139,6 +145,12 @@ def load(store: Path, period: Period | None) -> View:
     books = Books(store)
     span = books.span()
     if span is None:
+        if books.jobs.height:
+            raise UsageError(
+                f"{store} holds what a scheduler said of jobs and no reading of a device, so "
+                "nothing is booked: `wattline job ID` shows one; agents, or `wattline import` of "
+                "a recording, bring readings"
+            )
         raise UsageError(
             f"{store} holds no booked hours: `wattline import` brings in a recording, "
             "`wattline up` measures this machine"
@@ -187,7 +199,17 @@ def load(store: Path, period: Period | None) -> View:
             books.frame(name, schema).height
             for name, schema in (("outages", OUTAGES), ("node_states", NODE_STATES))
         ),
+        accounted=books.frame("accounting", ACCOUNTED),
+        projects=_projects(store),
     )
+
+
+def _projects(store: Path) -> pl.DataFrame | None:
+    try:
+        return projects(store)
+    except InputError:
+        # The register may name people and is its owner's to read.
+        return None
 
 
 def utc(ms: int) -> datetime:

@@ -32,7 +32,7 @@ PROLOG_MS = 30_000
 """A scheduler counts a job from when it gives the nodes away, in whole seconds; its prolog runs a
 little later. Where it runs much later, nodes were started for it, and were the job's meanwhile."""
 
-_KEY = ["system", "device", "job", "method", "start_ms"]
+KEY = ["system", "device", "job", "method", "start_ms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +63,44 @@ def merge_assignments(
     """
     if rows.is_empty():
         return known
-    nodes = installed.filter(pl.col("kind") == "device").select(
-        "system", pl.col("key").alias("device"), "node"
-    )
     said = rows.select(
         "system", "device", "job", pl.col("start_unix_ms").alias("start_ms"),
         pl.col("end_unix_ms").alias("end_ms"), pl.col("time_unix_ms").alias("stated_ms"),
         pl.col("method").fill_null("job"), "share",
-    ).join(nodes, on=["system", "device"], how="left")  # fmt: skip
+    ).join(_places(installed), on=["system", "device"], how="left")  # fmt: skip
     # A year holds millions of claims and an hour some hundreds: only those are gone through again.
-    named = said.select(_KEY).unique()
+    named = said.select(KEY).unique()
     newest = (
-        pl.concat([known.join(named, on=_KEY, how="semi"), said.select(ASSIGNMENTS.names())])
+        pl.concat([known.join(named, on=KEY, how="semi"), said.select(ASSIGNMENTS.names())])
         .sort("stated_ms", maintain_order=True)
-        .group_by(_KEY, maintain_order=True)
+        .group_by(KEY, maintain_order=True)
         .last()
         .select(ASSIGNMENTS.names())
     )
-    return pl.concat([known.join(named, on=_KEY, how="anti"), newest])
+    return pl.concat([known.join(named, on=KEY, how="anti"), newest])
+
+
+def found_nodes(known: pl.DataFrame, installed: pl.DataFrame) -> pl.DataFrame:
+    """Claims on devices that nobody had heard of when they were made, and that are known now.
+
+    Args:
+        known: `ASSIGNMENTS`.
+        installed: `records.INVENTORY`.
+
+    Returns:
+        Those claims, with their nodes.
+    """
+    lost = known.filter(pl.col("node").is_null()).drop("node")
+    if lost.is_empty():
+        return known.clear()
+    placed = lost.join(_places(installed), on=["system", "device"])
+    return placed.filter(pl.col("node").is_not_null()).select(ASSIGNMENTS.names())
+
+
+def _places(installed: pl.DataFrame) -> pl.DataFrame:
+    return installed.filter(pl.col("kind") == "device").select(
+        "system", pl.col("key").alias("device"), "node"
+    )
 
 
 def changes(
@@ -96,7 +116,7 @@ def changes(
     Returns:
         `system`, `low`, `high` (ms).
     """
-    key = [*_KEY, "share"]
+    key = [*KEY, "share"]
     was, now = (claims(*known).select(*key, "start", "end") for known in (before, after))
     both = was.join(now, on=key, how="full", coalesce=True, nulls_equal=True, suffix="_now")
     edges = []
@@ -180,7 +200,7 @@ def _of_given_devices(found: pl.DataFrame) -> pl.DataFrame:
         & (pl.col("since") < pl.col("end"))
         & (pl.col("until") > pl.col("start"))
     )
-    return found.join(wrong.select(*_KEY).unique(), on=_KEY, how="anti")
+    return found.join(wrong.select(*KEY).unique(), on=KEY, how="anti")
 
 
 def _within_better(found: pl.DataFrame) -> pl.DataFrame:

@@ -150,7 +150,14 @@ def _accounts(whole: pl.DataFrame, sharing: pl.DataFrame) -> pl.DataFrame:
         *(
             pl.when("observed").then(column).alias(column)
             for column in ("sm_active", "busy", "throttled")
-        )
+        ),
+        # Nor does the reading that ends a hole, but for its own moment.
+        *(
+            pl.when(pl.col("observed") | (pl.col("end") == pl.col("time")))
+            .then(column)
+            .alias(column)
+            for column in _MAXIMA
+        ),
     )
 
 
@@ -195,7 +202,11 @@ def _hold(whole: pl.DataFrame) -> pl.DataFrame:
 
 
 def entries(
-    window: Window, devices: pl.DataFrame, whole: pl.DataFrame, members: pl.DataFrame
+    window: Window,
+    devices: pl.DataFrame,
+    whole: pl.DataFrame,
+    members: pl.DataFrame,
+    samples: pl.DataFrame,
 ) -> pl.DataFrame:
     """Add pieces up to entries, one per minute x device x job x account.
 
@@ -204,6 +215,7 @@ def entries(
         devices: `subject`, `system`, `node`, `device`, `period_ms`, in subject order.
         whole: What `pieces` returned.
         members: `group`, `job`, `share`.
+        samples: As for `pieces`.
 
     Returns:
         A frame of `schema.DEVICE`, sorted by device and minute.
@@ -219,6 +231,7 @@ def entries(
         .sort("subject", "minute", "job", "account", nulls_last=True)
     )
     booked = summed.join(devices, on="subject", how="left", maintain_order="left")
+    booked = intervals.with_pace(booked, intervals.paces(samples))
     known = pl.col("energy_ms") > 0
     return booked.select(
         "system",

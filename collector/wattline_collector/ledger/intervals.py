@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wattline_collector.ledger.schema import METHOD, MINUTE_MS
+from wattline_collector.ledger.schema import HOUR_MS, METHOD, MINUTE_MS
 
 GAP_PERIODS = 3
 """An interval longer than this many sampling periods is a gap: two lost samples are bad luck,
@@ -62,6 +62,58 @@ def gap_limit() -> pl.Expr:
     """How long an interval ending with this sample may be, in ms; needs column `period_ms`."""
     period = pl.when(pl.col("period_ms") > 0).then(pl.col("period_ms"))
     return GAP_PERIODS * period.fill_null(UNKNOWN_PERIOD_MS)
+
+
+def paces(samples: pl.DataFrame) -> pl.DataFrame:
+    """How far apart a subject's samples were meant to be, hour by hour.
+
+    A sender's pace may change, and a booked hour may be booked again long after: what was expected
+    of an hour is what its own rows say. Of several sources of one subject those count that energy
+    is booked by, where there are any.
+
+    Args:
+        samples: `subject`, `time`, `period_ms`, `energy_joules_total`, `power_watts`, sorted.
+
+    Returns:
+        `subject`, `hour` (its start, ms), `pace_ms`.
+    """
+    period = pl.col("period_ms")
+    metered = pl.col("energy_joules_total").is_not_null() | pl.col("power_watts").is_not_null()
+    return (
+        samples.filter(period > 0)
+        .group_by("subject", (pl.col("time") // HOUR_MS * HOUR_MS).alias("hour"))
+        .agg(pl.coalesce(period.filter(metered).last(), period.last()).alias("pace_ms"))
+    )
+
+
+def with_pace(booked: pl.DataFrame, paces: pl.DataFrame) -> pl.DataFrame:
+    """Put the pace of its hour in the place of each entry's `period_ms`.
+
+    An hour without rows has that of the hour before, else of the one after, else what is known of
+    the subject.
+
+    Args:
+        booked: `subject`, `minute` (ms), `period_ms` and anything else.
+        paces: What `paces` returned.
+    """
+    hours = (
+        booked.select("subject", (pl.col("minute") // HOUR_MS * HOUR_MS).alias("hour"))
+        .unique()
+        .join(paces, on=["subject", "hour"], how="left")
+        .sort("subject", "hour")
+        .with_columns(
+            pl.coalesce(
+                pl.col("pace_ms").forward_fill().over("subject"),
+                pl.col("pace_ms").backward_fill().over("subject"),
+            )
+        )
+    )
+    return (
+        booked.with_columns((pl.col("minute") // HOUR_MS * HOUR_MS).alias("hour"))
+        .join(hours, on=["subject", "hour"], how="left", maintain_order="left")
+        .with_columns(pl.coalesce("pace_ms", "period_ms").alias("period_ms"))
+        .drop("hour", "pace_ms")
+    )
 
 
 def before(column: str) -> pl.Expr:
@@ -255,14 +307,15 @@ def settle(pieces: pl.DataFrame) -> pl.Series:
     in it have unknown energy: less than one sampling period at each end of a job, and what the
     authors of recordings do who integrate from the first to the last reading inside a run. Where
     one job follows another without a pause, and wherever a counter is read, the joules are spread
-    evenly over the interval.
+    evenly over the interval. An hour keeps its joules: each has to balance by itself.
 
     Args:
-        pieces: `subject`, `duration_ms`, `assigned` (bool), `reading` (end of the energy interval),
-            `joules_per_ms`, `integrated`.
+        pieces: `subject`, `start`, `duration_ms`, `assigned` (bool), `reading` (end of the energy
+            interval), `joules_per_ms`, `integrated`.
     """
     even = pl.col("joules_per_ms") * pl.col("duration_ms")
-    key = ["subject", "reading"]
+    key = ["subject", "reading", "hour"]
+    pieces = pieces.with_columns((pl.col("start") // HOUR_MS).alias("hour"))
     free = ~pl.col("assigned")
     shared = (
         pieces.filter(pl.col("integrated") & pl.col("joules_per_ms").is_not_null())

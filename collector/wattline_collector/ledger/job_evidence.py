@@ -31,23 +31,36 @@ def job_increments(
     Returns:
         What `job.increments` returns, with what was done before set apart.
     """
-    starts = jobs.select("job", pl.col("start_ms").alias("start"))
-    counting = jobs.filter(pl.col("counted_from_ms").is_not_null())
     time = pl.col("time_unix_ms")
-    # A job that was counting before the window and is silent at its start needs the reading before,
-    # however old; one that is silent at its end and counted again later, the one after.
-    before = counting.filter(pl.col("counted_from_ms") < window.low).join(
-        rows.filter(time <= window.start_ms), on="job", how="anti"
+    # What was counted up to the window's start, or begun after its end, is no time of its own.
+    counting = jobs.filter(
+        (pl.col("counted_ms") > window.start_ms)
+        & (pl.min_horizontal("start_ms", "counted_from_ms") < window.end_ms)
+    ).select("job", "counted_from_ms", "counted_ms")
+    series = (
+        known.series.filter(pl.col("system") == system)
+        .join(counting.select("job"), on="job", how="semi")
+        .select("job", "node", "counted_from_ms", "counted_ms")
     )
-    after = counting.filter(pl.col("counted_ms") > window.high).join(
-        rows.filter(time >= window.end_ms), on="job", how="anti"
-    )
-    rows = pl.concat(
-        [
-            _nearest(store, system, before, window.low, backwards=True),
-            rows,
-            _nearest(store, system, after, window.high + 1, backwards=False),
+    # Of a job whose nodes are not told apart, any reading stands for all of them.
+    others = counting.join(series, on="job", how="anti")
+    far = []
+    for who, each in ((series, ["job", "node"]), (others, ["job"])):
+        # Who was counting before the window and is silent at its start needs the reading before,
+        # however old; who is silent at its end and counted again later, the one after.
+        before = who.filter(
+            (pl.col("counted_from_ms") < window.low) & (pl.col("counted_ms") > window.start_ms)
+        ).join(rows.filter(time <= window.start_ms), on=each, how="anti")
+        after = who.filter(pl.col("counted_ms") > window.high).join(
+            rows.filter(time >= window.end_ms), on=each, how="anti"
+        )
+        far += [
+            _nearest(store, system, before, each, window.low, backwards=True),
+            _nearest(store, system, after, each, window.high + 1, backwards=False),
         ]
+    rows = pl.concat([rows, *far])
+    starts = jobs.select("job", pl.col("start_ms").alias("start")).join(
+        rows.select("job").unique(), on="job", how="semi"
     )
     rows = rows.with_columns(time.alias("time")).sort("job", "node", "time")
     grown = job.increments(rows, starts)
@@ -78,10 +91,24 @@ def _committed(course: pl.DataFrame, known: Known, system: str) -> pl.DataFrame:
 
 
 def _nearest(
-    store: Telemetry, system: str, jobs: pl.DataFrame, edge_ms: int, *, backwards: bool
+    store: Telemetry,
+    system: str,
+    waiting: pl.DataFrame,
+    each: list[str],
+    edge_ms: int,
+    *,
+    backwards: bool,
 ) -> pl.DataFrame:
-    """The counter readings of jobs nearest to an edge, looked for further and further away."""
-    waiting = jobs.select("job", "counted_from_ms", "counted_ms")
+    """The counter readings nearest to an edge, looked for further and further away.
+
+    Args:
+        store: Where they are.
+        system: Whose.
+        waiting: `each`, `counted_from_ms`, `counted_ms`.
+        each: What to find one of: a job, or a job's node.
+        edge_ms: The edge.
+        backwards: Whether readings before it are wanted.
+    """
     found = [store.read("job", edge_ms, edge_ms)]
     reach = 4 * HOUR_MS
     while waiting.height:
@@ -92,11 +119,11 @@ def _nearest(
             limit = max(waiting["counted_ms"].to_list())
             low, high = edge_ms, min(edge_ms + reach, limit + 1)
         rows = store.read("job", low, high).filter(pl.col("system") == system)
-        rows = rows.join(waiting, on="job", how="semi", maintain_order="left")
+        rows = rows.join(waiting, on=each, how="semi", maintain_order="left")
         series = rows.group_by("job", "node", maintain_order=True)
         near = series.tail(1) if backwards else series.head(1)
         found.append(near.select(rows.columns))
-        waiting = waiting.join(near, on="job", how="anti")
+        waiting = waiting.join(near, on=each, how="anti")
         if (low <= limit) if backwards else (high > limit):
             break
         reach *= 4

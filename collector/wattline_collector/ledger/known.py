@@ -12,6 +12,7 @@ import polars as pl
 from wattline_collector.jobs.condense import ACCOUNTED, NODE_STATES
 from wattline_collector.ledger import inventory, replay
 from wattline_collector.ledger.books import Books
+from wattline_collector.ledger.records import SERIES
 from wattline_collector.ledger.undone import UNDONE
 from wattline_collector.registers.kept import outages
 
@@ -53,6 +54,7 @@ class Known:
         outages: The register of outages.
         before: What `replay.committed_before` returned.
         undone: `undone.UNDONE`.
+        series: `records.SERIES`.
     """
 
     jobs: pl.DataFrame
@@ -63,6 +65,7 @@ class Known:
     outages: pl.DataFrame
     before: pl.DataFrame
     undone: pl.DataFrame
+    series: pl.DataFrame
 
 
 def known_so_far(store: Telemetry, books: Books) -> Known:
@@ -78,6 +81,7 @@ def known_so_far(store: Telemetry, books: Books) -> Known:
         outages=outages(store.path),
         before=replay.committed_before(jobs),
         undone=books.frame("undone", UNDONE),
+        series=books.frame("series", SERIES),
     )
 
 

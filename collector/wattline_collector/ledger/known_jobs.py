@@ -12,9 +12,11 @@ import polars as pl
 from wattline_collector.jobs.states import ENDED
 from wattline_collector.ledger import replay
 from wattline_collector.ledger.inventory import OPEN_FOR_MS
-from wattline_collector.ledger.records import JOBS, MODELS
+from wattline_collector.ledger.records import JOBS, MODELS, SERIES
 
 _KEY = ["system", "job"]
+_SERIES_MS = 3 * 86_400_000
+"""Of a job that nobody counted for so long, its nodes are no longer told apart."""
 _NEWEST = ("name", "kind", "project", "user", "state", "run")
 
 
@@ -233,3 +235,35 @@ def merge_models(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         .select(MODELS.names())
         .sort(_KEY)
     )
+
+
+def merge_series(known: pl.DataFrame, rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Add when each node counted for a job.
+
+    Args:
+        known: `records.SERIES`.
+        rows: Rows of table `job`.
+        jobs: `records.JOBS` as they were known before: of one that was counted and is not in
+            `known`, any of its nodes may have counted since then.
+    """
+    if rows.is_empty():
+        return known
+    time = pl.col("time_unix_ms")
+    said = rows.group_by(*_KEY, "node").agg(
+        time.min().alias("counted_from_ms"), time.max().alias("counted_ms")
+    )
+    forgotten = (
+        jobs.join(said.select(_KEY).unique(), on=_KEY, how="semi")
+        .join(known, on=_KEY, how="anti")
+        .select(*_KEY, pl.col("counted_from_ms").alias("earlier"))
+    )
+    said = said.join(forgotten, on=_KEY, how="left").with_columns(
+        pl.min_horizontal("counted_from_ms", "earlier").alias("counted_from_ms")
+    )
+    merged = (
+        pl.concat([known, said.select(SERIES.names())])
+        .group_by(*_KEY, "node", maintain_order=True)
+        .agg(pl.col("counted_from_ms").min(), pl.col("counted_ms").max())
+    )
+    newest = pl.col("counted_ms").max()
+    return merged.filter(newest.over(_KEY) > newest - _SERIES_MS)

@@ -27,6 +27,7 @@ from wattline_collector.ledger import (
 from wattline_collector.ledger.books import Books, Hour, conformed, hours_between
 from wattline_collector.ledger.device import LOOK_MS
 from wattline_collector.ledger.known import Telemetry, job_ends
+from wattline_collector.ledger.records import SERIES
 from wattline_collector.ledger.schema import HOUR_MS
 from wattline_collector.registers.kept import outages
 
@@ -67,10 +68,11 @@ def learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int) -> se
     accounting = books.frame("accounting", ACCOUNTED)
     states = books.frame("node_states", NODE_STATES)
     back = books.frame("undone", undone.UNDONE)
+    series = books.frame("series", SERIES)
     before = _Before(jobs, held, accounting, states)
     at_first = {
         "inventory": installed, "jobs": jobs, "assignments": held, "accounting": accounting,
-        "node_states": states, "models": models, "undone": back,
+        "node_states": states, "models": models, "undone": back, "series": series,
     }  # fmt: skip
     named: list[pl.DataFrame] = []
     for low, high in stretches(touched):
@@ -86,15 +88,21 @@ def learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int) -> se
         known = jobs
         jobs = known_jobs.merge_jobs(jobs, rows["job_info"], counted, _holding(rows["assignment"]))
         back = undone.merge_undone(back, _dated(store, fallen, jobs))
-        spans = counted.select(*_JOB, first="counted_from_ms", last="counted_ms")
-        changed.append(_recounted(known, jobs, spans))
+        changed.append(_recounted(known, jobs, series, rows["job"]))
+        series = known_jobs.merge_series(series, rows["job"], known)
+    if installed is not at_first["inventory"]:
+        placed = assignments.found_nodes(held, installed)
+        if placed.height:
+            key = assignments.KEY
+            held = pl.concat([held.join(placed.select(key), on=key, how="anti"), placed])
+            named.append(placed.select(_JOB))
     spoken = pl.concat(named).unique()
     jobs = known_jobs.with_accounting(jobs, accounting.join(spoken, on=_JOB, how="semi"))
     jobs = _kept(store, jobs)
     changed.append(before.changes(jobs, held, accounting, states, spoken, now_ms))
     now = {
         "inventory": installed, "jobs": jobs, "assignments": held, "accounting": accounting,
-        "node_states": states, "models": models, "undone": back,
+        "node_states": states, "models": models, "undone": back, "series": series,
     }  # fmt: skip
     news |= {name: frame for name, frame in now.items() if frame is not at_first[name]}
     return _write_down(books, changed, installed, news, now_ms)
@@ -294,23 +302,36 @@ _NO_COURSE = pl.DataFrame(
 )
 
 
-def _recounted(before: pl.DataFrame, jobs: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
-    """Time over which a job's counter readings are now known to spread.
+def _recounted(
+    before: pl.DataFrame, jobs: pl.DataFrame, series: pl.DataFrame, rows: pl.DataFrame
+) -> pl.DataFrame:
+    """Time over which counter readings of a job's nodes are now known to spread.
 
-    A job that counts again after a long silence, or for the first time long after its start, made
-    its tokens somewhere in between. Late readings change the spread around them; how far is not
-    known without reading on, so a day to both sides is booked again.
+    A node that counts again after a long silence, or for the first time long after the job's start,
+    made its tokens somewhere in between. Late readings change the spread around them; how far is
+    not known without reading on, so a day to both sides is booked again.
 
     Args:
         before: The jobs as they were known.
         jobs: The jobs as they are known now.
-        spans: `system`, `job`, `first`, `last`: the new readings.
+        series: `records.SERIES` as they were known.
+        rows: The new rows of table `job`.
 
     Returns:
         `system`, `low`, `high` (ms).
     """
-    rows = spans.join(before.select(*_JOB, "counted_ms"), on=_JOB, how="left").join(
-        jobs.select(*_JOB, "start_ms"), on=_JOB, how="left"
+    time = pl.col("time_unix_ms")
+    spans = rows.group_by(*_JOB, "node").agg(time.min().alias("first"), time.max().alias("last"))
+    # Of a job whose nodes are not told apart, any reading stands for all of them.
+    known_by_node = series.select(_JOB).unique().with_columns(pl.lit(True).alias("by_node"))
+    rows = (
+        spans.join(before.select(*_JOB, counted_any="counted_ms"), on=_JOB, how="left")
+        .join(jobs.select(*_JOB, "start_ms"), on=_JOB, how="left")
+        .join(series.select(*_JOB, "node", "counted_ms"), on=[*_JOB, "node"], how="left")
+        .join(known_by_node, on=_JOB, how="left")
+        .with_columns(
+            pl.when("by_node").then("counted_ms").otherwise("counted_any").alias("counted_ms")
+        )
     )
     first, last, counted = (pl.col(name) for name in ("first", "last", "counted_ms"))
     known = pl.coalesce("counted_ms", "start_ms")

@@ -134,6 +134,7 @@ def entries(
         )
         .with_columns(_shared(of_account).alias("shared_joules"))
     )
+    booked = intervals.with_pace(booked, intervals.paces(samples))
     metered = pl.col("energy_ms") > 0
     return (
         booked.select(

@@ -51,6 +51,16 @@ JOBS = pl.Schema(
         "kept_ms": pl.Int64(),  # when it was reached; null: not by this job, or not known
     }
 )
+SERIES = pl.Schema(
+    {
+        "system": pl.String(),
+        "job": pl.String(),
+        "node": pl.String(),
+        "counted_from_ms": pl.Int64(),
+        "counted_ms": pl.Int64(),
+    }
+)
+"""First and newest counter reading of a job by each node that sends any, of late jobs."""
 _TYPES = {Type.INT: pl.Int64(), Type.FLOAT: pl.Float64(), Type.TEXT: pl.String()}
 MODELS = pl.Schema(
     {

@@ -21,9 +21,8 @@ from wattline_agents.errors import UsageError
 from wattline_collector.profile.parse import load_profile, must, parse_profile, read_bytes
 from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.registers.kept import made, write_private
+from wattline_collector.store.filenames import PROFILE, PROFILES_DIR
 
-PROFILE = "profile.toml"
-PROFILES_DIR = "profiles"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(\d{8}T\d{6}Z)\.toml\Z", re.ASCII)
 
@@ -100,6 +99,19 @@ def profile_of(store: Path) -> FactoryProfile | None:
     """
     path = store / PROFILE
     return load_profile(path) if path.exists() else None
+
+
+def readable_profile(store: Path) -> FactoryProfile | None:
+    """The same; None too where it is there and whoever asks may not read it.
+
+    A profile may name people and is its owner's to read. Who looks at a job of theirs on a shared
+    machine sees it without what the profile would add.
+
+    Raises:
+        InputError: It is not right; names line and key.
+    """
+    path = store / PROFILE
+    return profile_of(store) if os.access(path, os.R_OK) else None
 
 
 def profile_at(store: Path, when: datetime) -> FactoryProfile | None:

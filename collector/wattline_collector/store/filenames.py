@@ -10,7 +10,11 @@ STORE/
   refused/                a few of the batches that were refused, for the curious
   tokens/read  tokens/write                who may read, who may send
   registers/projects.parquet               what people declared; readable by the owner alone
+  profile.toml            the factory's profile that holds, written by people
+  profiles/20261121T101500Z.toml           each one that held, by when it was put to use
   rules.toml              the site's rules of advice and its prices, written by people
+  alerts.toml             the site's rules of alerts, written by people
+  alerts/state.json  alerts/history.jsonl   alerts that are on, and those that were
   ledger/                 the books; made again from raw/ at any time
 """
 
@@ -33,7 +37,11 @@ TOKENS_DIR = "tokens"
 TOKEN_READ = "read"
 TOKEN_WRITE = "write"
 REGISTERS_DIR = "registers"
+PROFILE = "profile.toml"
+PROFILES_DIR = "profiles"
 RULES = "rules.toml"
+ALERT_RULES = "alerts.toml"
+ALERTS_DIR = "alerts"
 LEDGER_DIR = "ledger"
 
 

@@ -35,9 +35,12 @@ _FORGET_MS = 86_400_000
 """What was silent for a day is no longer live."""
 
 _CARRIED = ("device", "node")
-_SHOWN = (*_CARRIED, "job", "device_info", "node_info", "job_info", "assignment")
-"""What `live` makes its picture of. Rows of other tables, of processes above all, would only fill
-memory: a node that starts thousands of them a day has that many newest rows."""
+_SHOWN = (
+    *_CARRIED, "job", "device_info", "node_info", "job_info", "assignment", "xid", "agent",
+)  # fmt: skip
+"""What `live` makes its picture of, and alerts are judged by. Rows of other tables, of processes
+above all, would only fill memory: a node that starts thousands of them a day has that many newest
+rows."""
 _AT = "at_ms"
 """When a row was true for us: its time, or ours if its sender's clock runs ahead."""
 
@@ -99,6 +102,10 @@ class Latest:
 
     def snapshot(self) -> dict[str, Any]:
         """All of it, as `GET /v1/latest` answers."""
+        return live.snapshot(*self.known())
+
+    def known(self) -> tuple[live.Known, int]:
+        """All of it, holes filled, and the time."""
         with self._digesting:
             self._digest()
             now = self._clock.unix_ms()
@@ -114,7 +121,7 @@ class Latest:
                 for table, rows in state.newest.items()
                 if table in _CARRIED
             }
-        return live.snapshot(known.with_rows(filled), now)
+        return known.with_rows(filled), now
 
     def _digest(self) -> None:
         with self._queueing:

@@ -195,6 +195,10 @@ def said(schedule: Schedule, store: Path, page: str, now_ms: int) -> str:
             *(f"  {line}" for line in sights(schedule, now_ms)),
             "",
             "Ask on the terminal",
+            *(
+                f"  {command} job {key} --store {store}    {what}"
+                for key, what in contrasting_jobs(schedule, now_ms)
+            ),
             f"  {command} kpi P01 P02 S10 --store {store}",
             f"  {command} report review --store {store}",
             f"  {command} audit --store {store}",
@@ -233,6 +237,30 @@ def sights(schedule: Schedule, now_ms: int) -> list[str]:
             add(place.hangs_ms, place.end_ms, node, "held: a job hangs and holds on")
     width = max((len(what) for _, _, what, _ in found), default=0)
     return [f"{what:<{width}}  {how}" for _, _, what, how in sorted(found)]
+
+
+def contrasting_jobs(schedule: Schedule, now_ms: int) -> list[tuple[str, str]]:
+    """Jobs whose pages differ most: one that hangs, one whose work was lost, one that serves.
+
+    Returns:
+        Key and what there is to see, of the newest of each kind that there is, one that runs
+        before one that has ended.
+    """
+    started = sorted(
+        (job for job in schedule.jobs if job.start_ms <= now_ms),
+        key=lambda job: (job.end_ms <= now_ms, -job.start_ms),
+    )
+    hanging = (job for job in started if job.stages[-1].phase == "idle"
+               and job.stages[-1].start_ms <= now_ms)  # fmt: skip
+    lost = (job for job in started if job.kind == "training" and job.outcome == "failed"
+            and job.end_ms <= now_ms)  # fmt: skip
+    serving = (job for job in started if job.kind == "inference" and job.end_ms > now_ms)
+    kinds = (
+        (hanging, "it hangs, and holds on"),
+        (lost, "it failed: lost work"),
+        (serving, "it serves requests"),
+    )
+    return [(job.key, what) for jobs, what in kinds for job in (next(jobs, None),) if job]
 
 
 def _days(days: int) -> str:

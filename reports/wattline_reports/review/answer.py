@@ -20,9 +20,8 @@ from wattline_reports.words import count_of, grouped, listed, period_phrase, sen
 
 NOT_COVERED = (
     "Access and impact, agreed service levels, facility energy, water, heat and carbon, finance, "
-    "and courses held are not in this report: the store holds no data on them."
+    "and courses held are not part of this report, whatever the store's registers hold on them."
 )
-"""True of every review, because no part of Wattline records these yet."""
 
 
 def section(book: Book) -> Section:

@@ -9,6 +9,7 @@ from wattline_agents.assignment.book import (
     SILENCE_MS,
     JobBook,
 )
+from wattline_agents.assignment.spoken import Spoken
 from wattline_agents.catalogue import TABLES
 from wattline_agents.errors import WireError
 from wattline_agents.job.message import Message
@@ -499,3 +500,69 @@ def test_jobs_that_are_over_are_forgotten_when_there_are_very_many(
         book.take(say_message(number, job=f"j{number}", state="completed"), process, T0)
         tell(book, 1)
     assert len(book._jobs) <= 600
+
+
+def test_totals_stay_within_what_a_collector_takes(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    year_ago = T0 - 300 * 86_400_000
+    for member in range(1, 1_010):
+        message = say_message(
+            member=member,
+            start_unix_ms=year_ago,
+            counters={"tokens_trained_total": 10**15},
+            gauges={"step": 10**18},
+        )
+        book.take(message, make_process(pid=0, started_ms=None, alive=None), T0)
+    (row,) = tell(book, 20)["job"]
+    assert row["tokens_trained_total"] == row["step"] == 10**18
+
+
+def test_ids_of_ended_processes_are_bounded_over_all_jobs(
+    book: JobBook, say_message: SAY, make_process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattline_agents.assignment.book.MOST_ENDED_OF_ALL", 20)
+    for number in range(100):
+        book.take(
+            say_message(member=number + 1, job=f"j{number % 7}", state="left"), make_process(), T0
+        )
+        tell(book, number)
+    assert sum(len(job.ended) for job in book.jobs) <= 20
+    running = say_message(member=500, job="alive")
+    book.take(running, make_process(), T0)
+    with pytest.raises(WireError, match="too many processes"):
+        for number in range(1000, 1100):
+            book.take(say_message(member=number, job="alive", state="left"), make_process(), T0)
+
+
+def test_silent_processes_are_bounded_over_all_jobs(
+    book: JobBook, say_message: SAY, make_process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattline_agents.assignment.book.MOST_SILENT_OF_ALL", 3)
+    hidden = make_process(pid=0, alive=None, started_ms=None)
+    for number in range(9):
+        book.take(say_message(member=number + 1, job=f"j{number}"), hidden, T0)
+    tell(book, SILENCE_MS / 1000 + 10)
+    assert sum(len(job.silent) for job in book.jobs) == 3
+
+
+def test_what_jobs_say_of_themselves_is_known_to_others(
+    book: JobBook, say_message: SAY, make_process: Any
+) -> None:
+    assert book.spoken == {}
+    book.take(say_message(counters={"tokens_generated_total": 3}), make_process(), T0)
+    tell(book, 1)
+    before = book.spoken
+    assert before == {"42": Spoken(frozenset(("tokens_generated_total",)), False)}
+    tell(book, 2)
+    assert book.spoken is before
+    message = say_message(
+        counters={"tokens_generated_total": 3, "steps_total": 1},
+        model={"model": "m"},
+        state="completed",
+    )
+    book.take(message, make_process(), T0 + 3000)
+    tell(book, 4)
+    both = frozenset(("tokens_generated_total", "steps_total"))
+    assert book.spoken == {"42": Spoken(both, True)}, "what ended ones counted is counted"
+    assert before == {"42": Spoken(frozenset(("tokens_generated_total",)), False)}

@@ -106,6 +106,14 @@ LAYOUTS = {
             scope="jupyter-alice-singleuser.service",
         ),
     ),
+    "a job that a hub's notebook made up": (
+        "/system.slice/jupyter-alice.service/slurmstepd.scope/job_13/step_0",
+        JobRef(SYSTEMD, "slurmstepd.scope", scope="slurmstepd.scope"),
+    ),
+    "a job below Slurm's own service": (
+        "/system.slice/slurmd.service/slurmstepd.scope/job_13/step_0/user/task_0",
+        JobRef(SLURM, "13", "0", scope="task_0"),
+    ),
     "a user's own manager": (
         "/user.slice/user-1000.slice/user@1000.service/init.scope",
         JobRef(SYSTEMD, "init.scope", uid=1000, scope="init.scope"),

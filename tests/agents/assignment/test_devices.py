@@ -174,3 +174,29 @@ def test_a_list_is_bounded() -> None:
 
 def test_render_numbers_count_from_128() -> None:
     assert modulo_render(("128", "135", "1", "GPU-1")) == ("0", "7", "1", "GPU-1")
+
+
+def test_of_two_instances_of_one_number_the_one_that_is_there_now_is_meant(
+    devices: Devices,
+) -> None:
+    new = "MIG-99999999-1111-2222-3333-444444444444"
+    assert devices.resolve("2.3") == Found(C, 3 / 7, M3)
+    devices.on_instances([instance(new, C, 3, 1 / 7)])
+    assert devices.resolve("2.3") == Found(C, 1 / 7, new), "MIG was divided anew"
+    version = devices.version
+    devices.on_instances([instance(M3, C, 3, 3 / 7)])
+    assert devices.resolve("2.3") == Found(C, 3 / 7, M3), "and back again"
+    assert devices.version == version
+
+
+def test_instances_are_bounded(devices: Devices) -> None:
+    for number in range(5000):
+        devices.note_instance(f"MIG-{number:08d}", C)
+    devices.on_instances(instance(f"MIG-x{number:08d}", C, number, None) for number in range(5000))
+    assert devices.resolve("MIG-00000000") is None
+    assert devices.resolve("MIG-x00004999") is not None
+
+
+def test_names_in_a_list_are_cut() -> None:
+    (name,) = expanded("x" * 60_000)
+    assert len(name) == 128

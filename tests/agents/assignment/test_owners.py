@@ -6,7 +6,7 @@ import pytest
 from wattline_agents.assignment.owners import ASKED, Owners
 from wattline_agents.assignment.proc import Proc
 from wattline_agents.assignment.records.record import Record
-from wattline_agents.wire import checked_name
+from wattline_agents.wire import MAX_TEXT_BYTES, checked_name
 
 SLUID = "s8FXKTA79XAR00"
 IN_SLURM = "/system.slice/slurmstepd.scope/job_13/step_0"
@@ -206,3 +206,42 @@ def test_thousands_of_processes_are_bounded(proc: Any) -> None:
     for pid in range(1, 10_000):
         found.job_of(pid)
     assert len(found._known) == 4096
+
+
+@pytest.mark.parametrize(
+    ("said", "cgroup", "uid", "key"),
+    [
+        ("13", IN_SLURM, 1000, "13"),
+        ("13.2", IN_SLURM, 1000, "13.2"),
+        ("99", IN_SLURM, 1000, "13"),  # another's, or the leader's of a heterogeneous job
+        (POD, IN_SLURM, 1000, "13"),
+        ("my-run", IN_SLURM, 1000, "my-run"),
+        ("14", f"/kubepods/burstable/pod{POD}/{'ab' * 32}", 1000, POD),
+        ("13", BY_SLUID, 1000, "13"),  # whose that is nobody says
+        ("77", "/user.slice/user-1000.slice/session-3.scope", 1000, "77"),
+        ("77", "/user.slice/user-1001.slice/session-3.scope", 1001, None),
+        ("77", "/docker/" + "ab" * 32, 0, "77"),
+        ("77", "/", None, "77"),
+    ],
+)
+def test_a_job_counts_for_itself_alone(
+    proc: Any, said: str, cgroup: str, uid: int | None, key: str | None
+) -> None:
+    proc.add(7, cgroup, uid=uid or 0)
+    assert owners(proc, record("77")).key_of(said, 7, uid) == key
+
+
+def test_a_process_that_cannot_be_seen_counts_for_no_job_of_another_user(proc: Any) -> None:
+    found = owners(proc, record("77"))
+    assert found.key_of("77", 0, 1001) is None
+    assert found.key_of("77", 0, 1000) == "77"
+    assert found.key_of("78", 0, 1001) == "78", "no record says whose that is"
+
+
+def test_a_hostile_unit_is_a_name_that_can_be_shown_and_sent(proc: Any) -> None:
+    unit = "\x1b[31m\u202e" + "\U00020000" * 200 + ".service"
+    proc.add(7, f"/user.slice/user-1000.slice/user@1000.service/{unit}")
+    owner = owners(proc).owner(7)
+    assert owner is not None and owner.name is not None
+    assert owner.name.isprintable() and len(owner.name.encode()) <= MAX_TEXT_BYTES
+    checked_name(owner.job, "job")

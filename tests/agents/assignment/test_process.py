@@ -215,3 +215,43 @@ def test_another_process_of_the_same_number_is_not_taken_for_the_old_one(
     second.close()
     assert told["job_info"][0]["end_unix_ms"] is not None
     assert told["job"][0]["steps_total"] == 7
+
+
+def test_a_process_counts_for_the_job_it_is_of(source: JobSource) -> None:
+    asked = []
+
+    def key_of(key: str, pid: int, uid: int | None) -> str | None:
+        asked.append((key, pid, uid))
+        return "13"
+
+    source.believe(key_of)
+    with Job("thief", key="99", devices=[0]) as job:
+        job.tokens(5)
+        first = read_until(source, lambda found: "job" in found)
+        job.tokens(5)
+    found = read_until(source, is_over)
+    every = [row for some in (first, found) for rows in some.values() for row in rows]
+    assert {row["job"] for row in every} == {"13"}
+    assert found["job"][-1]["tokens_trained_total"] == 10
+    assert asked == [("99", os.getpid(), os.getuid())], "a process is looked at once"
+
+
+def test_a_process_does_not_count_for_another_users_job(source: JobSource, said: list[str]) -> None:
+    source.believe(lambda key, pid, uid: None)
+    with Job("thief", key="99") as job:
+        job.tokens(5)
+    for _ in range(2_000):
+        if source.read(now_ms()) or source.refused:
+            break
+        time.sleep(0.002)
+    assert source.refused and said[0] == "jobs: refused: job 99: belongs to another user"
+
+
+def test_what_jobs_say_is_known_once_all_had_the_time_to_say_it(source: JobSource) -> None:
+    assert source.spoken() is None
+    source.read(1_790_000_000_000)
+    assert source.spoken() is None
+    source.read(1_790_000_011_000)
+    assert source.spoken() is None
+    source.read(1_790_000_012_000)
+    assert source.spoken() == {}

@@ -358,3 +358,45 @@ def test_a_fault_in_looking_on_is_not_that_of_who_is_looked_at(
     agent.step()
     assert len(sink.rows("process")) == 1
     assert said == ["broken: ValueError: oh"]
+
+
+CROSSED: list[Row] = [
+    {"device": A, "index": 0, "minor": 1, "vendor": "nvidia"},
+    {"device": B, "index": 1, "minor": 0, "vendor": "nvidia"},
+]
+
+
+def test_numbers_are_learned_from_where_jobs_run_and_what_was_said_is_taken_back(
+    make_node: Callable[..., Node],
+) -> None:
+    node = make_node(infos=CROSSED)
+    past = Claim("1", "12", node.now - 9_000, node.now - 5_000, None, "prolog")
+    node.records.said = [past, Claim("0", "13", node.now, None, None, "prolog")]
+    first = node.source.read(node.now)["assignment"]
+    assert {(row["device"], row["job"]) for row in first} == {(A, "13"), (B, "12")}
+    assert "assignment.numbers" in node.source.why_not()[""]
+    node.proc.add(7, JOB)
+    node.process(7, B, at=10_000)
+    rows = node.source.read(node.now + 10_000)["assignment"]
+    told = {(row["device"], row["job"]): (row["start_unix_ms"], row["end_unix_ms"]) for row in rows}
+    assert told == {
+        (A, "13"): (node.now, node.now),  # never was
+        (B, "13"): (node.now, None),
+        (B, "12"): (past.start_ms, past.start_ms),
+        (A, "12"): (past.start_ms, past.end_ms),
+    }
+    assert {row["method"] for row in rows} == {"prolog"}
+    assert node.said[-1] == (
+        "assignment: by the devices that jobs run on, numbers of devices are minor numbers"
+    )
+    assert node.source.why_not() == {}, "there is no doubt left"
+    assert "assignment" not in node.source.read(node.now + 11_000)
+
+
+def test_what_numbers_are_is_not_learned_where_it_was_told(make_node: Callable[..., Node]) -> None:
+    node = make_node(numbers="index", infos=CROSSED)
+    node.records.said = [Claim("0", "13", node.now, None, None, "prolog")]
+    node.proc.add(7, JOB)
+    node.process(7, B)
+    rows = node.source.read(node.now)["assignment"]
+    assert {(row["device"], row["method"]) for row in rows} == {(A, "prolog"), (B, "cgroup")}

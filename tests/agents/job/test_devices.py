@@ -2,6 +2,8 @@ import pytest
 
 from wattline_agents.job.devices import as_texts, held_devices
 
+ONE, TWO = {"SLURM_JOB_NUM_NODES": "1"}, {"SLURM_JOB_NUM_NODES": "2"}
+
 
 @pytest.mark.parametrize(
     ("environment", "devices"),
@@ -14,7 +16,14 @@ from wattline_agents.job.devices import as_texts, held_devices
         ({"CUDA_VISIBLE_DEVICES": "1,-1,2"}, ("1",)),
         ({"ROCR_VISIBLE_DEVICES": "3"}, ("3",)),
         ({"CUDA_VISIBLE_DEVICES": "0", "SLURM_JOB_GPUS": "2-3,7"}, ("2", "3", "7")),
-        ({"SLURM_STEP_GPUS": "1", "SLURM_JOB_GPUS": "0,1"}, ("1",)),
+        # On one node the job's are all it holds there, and a step's have been wrong.
+        (ONE | {"SLURM_STEP_GPUS": "1", "SLURM_JOB_GPUS": "0,1"}, ("0", "1")),
+        (ONE | {"SLURM_STEP_GPUS": "1"}, ("1",)),
+        # On several, steps inherit those of the first node.
+        (TWO | {"SLURM_STEP_GPUS": "0,1", "SLURM_JOB_GPUS": "1,2"}, ("0", "1")),
+        (TWO | {"SLURM_JOB_GPUS": "1,2"}, ("1", "2")),
+        (TWO | {"SLURM_STEP_ID": "0", "SLURM_JOB_GPUS": "1,2"}, None),
+        (ONE | {"SLURM_HET_SIZE": "2", "SLURM_STEP_GPUS": "3", "SLURM_JOB_GPUS": "0"}, ("3",)),
         ({"SLURM_JOB_GPUS": "", "CUDA_VISIBLE_DEVICES": "0"}, ("0",)),
         ({"SLURM_JOB_GPUS": "0-999999999"}, ("0-999999999",)),
     ],

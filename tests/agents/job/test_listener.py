@@ -131,3 +131,20 @@ def test_closing_leaves_a_socket_that_another_agent_has_put_there(short_path: Pa
     first.close()
     assert second.path.exists()
     second.close()
+
+
+def test_what_waits_is_bounded_in_bytes(
+    listener: Listener, client: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattline_agents.job.listener._MOST_WAITING_BYTES", 50_000)
+    listener.take()
+    for _ in range(8):
+        client.sendto(b"x" * 10_000, str(listener.path))
+    for _ in range(5_000):
+        if listener.lost >= 3:
+            break
+        time.sleep(0.002)
+    assert listener.lost == 3
+    assert len(listener.take()) == 5
+    client.sendto(b"y", str(listener.path))
+    assert wait_for(listener, bool)[0][0] == b"y", "there is room again"

@@ -8,6 +8,7 @@ import pytest
 from wattline_agents.catalogue import JOB, JOB_MODEL
 from wattline_agents.errors import WireError
 from wattline_agents.job.message import MOST_BYTES, MOST_DEVICES, Message
+from wattline_agents.wire import MAX_TEXT_BYTES
 
 MESSAGE = Message(
     job="42",
@@ -47,11 +48,15 @@ def test_the_largest_message_fits_in_a_datagram() -> None:
         run="\U00020000" * 128,
         devices=tuple(f"GPU-{number:036d}" for number in range(MOST_DEVICES)),
         counters=counters,
-        gauges={"step": 2**62, "step_resumed": 2**62, "step_saved": 2**62},
+        gauges={"step": 10**18, "step_resumed": 10**18, "step_saved": 10**18},
         model=model,
     )
     assert len(large.encode()) <= MOST_BYTES
-    assert Message.decode(large.encode()) == large
+    read = Message.decode(large.encode())
+    assert (read.counters, read.gauges, read.devices) == (counters, large.gauges, large.devices)
+    assert read.name == "\U00020000" * 64, "no text is longer than a column holds"
+    texts = [read.name, read.project, read.run, read.model and read.model["model"]]
+    assert all(isinstance(text, str) and len(text.encode()) <= MAX_TEXT_BYTES for text in texts)
 
 
 def test_a_message_of_the_first_version_is_still_understood() -> None:
@@ -111,6 +116,8 @@ def test_a_message_of_the_first_version_is_still_understood() -> None:
         ({"model": {"colour": "red"}}, "job.model: no column 'colour'"),
         ({"model": {"model": "<b>\x1b[2J"}}, "job.model.model: has characters"),
         ({"model": {"parameters": 10**30}}, "job.model.parameters: too large"),
+        ({"model": {"flops_per_token": 1e31}}, "job.model.flops_per_token: too large"),
+        ({"gauges": {"step": 10**18 + 1}}, "job.gauges.step: too large"),
         ({"model": {"parameters": "many"}}, "job.model.parameters: not a number"),
     ],
 )

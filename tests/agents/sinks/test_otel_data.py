@@ -7,13 +7,24 @@ from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metr
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from opentelemetry.sdk.metrics.export import AggregationTemporality, Gauge, MetricsData, Sum
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from wattline_agents import __version__
 from wattline_agents.catalogue import TABLES, Table, Type
 from wattline_agents.config import AgentConfig
 from wattline_agents.sinks.otel_data import Point, Points
-from wattline_agents.sinks.otel_encode import encode, metrics_data
+from wattline_agents.sinks.otel_encode import encode
 from wattline_agents.sinks.otel_names import names_of
 from wattline_agents.sinks.otel_request import Requests
 from wattline_agents.wire import Row
@@ -39,7 +50,7 @@ class Exports:
 
     def collect(self) -> Export | None:
         points = self.points.collect()
-        new = [series for series, _, _ in points if series.encoded is None]
+        new = self.points.unencoded()
         if new:
             self.requests.learn(new, encode(self.requests.described(new)))
         request = self.requests.filled(points)
@@ -52,8 +63,27 @@ class Exports:
              for one, time_ns, value in points if one.name.name == metric[0]]
             for metric in description[3]
         ]  # fmt: skip
-        data: MetricsData = metrics_data(description, numbers)
-        return data
+        return metrics_data(description, numbers)
+
+
+def metrics_data(description: Any, numbers: Any) -> MetricsData:
+    """The description in the SDK's own data model, with these numbers for the points."""
+    schema, resource, (scope, version, about), described = description
+    metrics = []
+    for (name, unit, help, instrument, points), those in zip(described, numbers, strict=True):
+        is_gauge = instrument == "gauge"
+        members = [
+            NumberDataPoint({**shared, **own}, None if is_gauge else start_ns, time_ns, value)  # type: ignore[arg-type]
+            for (_, shared, own), (start_ns, time_ns, value) in zip(points, those, strict=True)
+        ]
+        data = (
+            Gauge(members)
+            if is_gauge
+            else Sum(members, AggregationTemporality.CUMULATIVE, instrument == "counter")
+        )
+        metrics.append(Metric(name, help, unit, data))
+    in_scope = ScopeMetrics(InstrumentationScope(scope, version, schema, about), metrics, schema)
+    return MetricsData([ResourceMetrics(Resource(resource, schema), [in_scope], schema)])
 
 
 @pytest.fixture

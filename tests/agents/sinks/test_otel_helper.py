@@ -14,9 +14,15 @@ DESCRIPTION: Any = (
     {"host.name": "n01"},
     ("wattline_agents", "1", {"wattline.names": 1}),
     [
-        ("hw.power", "W", "Power drawn.", "gauge", [(False, {"hw.id": "GPU-1"})]),
-        ("hw.energy", "J", "Energy used.", "counter", [(False, {"hw.id": "GPU-1", "n": 2})]),
-        ("hw.memory", "By", "Memory.", "updowncounter", [(True, {"hw.id": "µ"}), (True, {})]),
+        ("hw.power", "W", "Power drawn.", "gauge", [(False, {}, {"hw.id": "GPU-1"})]),
+        ("hw.energy", "J", "Energy used.", "counter", [(False, {"hw.id": "GPU-1"}, {"n": 2})]),
+        (
+            "hw.memory",
+            "By",
+            "Memory.",
+            "updowncounter",
+            [(True, {"hw.id": "µ"}, {}), (True, {}, {})],
+        ),
     ],
 )
 
@@ -58,7 +64,9 @@ def test_the_process_hands_back_what_the_library_encodes() -> None:
 
 
 def test_more_than_a_pipe_holds_goes_both_ways() -> None:
-    points = [(True, {"hw.id": f"GPU-{number}", "text": "x" * 50}) for number in range(5_000)]
+    points: list[Any] = [
+        (True, {}, {"hw.id": f"GPU-{number}", "text": "x" * 50}) for number in range(5_000)
+    ]
     schema, resource, scope, _ = DESCRIPTION
     described: Any = schema, resource, scope, [("a", "1", "A.", "gauge", points)]
     _, ((_, _, found),) = encoded(described)
@@ -69,7 +77,7 @@ def test_more_than_a_pipe_holds_goes_both_ways() -> None:
 def test_a_text_with_numbers_in_it_is_no_hindrance() -> None:
     described = (
         *DESCRIPTION[:3],
-        [("a", "1", "A.", "gauge", [(True, {"": "\0" * 8 + "\x01" * 8})])],
+        [("a", "1", "A.", "gauge", [(True, {}, {"": "\0" * 8 + "\x01" * 8})])],
     )
     _, ((_, _, ((raw, value_at, time_at, start_at),)),) = encode(described)
     assert start_at == 0
@@ -111,7 +119,7 @@ def test_what_the_library_cannot_encode_is_said_with_what_to_do(
     # Found before the library that is installed, wherever that and the agent are.
     missing = "raise ModuleNotFoundError(\"No module named 'opentelemetry'\")"
     (tmp_path / "opentelemetry.py").write_text(missing)
-    monkeypatch.setattr(otel_helper, "_module_places", lambda: [str(tmp_path), *sys.path])
+    monkeypatch.setattr(otel_helper, "module_places", lambda: [str(tmp_path), *sys.path])
     with pytest.raises(NotEncoded) as caught:
         encoded(DESCRIPTION)
     assert str(caught.value) == (

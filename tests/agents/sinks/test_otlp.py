@@ -294,7 +294,7 @@ class Encoder:
         self.trouble: str | None = None
 
     def __call__(self, description: Any) -> Any:
-        self.asked.append(sum(len(metric[4]) for metric in description[3]))
+        self.asked.append(sum(len(one[4]) for one in description[3] if one[0] == "hw.power"))
         if self.trouble:
             raise NotEncoded(self.trouble)
         return encode(description)
@@ -309,7 +309,7 @@ def test_new_series_are_encoded_at_once_where_most_are_new_and_else_once_a_minut
     def exported(*devices: int) -> int:
         rows = [{**ROW, "device": f"GPU-{one}"} for one in devices]
         points.accept("device", rows)
-        body = encoding.request(points.collect())
+        body = encoding.request(points.collect(), points.unencoded)
         request = ExportMetricsServiceRequest()
         request.ParseFromString(bytes(body or b""))
         clock.sleep(10)
@@ -327,6 +327,22 @@ def test_new_series_are_encoded_at_once_where_most_are_new_and_else_once_a_minut
     assert others == [10, 10, 0, 0, 10, 0, 0]
 
 
+def test_columns_that_come_later_are_encoded_with_those_that_are_there(
+    clock: Any, said: list[str]
+) -> None:
+    encoder, points = Encoder(), Points(AGENT, clock)
+    encoding = Encoding(Requests(AGENT), encoder, clock, said.append)
+    points.accept("device", [ROW])
+    before = encoding.request(points.collect(), points.unencoded)
+    points.accept("device", [{**ROW, "temperature_celsius": 50, "recovery_action": 0, "up": 1}])
+    after = encoding.request(points.collect(), points.unencoded)
+    assert before is not None
+    assert after is not None
+    assert b"hw.temperature" in after
+    assert b"hw.temperature" not in before
+    assert encoder.asked == [1]
+
+
 def test_an_encoder_that_fails_is_said_once_and_tried_again_later(
     clock: Any, said: list[str]
 ) -> None:
@@ -335,7 +351,7 @@ def test_an_encoder_that_fails_is_said_once_and_tried_again_later(
     encoder.trouble = "out of memory"
     for _ in range(60):
         points.accept("device", [ROW])
-        assert encoding.request(points.collect()) is None
+        assert encoding.request(points.collect(), points.unencoded) is None
         assert encoding.is_failing
         clock.sleep(10)
     assert 3 < len(encoder.asked) < 12
@@ -343,7 +359,7 @@ def test_an_encoder_that_fails_is_said_once_and_tried_again_later(
     encoder.trouble = None
     clock.sleep(1000)
     points.accept("device", [ROW])
-    assert encoding.request(points.collect()) is not None
+    assert encoding.request(points.collect(), points.unencoded) is not None
     assert said[-1] == "otlp: works again"
     assert not encoding.is_failing
 

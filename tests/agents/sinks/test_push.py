@@ -1,4 +1,5 @@
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from nanoarrow.ipc import InputStream
 
 from wattline_agents.catalogue import TABLES
 from wattline_agents.config import AgentConfig
+from wattline_agents.sinks import push
 from wattline_agents.sinks.answer import Answer, Backoff, Verdict
 from wattline_agents.sinks.batch import Batch
 from wattline_agents.sinks.push import MOST_ROWS, Pusher, PushSink
@@ -449,6 +451,24 @@ def test_batches_spooled_by_an_agent_that_ended_arrive_from_the_next(
     boots = [batch.header.boot for batch in collector.received]
     assert boots[0] == boots[1] != boots[2]
     assert [batch.header.sequence for batch in collector.received] == [1, 2, 1]
+
+
+def test_a_disk_that_fails_again_and_again_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setattr(push, "_DISK_SECONDS", 0.001)
+    tries = threading.Semaphore(0)
+
+    class Sick(Pusher):
+        def pump(self) -> float:
+            tries.release()
+            raise OSError(5, "Input/output error")
+
+    sink = PushSink(Sick(CONFIG, HttpTransport("http://127.0.0.1:9"), MemorySpool(1)), said.append)
+    for _ in range(5):
+        assert tries.acquire(timeout=30)
+    sink.close()
+    assert said == ["push: [Errno 5] Input/output error"]
 
 
 def test_the_thread_sends_by_itself_and_ends(collector: Any, said: list[str]) -> None:

@@ -306,6 +306,22 @@ def test_a_device_left_out_while_it_is_found_does_not_hide_the_others(source: Am
     assert [name for name, _ in source.parts(2_000)] == ["bb"]
 
 
+def test_a_device_that_cannot_be_read_is_named_until_it_can(
+    source: AmdSource, fake: FakeAmdSmi
+) -> None:
+    assert source.unread() == []
+    for name, part in source.parts(1_000):
+        if name != "find 0000:26:00.0":
+            part()
+    assert source.unread() == ["1 at 0000:26:00.0"]
+    fake.gpus[0].answers["amdsmi_get_gpu_device_bdf"] = AmdSmiLibraryException(40)
+    source.read(62_000)
+    assert source.unread() == ["0"], "the other was found; of this one nothing is told"
+    fake.gpus[0].answers.clear()
+    source.read(123_000)
+    assert source.unread() == []
+
+
 @pytest.mark.parametrize("nothing", [0, NA])
 def test_the_second_die_of_an_mi250x_has_no_power_rather_than_none_drawn(
     nothing: Any, clock: Any

@@ -105,7 +105,7 @@ def test_without_a_store_the_users_own_is_read(
 def test_audit_says_what_balances(store: str, capsys: Any) -> None:
     assert cli.main(["audit", "--store", store]) == 0
     assert capsys.readouterr().out.startswith(
-        "The books balance: 2 hours, 1 devices, 2.000 device-hours booked of 2.000 installed; "
+        "The books balance: 2 hours, 1 device, 2.000 device-hours booked of 2.000 installed; "
         "3,600,000 J booked of 3,600,000 J metered at the devices"
     )
 

@@ -78,3 +78,54 @@ def test_a_mistake_in_the_sites_rules_is_named(client: Any) -> None:
     answer = client.get("/v1/jobs/7")
     assert answer.status == 500
     assert "rules.toml:2: rule.idle-gpu.wann: unknown key" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "../../../etc/passwd", "..%2F..%2Fetc%2Fpasswd", "/etc/passwd", "tokens/read",
+        "..%2Ftokens%2Fread", "%00", "%ED%A0%80", "7%0d%0aX-Evil:%201", "*", "%2A", "7*",
+        "x" * 4000, "%E2%80%AE7", "7'%20OR%20'1'='1",
+    ],
+)  # fmt: skip
+def test_a_key_is_only_ever_compared(client: Any, key: str) -> None:
+    """No key is a path, a pattern or part of an answer's head."""
+    for answer in (
+        client.get(f"/v1/jobs/{key}"),
+        client.get(f"/v1/jobs/7?system={key}"),
+    ):
+        assert answer.status == 404
+        assert "root:" not in str(answer.json())
+        assert len(str(answer.json())) < 400
+        assert "x-evil" not in str(answer.headers).lower()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/jobs/7", "/v1/latest", "/v1/overview", "/v1/kpis", "/v1/explain/P02", "/v1/alerts",
+     "/metrics"],
+)  # fmt: skip
+@pytest.mark.parametrize("token", [None, "", "x" * 43, Right.WRITE])
+def test_nothing_is_read_without_the_token_that_reads(
+    client: Any, path: str, token: Right | str | None
+) -> None:
+    answer = client.get(path, token)
+    assert answer.status == (403 if token is Right.WRITE else 401)
+    assert list(answer.json()) == ["error"]
+
+
+def test_a_hostile_name_is_data_in_an_answer_and_nothing_else(serve: Any, new_sender: Any) -> None:
+    name = "</script><script>alert(1)</script>=1+1'\"\\"
+    found = serve()
+    sender = new_sender(period_ms=60_000)
+    row = {"time_unix_ms": NOW_MS, "job": "9", "scheduler": "slurm", "state": "failed",
+           "start_unix_ms": NOW_MS - HOUR, "end_unix_ms": NOW_MS} | dict.fromkeys(
+        ("job_id", "name", "user", "account", "partition", "reason"), name
+    )  # fmt: skip
+    assert found.post(sender.batch("accounting", [row])).status == 204
+    book(found.service.store, until_ms=NOW_MS)
+    answer = found.get("/v1/jobs/9")
+    identity = answer.json()["identity"]
+    assert {identity[key] for key in ("job_id", "name", "user", "project")} == {name}
+    assert answer.headers["content-type"].startswith("application/json")
+    assert answer.headers["x-content-type-options"] == "nosniff"

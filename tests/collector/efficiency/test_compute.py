@@ -494,3 +494,12 @@ def test_an_empty_ledger_of_columns_not_yet_known_is_read(told: Told) -> None:
     found = report(job.evidence(made=older))
     assert value(found, "tokens") == 3600
     assert value(found, "goodput") is None
+
+
+@pytest.mark.parametrize(
+    ("signal", "code", "text"),
+    [(9, 0, "signal 9"), (125, 0, "scheduler's code 125"), (None, 3, "exit code 3")],
+)
+def test_only_a_signal_is_called_one(told: Told, signal: int | None, code: int, text: str) -> None:
+    found = report(told().evidence(accounting={"exit_signal": signal, "exit_code": code}))
+    assert found.identity.exit == text

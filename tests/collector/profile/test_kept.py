@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from wattline_agents.errors import InputError, UsageError
-from wattline_collector.profile.kept import PROFILE, history, profile_at, profile_of, use
+from wattline_collector.profile.kept import (
+    history,
+    profile_at,
+    profile_of,
+    readable_profile,
+    use,
+)
+from wattline_collector.store.filenames import PROFILE
 
 from .conftest import HEAD
 
@@ -128,3 +135,13 @@ def test_other_files_among_those_kept_are_passed_over(tmp_path: Path) -> None:
     (store / "profiles/readme.txt").write_text("x")
     (store / "profiles/20261121T101500Z.toml.bak").write_text("x")
     assert len(history(store)) == 1
+
+
+def test_who_may_not_read_the_profile_sees_a_job_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    use(written(tmp_path), store, NOW)
+    assert readable_profile(store) == profile_of(store)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert readable_profile(store) is None

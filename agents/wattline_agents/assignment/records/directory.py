@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 MOST_FILES = 2048
 """More are not looked at: whoever writes records prunes them to hundreds."""
+_MOST_ENTRIES = 4 * MOST_FILES
 MOST_BYTES = 64 * 1024
 _ABSENT_MS = 10_000
 """How often a directory that is not there is looked for."""
@@ -74,7 +75,7 @@ class Directory:
             return None
         self.is_there = True
         if (trouble := mistrust(self.path, status)) is not None:
-            self.trouble = trouble
+            self.trouble, self.changed_ms = trouble, now_ms
             return self._emptied()
         seen = status.st_ino, status.st_mtime_ns
         if seen == self._seen and not self._files_change and not self._is_racy:
@@ -113,7 +114,7 @@ class Directory:
     def _scan(self) -> dict[str, Mark]:
         marks: dict[str, Mark] = {}
         with os.scandir(self.path) as entries:
-            for entry in entries:
+            for entry, _ in zip(entries, range(_MOST_ENTRIES), strict=False):
                 if entry.name.startswith("."):
                     continue  # one that is being written
                 try:
@@ -145,11 +146,16 @@ class Directory:
 
 
 def mistrust(path: str, status: os.stat_result) -> Trouble | None:
-    """Why what stands in a directory is not believed: anybody could have written it."""
+    """Why what stands in a directory is not believed: another than an administrator wrote it."""
     if not stat.S_ISDIR(status.st_mode):
         return Trouble(f"{path}: not a directory", f"rm {path}")
     if status.st_mode & stat.S_IWOTH:
         return Trouble(
             f"{path}: anybody may write there, so it is not believed", f"chmod o-w {path}"
+        )
+    if status.st_uid not in (0, os.getuid()):
+        return Trouble(
+            f"{path}: belongs to user {status.st_uid}, so it is not believed",
+            f"chown root {path}",
         )
     return None

@@ -63,7 +63,9 @@ class ForeignRecords:
         for name, mark in marks.items():
             known = before.get(name)
             parsed = known[1] if known is not None and known[0] == mark else None
-            self._read[name] = mark, self._parsed(name, mark) if parsed is None else parsed
+            if parsed is None:
+                parsed = self._parsed(name, mark, now_ms)
+            self._read[name] = mark, parsed
         self._claims = list(
             dict.fromkeys(claim for _mark, claims in self._read.values() for claim in claims)
         )
@@ -75,9 +77,9 @@ class ForeignRecords:
         """What the files say of their jobs: little."""
         return [{"job": job, "state": "running", **info} for job, info in self._infos.items()]
 
-    def _parsed(self, name: str, mark: Mark) -> tuple[Claim, ...]:
+    def _parsed(self, name: str, mark: Mark, now_ms: int) -> tuple[Claim, ...]:
         content = self.directory.read(name) if _NAME.fullmatch(name) else None
-        start_ms = mark[1] // 1_000_000
+        start_ms = min(mark[1] // 1_000_000, now_ms)
         if content is None or start_ms < EARLIEST_MS:
             return ()
         claims = []

@@ -7,7 +7,7 @@ by the epilog, so that an agent that was away still learns of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wattline_agents.assignment.claim import Claim
 from wattline_agents.assignment.records.directory import Directory, Mark
@@ -30,17 +30,22 @@ class OwnRecords:
     """What our prolog and epilog wrote down on this node."""
 
     def __init__(
-        self, path: str = PLACE, boot_ms: int | None = None, shards_per_device: int | None = None
+        self,
+        path: str = PLACE,
+        boot_ms: int | Callable[[], int | None] | None = None,
+        shards_per_device: int | None = None,
     ) -> None:
         """Read nothing yet.
 
         Args:
             path: The directory.
-            boot_ms: When the node was started: what ran before, and has no end, ended then.
+            boot_ms: When the node was started, or what says so by the clock as it is: what ran
+                before, and has no end, ended then.
             shards_per_device: Into how many shards Slurm divides a device.
         """
         self.directory = Directory(path, _EVERY_MS, files_change=False)
         self._boot_ms, self._shards = boot_ms, shards_per_device
+        self._earliest_boot_ms: int | None = None
         self._read: dict[str, tuple[Mark, Record | None]] = {}
         self._running: dict[str, Record] = {}
         self._lost: dict[tuple[str, int], tuple[Record, int]] = {}
@@ -79,21 +84,26 @@ class OwnRecords:
             if end is None:
                 running[record.job] = record
             elif now_ms - end.end_ms < _KEPT_MS:
-                ended.append((record, end))
+                # A clock that was set back: it has ended by now all the same.
+                ended.append((record, end._replace(end_ms=min(end.end_ms, now_ms))))
         self._note_lost(running, ended, now_ms)
         self._running = running
-        self._by_id = {record.job_id: record for record in running.values()}
-        self._by_sluid = {r.sluid: r for r in running.values() if r.sluid is not None}
-        self._claims, self._names = [], []
-        for record in running.values():
-            end_ms = None
-            if self._boot_ms is not None and record.start_ms < self._boot_ms - _BOOT_SLACK_MS:
-                end_ms = self._boot_ms
-            self._add(record, end_ms, "running" if end_ms is None else "failed")
-        for record, end in ended:
-            self._add(record, end.end_ms, _state(record, end))
-        for record, end_ms in self._lost.values():
-            self._add(record, end_ms, None)
+        # Of two runs of one number the later is the one that runs.
+        in_order = sorted(running.values(), key=lambda record: record.start_ms)
+        self._by_id = {record.job_id: record for record in in_order}
+        self._by_sluid = {r.sluid: r for r in in_order if r.sluid is not None}
+        self._claims = []
+        infos: dict[str, Row] = {}
+        boot_ms = self._booted()
+        for record, end_ms in sorted(self._lost.values(), key=lambda lost: lost[1]):
+            infos[record.job] = self._add(record, end_ms, None, infos)
+        for record, end in sorted(ended, key=lambda one: one[1].end_ms):
+            infos[record.job] = self._add(record, end.end_ms, _state(record, end), infos)
+        for record in in_order:
+            is_of_before = boot_ms is not None and record.start_ms < boot_ms - _BOOT_SLACK_MS
+            state = "failed" if is_of_before else "running"
+            infos[record.job] = self._add(record, boot_ms if is_of_before else None, state, infos)
+        self._names = list(infos.values())
         return self._claims
 
     def names(self) -> Sequence[Row]:
@@ -130,24 +140,42 @@ class OwnRecords:
         while len(self._lost) > 256:
             del self._lost[next(iter(self._lost))]
 
-    def _add(self, record: Record, end_ms: int | None, state: str | None) -> None:
+    def _booted(self) -> int | None:
+        """When the node was started, as early as the clock ever said.
+
+        A clock that is set moves it, and a job that runs must not be taken for one of before.
+        """
+        now = self._boot_ms() if callable(self._boot_ms) else self._boot_ms
+        if now is not None and (self._earliest_boot_ms is None or now < self._earliest_boot_ms):
+            self._earliest_boot_ms = now
+        return self._earliest_boot_ms
+
+    def _add(
+        self, record: Record, end_ms: int | None, state: str | None, infos: Mapping[str, Row]
+    ) -> Row:
+        """Claim the record's devices; returns what is known of the job.
+
+        A job whose prolog ran twice has two records, which are one job: it began with the first,
+        and what the last one says of its end counts.
+        """
         end_ms = None if end_ms is None else max(end_ms, record.start_ms)
         share = record.share
         if share is None and record.shards is not None and self._shards:
             share = min(1.0, record.shards / (self._shards * max(1, len(record.devices))))
         for device in record.devices:
             self._claims.append(Claim(device, record.job, record.start_ms, end_ms, share, METHOD))
-        self._names.append(
-            {
-                "job": record.job,
-                "name": record.name,
-                "project": record.account,
-                "user": record.user,
-                "state": state,
-                "start_unix_ms": record.start_ms,
-                "end_unix_ms": end_ms,
-            }
-        )
+        before = infos.get(record.job, {}).get("start_unix_ms")
+        return {
+            "job": record.job,
+            "name": record.name,
+            "project": record.account,
+            "user": record.user,
+            "state": state,
+            "start_unix_ms": min(before, record.start_ms)
+            if isinstance(before, int)
+            else record.start_ms,
+            "end_unix_ms": end_ms,
+        }
 
 
 def _state(record: Record, end: Ending) -> str | None:

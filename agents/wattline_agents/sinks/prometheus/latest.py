@@ -32,6 +32,8 @@ _MOST_SUBJECTS = 4_096
 """Of one table; a node has some hundred processes on its devices at most."""
 _MOST_SHAPES = 64
 """Sets of columns that rows of one subject have: one for each pace that falls on a tick."""
+_MOST_READINGS = 12
+"""Of one subject, before what is newer elsewhere is left out of them."""
 
 _REPEATED = ("xid",)
 """Tables with metrics whose rows come on change only."""
@@ -84,11 +86,13 @@ _Lasts = tuple[Mapping[str, float], float]
 class _Kept(Reading):
     """Columns that came in one row, and how long they are believed."""
 
-    __slots__ = ("at", "first", "floor", "lasts", "period")
+    __slots__ = ("at", "first", "floor", "is_silent", "lasts", "period")
 
-    def __init__(self, columns: Columns, row: Row, period: float, lasts: _Lasts) -> None:
+    def __init__(
+        self, columns: Columns, row: Row, period: float, lasts: _Lasts, *, is_silent: bool
+    ) -> None:
         super().__init__(columns, row)
-        self.period = period
+        self.period, self.is_silent = period, is_silent
         self.at = 0.0
         """When they were read."""
         self.floor = -math.inf
@@ -96,8 +100,16 @@ class _Kept(Reading):
         self.lasts, self.first = lasts
 
     def ends(self) -> float:
-        """When the first of its metrics is not believed any more."""
+        """When the first of its metrics that are nowhere newer is not believed any more."""
         return max(self.at + self.first, self.floor)
+
+    def old(self, now: float) -> frozenset[str]:
+        """The columns that are not believed any more."""
+        if now < self.floor:
+            return frozenset()
+        return frozenset(
+            column for column, seconds in self.lasts.items() if self.at + seconds <= now
+        )
 
 
 class _Known:
@@ -109,7 +121,6 @@ class _Known:
         self.late: tuple[float, float] | None = None
         """When the row came whose age grows now because none came after it, and its age then."""
         self.readings: dict[Columns, _Kept] = {}
-        """No column is in two of them."""
         self.newest: _Kept | None = None
         self.is_silent = False
         """Whether it is a device that does not answer."""
@@ -151,6 +162,7 @@ class Latest:
         self._stated: dict[str, dict[_Key, _Stated]] = {name: {} for name in STATEMENTS}
         self._columns: dict[tuple[str, tuple[str, ...]], Columns] = {}
         self._lasts: dict[tuple[Columns, float, bool], _Lasts] = {}
+        self._firsts: dict[tuple[Columns, Columns, float, bool], float] = {}
         self._next_expiry = math.inf
 
     def put(self, table: Table, rows: Sequence[Row], period_ms: int) -> None:
@@ -192,7 +204,8 @@ class Latest:
                 age, at = known.age
                 reading = known.readings.get(_AGE_ALONE)
                 if reading is None:
-                    reading = self._insert("device", known, _AGE_ALONE, 0.0)
+                    reading = self._reading("device", known, _AGE_ALONE, 0.0)
+                    self.version += 1
                     # It stays as long as anything else does, and keeps nothing there by itself.
                     reading.lasts, reading.first = {}, math.inf
                 reading.row, reading.turn = {_AGE: age + now - at}, self.turn
@@ -243,33 +256,67 @@ class Latest:
             # A subject's rows have the same columns, mostly: the new one takes the old one's place.
             if reading is None or reading.columns.names != names or reading.period != period:
                 columns = self._columns_of(table.name, names)
-                reading = known.newest = self._insert(table.name, known, columns, period)
+                if reading is not None:
+                    reading.first = self._first_beside(table.name, reading, columns)
+                reading = known.newest = self._reading(table.name, known, columns, period)
             reading.row, reading.at, reading.turn = row, now, turn
 
-    def _insert(self, table: str, known: _Known, columns: Columns, period: float) -> _Kept:
-        """A reading of these columns; what others know of them is forgotten."""
-        names = frozenset(columns.names)
-        for other in [*known.readings.values()]:
-            if not names.isdisjoint(other.columns.names):
-                self._forget(table, known, other, names)
-        lasts = self._lasts_of(table, columns, period, known.is_silent)
-        reading = known.readings[columns] = _Kept(columns, {}, period, lasts)
+    def _reading(self, table: str, known: _Known, columns: Columns, period: float) -> _Kept:
+        """The place of a reading of these columns."""
+        reading, is_silent = known.readings.get(columns), known.is_silent
+        if reading is None or reading.period != period or reading.is_silent != is_silent:
+            if len(known.readings) >= _MOST_READINGS:
+                self._tidy(table, known, math.inf)
+            lasts = self._lasts_of(table, columns, period, is_silent)
+            reading = _Kept(columns, {}, period, lasts, is_silent=is_silent)
+            known.readings[columns] = reading
+        elif reading.lasts:
+            reading.first = min(reading.lasts.values())
         return reading
 
-    def _forget(self, table: str, known: _Known, reading: _Kept, names: frozenset[str]) -> None:
-        """Keep of a reading what is not among these columns."""
-        del known.readings[reading.columns]
-        if known.newest is reading:
-            known.newest = None
-        row = {column: value for column, value in reading.row.items() if column not in names}
-        columns = self._columns_of(table, tuple(row))
-        rest = _Kept(
-            columns, row, reading.period,
-            self._lasts_of(table, columns, reading.period, known.is_silent),
-        )  # fmt: skip
-        if rest.lasts:
-            rest.turn, rest.at, rest.floor = reading.turn, reading.at, reading.floor
-            known.readings[columns] = rest
+    def _first_beside(self, table: str, reading: _Kept, newer: Columns) -> float:
+        """For how long the first metric of a reading is believed that is not in a newer one."""
+        if newer is reading.columns or not reading.lasts:
+            return reading.first
+        place = reading.columns, newer, reading.period, reading.is_silent
+        first = self._firsts.get(place)
+        if first is None:
+            if len(self._firsts) >= _MOST_SHAPES * len(self._known):
+                self._firsts.clear()
+            left = [last for name, last in reading.lasts.items() if name not in newer.names]
+            first = self._firsts[place] = min(left, default=math.inf)
+        return first
+
+    def _tidy(self, table: str, known: _Known, until: float) -> None:
+        """Leave out of readings that end by then what is newer elsewhere, and what is too old."""
+        now = self._clock.monotonic()
+        newer: set[str] = set()
+        gone: set[str] = set()
+        newest_first = sorted(known.readings.values(), key=lambda one: one.turn, reverse=True)
+        known.readings.clear()
+        for reading in newest_first:
+            if reading.ends() > until and gone.isdisjoint(reading.row):
+                newer.update(reading.row)
+                known.readings[reading.columns] = reading
+                continue
+            old = reading.old(now)
+            own = [name for name in reading.row if name not in newer]
+            newer.update(own)
+            gone |= old
+            row = {name: reading.row[name] for name in own if name not in old}
+            if len(row) < len(own):
+                self.version += 1
+            if len(row) < len(reading.row):
+                if known.newest is reading:
+                    known.newest = None
+                columns = self._columns_of(table, tuple(row))
+                lasts = self._lasts_of(table, columns, reading.period, reading.is_silent)
+                rest = _Kept(columns, row, reading.period, lasts, is_silent=reading.is_silent)
+                rest.turn, rest.at, rest.floor = reading.turn, reading.at, reading.floor
+                reading = rest
+            # A newer reading of the same columns has taken its place.
+            if reading.lasts and reading.columns not in known.readings:
+                known.readings[reading.columns] = reading
 
     def _columns_of(self, table: str, names: _Key) -> Columns:
         columns = self._columns.get((table, names))
@@ -319,6 +366,7 @@ class Latest:
         for reading in known.readings.values():
             reading.at, reading.floor = now, -math.inf
             reading.lasts, reading.first = self._lasts_of("device", reading.columns, 0.0, False)
+            reading.is_silent = False
 
     def _state(self, table: Table, rows: Sequence[Row], now: float) -> None:
         stated = self._stated[table.name]
@@ -357,9 +405,8 @@ class Latest:
         self._next_expiry = math.inf
         for name, subjects in self._known.items():
             for key, known in [*subjects.items()]:
-                for reading in [one for one in known.readings.values() if one.ends() <= now]:
-                    self._forget(name, known, reading, _old(reading, now))
-                    self.version += 1
+                if any(one.ends() <= now for one in known.readings.values()):
+                    self._tidy(name, known, now)
                 if not any(one.lasts for one in known.readings.values()):
                     del subjects[key]
                     self.version += 1
@@ -372,13 +419,6 @@ class Latest:
                 self.version += 1
             for one in stated.values():
                 self._next_expiry = min(self._next_expiry, one.until)
-
-
-def _old(reading: _Kept, now: float) -> frozenset[str]:
-    """The columns of a reading that are not believed any more."""
-    return frozenset(
-        column for column, seconds in reading.lasts.items() if reading.at + seconds <= now
-    )
 
 
 def _lasts(table: Table, columns: _Key, period: float, is_silent: bool) -> dict[str, float]:

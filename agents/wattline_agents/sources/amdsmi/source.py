@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,6 +62,9 @@ class AmdSource:
         self._smi: Any = None
         self._devices: dict[str, Device] = {}
         self._unnamed: list[tuple[int, str, Any]] = []
+        # Those that were listed and have no row: by index, and PCI address where that is known.
+        self._unread: dict[str, str] = {}
+        self._mute: list[str] = []
         self._found_ms: int | None = None
         self._opened_ms: int | None = None
         self._processes_ms: int | None = None
@@ -132,6 +135,10 @@ class AmdSource:
         """Why columns of a device are null."""
         return {device.uuid: dict(device.why_not) for device in self._all() if device.why_not}
 
+    def unread(self) -> Sequence[str]:
+        """Devices that the driver lists and of which there is no row; asks the driver nothing."""
+        return list(self._unread.values())
+
     def close(self) -> None:
         """Detach from the driver."""
         smi, self._smi = self._smi, None
@@ -172,19 +179,27 @@ class AmdSource:
             for index, (pci, handle) in enumerate(seen)
             if (pci, index) not in known
         ]
+        rows = {device.pci for device in self._all()}
+        self._unread = {
+            pci: f"{index} at {pci}" for index, (pci, _) in enumerate(seen) if pci not in rows
+        }
+        if not any(device.is_lost for device in self._all()):  # which has a row, and may be it
+            self._unread |= dict(zip(self._mute, self._mute, strict=True))
         return {}
 
     def _listed(self) -> list[tuple[str, Any]]:
         """PCI address and handle of each, in the order of dies on a module."""
         handles = call(self._smi, "amdsmi_get_processor_handles")[:_MOST_DEVICES]
         seen: list[tuple[str, Any]] = []
+        self._mute = []
         for number, handle in enumerate(handles):
             try:
                 bdf = str(call(self._smi, "amdsmi_get_gpu_device_bdf", handle)).lower()
             except AmdFailed as error:
                 if error.code in DRIVER_GONE:
                     raise
-                continue  # one that fell off the bus must not hide the others
+                self._mute.append(str(number))  # it must not hide the others
+                continue
             seen.append((bdf if _BDF.match(bdf) else f"gpu-{number}", handle))
         return sorted(seen, key=lambda one: one[0])
 
@@ -212,6 +227,7 @@ class AmdSource:
         device.attach(self._smi, handle, pci, index)
         device.partition = partition
         self._devices[key] = device
+        self._unread.pop(pci, None)
         self._place_modules()
         return {}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from wattline_agents.catalogue import NODE
-from wattline_agents.errors import ReadFailed
+from wattline_agents.errors import ReadFailed, SourceUnavailable
 from wattline_agents.sources.host.figures import CpuTimes, Figures
 from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.sources.source import Readings
@@ -21,6 +21,7 @@ from wattline_agents.wire import Row, Value
 EVERY_SECONDS = 5.0
 """Host figures move slowly; this is twice as often as the catalogue asks for most of them."""
 
+_INSTALL = "`pip install psutil`"
 _STEP_SECONDS = 3.0
 """What the kernel's idle time is seen to step back by is less."""
 _SENSORS_EVERY_MS = next(
@@ -142,7 +143,10 @@ def _figures() -> Figures:
             pass  # a /proc that is not Linux's own; psutil may know it
     from wattline_agents.sources.host.portable import PsutilFigures
 
-    return PsutilFigures()
+    try:
+        return PsutilFigures()
+    except ImportError as error:  # on Linux it is not installed along
+        raise SourceUnavailable(f"/proc is not as Linux has it; {_INSTALL} reads it") from error
 
 
 def _os_name() -> str:

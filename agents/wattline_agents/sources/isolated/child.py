@@ -10,6 +10,7 @@ to what is needed: no dataclasses, no `typing`, no `enum` of our own.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 
@@ -55,6 +56,7 @@ class Child:
         self._out: list[bytes] = []
         self._source: Any = None
         self._unread: list[str] | None = None
+        self._period_seconds = 0.0
 
     def run(self) -> None:
         """Work until the agent has nothing more to ask."""
@@ -66,14 +68,29 @@ class Child:
                         self._begin(START)
                         self._part(lambda payload=payload: self._open(payload))  # type: ignore[misc]
                     elif kind == frames.READ:
-                        self._read(*frames.read_asked(payload))
+                        now_ms, describe, skip, at = frames.read_asked(payload)
+                        self._sleep(at)
+                        self._read(now_ms, describe, skip)
+                        if at:
+                            # It is asked for the next one soon, and need not wake up for that.
+                            self._sleep(at + self._period_seconds)
         except (Ended, BrokenPipeError):
             pass
         if self._source is not None:
             self._source.close()
 
+    def _sleep(self, until: float) -> None:
+        """Sleep until then, or until the agent is gone."""
+        left = until - self._now()
+        if left > 0:
+            waiting = select.poll()
+            waiting.register(self._commands, 0)  # of its end it is told in any case
+            if waiting.poll(left * 1000):
+                raise Ended
+
     def _open(self, payload: bytes) -> dict[str, Any]:
         place, system, node, rack, period_seconds, options = frames.open_asked(payload)
+        self._period_seconds = period_seconds
         module, _, attribute = place.partition(":")
         __import__(module)
         kind = getattr(sys.modules[module], attribute)

@@ -2,9 +2,10 @@
 
 Both ends are this version of this package, so it need not be compatible, only small, quick and
 bounded: a frame is a kind, a length, and that many bytes. Rows are packed as C numbers. Which
-columns a row has and of what type they are (its shape) is sent once and then named by a number; a
-null is a column that the shape lacks. What arrives is checked all the same: a library that ran wild
-in the other process must not take this one along.
+columns a row has and of what type they are (its shape) is sent once and then named by a number. A
+null is part of the shape and takes no bytes; one of a column that never had a value is left out, as
+that says the same. What arrives is checked all the same: a library that ran wild in the other
+process must not take this one along.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MOST_BYTES = 256 * 1024
 """A row takes hundreds of bytes, a list of what to skip a few thousand."""
 MOST_SHAPES = 512
 """Shapes kept at a time; devices of a node share a handful, and a null more or less makes one."""
+_MOST_SUBJECTS = 1024
 MOST_TEXT_BYTES = 256
 MOST_MESSAGE_BYTES = 1000
 
@@ -39,10 +41,12 @@ _HEAD = Struct("<BI")
 _NUMBER = Struct("<H")
 _PART = Struct("<d")
 _PART_HEAD = Struct(_HEAD.format + _PART.format[1:])
-_READ = Struct("<q?")
+_READ = Struct("<q?d")
 
-_CODES = {int: "q", float: "d", bool: "q", str: "H", type(None): "-"}
+_CODES = {int: "q", float: "d", bool: "q", str: "H"}
 """How a value of a type is packed; of a text its length, and the text stands behind all numbers."""
+_NULL, _LEFT_OUT = "-", "."
+"""A null that is told, and one that is not."""
 
 
 class Garbage(Exception):
@@ -54,15 +58,22 @@ def frame(kind: int, payload: bytes = b"") -> bytes:
     return _HEAD.pack(kind, len(payload)) + payload
 
 
-def read_command(now_ms: int, describe: bool, skip: Sequence[str]) -> bytes:
-    """The frame that asks for a reading; `describe` asks for the info rows as well."""
-    return frame(READ, _READ.pack(now_ms, describe) + _texts(skip))
+def read_command(now_ms: int, describe: bool, skip: Sequence[str], at: float = 0.0) -> bytes:
+    """The frame that asks for a reading.
+
+    Args:
+        now_ms: Its time.
+        describe: Whether info rows are asked for as well.
+        skip: Parts to be left out.
+        at: When it is to begin, by the monotonic clock, which all processes of a machine share.
+    """
+    return frame(READ, _READ.pack(now_ms, describe, at) + _texts(skip))
 
 
-def read_asked(payload: bytes) -> tuple[int, bool, list[str]]:
+def read_asked(payload: bytes) -> tuple[int, bool, list[str], float]:
     """What `read_command` was given."""
-    now_ms, describe = _READ.unpack_from(payload)
-    return now_ms, describe, _split(payload[_READ.size :])
+    now_ms, describe, at = _READ.unpack_from(payload)
+    return now_ms, describe, _split(payload[_READ.size :]), at
 
 
 def open_command(
@@ -167,14 +178,14 @@ class Splitter:
 class _Shape:
     """How rows of one table are packed that have the same columns, and the same of them null."""
 
-    __slots__ = ("columns", "nulls", "number", "packed", "size", "table", "texts")
+    __slots__ = ("nulls", "number", "packed", "size", "texts")
 
-    def __init__(self, number: int, table: str, codes: str, columns: tuple[str, ...]) -> None:
-        """Name all that rows have; a code is one of `_CODES` for each column."""
-        self.number, self.table, self.columns = number, table, columns
+    def __init__(self, number: int, codes: str) -> None:
+        """Number it; there is a code for each column."""
+        self.number = number
         # From the end, so that taking one out does not move the next.
-        self.nulls = tuple(p for p in range(len(codes) - 1, -1, -1) if codes[p] == "-")
-        codes = codes.replace("-", "")
+        self.nulls = tuple(p for p in range(len(codes) - 1, -1, -1) if codes[p] in "-.")
+        codes = codes.replace(_NULL, "").replace(_LEFT_OUT, "")
         self.texts = tuple(p for p, code in enumerate(codes) if code == "H")
         self.packed = Struct(_HEAD.format + _NUMBER.format[1:] + codes)
         self.size = self.packed.size - _HEAD.size
@@ -199,13 +210,49 @@ class _Shape:
         return self.packed.pack(ROW, self.size + len(tail), self.number, *values) + tail
 
 
+class _Subject:
+    """What rows a device has in a table.
+
+    Attributes:
+        known: Columns that ever had a value.
+        shapes: The last shape of rows with these columns.
+    """
+
+    __slots__ = ("known", "shapes")
+
+    def __init__(self) -> None:
+        """It had none yet."""
+        self.known: set[str] = set()
+        self.shapes: dict[tuple[str, ...], _Shape] = {}
+
+    def codes(self, row: Mapping[str, Value]) -> str:
+        """A code for each column of a row.
+
+        Raises:
+            KeyError: A value is of no type that a row can hold.
+        """
+        found = {column for column, value in row.items() if value is not None}
+        if not found <= self.known:
+            self.known |= found
+            self.shapes.clear()  # their nulls may have been left out, and are to be told now
+        known = self.known
+        return "".join(
+            [
+                _CODES[type(value)]
+                if value is not None
+                else (_NULL if column in known else _LEFT_OUT)
+                for column, value in row.items()
+            ]
+        )
+
+
 class Packer:
     """Makes frames of rows."""
 
     def __init__(self) -> None:
         """Begin without shapes."""
         self._shapes: dict[tuple[str, ...], _Shape] = {}
-        self._last: dict[tuple[str, Value], _Shape] = {}
+        self._subjects: dict[tuple[str, Value], _Subject] = {}
 
     def row(self, table: str, row: Mapping[str, Value]) -> bytes:
         """One row, and before it its shape if it is new.
@@ -213,11 +260,17 @@ class Packer:
         Raises:
             ValueError: A value is of no type a row can hold, or a number is too large.
         """
-        # A device's rows are alike from one tick to the next: its last shape is tried before types
+        # A device's rows of the same columns are alike: the last one's shape is tried before types
         # are looked at. A whole number fits where a broken one was; it is the same number there.
-        subject = table, row.get("device")
-        shape = self._last.get(subject)
-        if shape is not None and tuple(row) == shape.columns:
+        place = table, row.get("device")
+        subject = self._subjects.get(place)
+        if subject is None:
+            if len(self._subjects) >= _MOST_SUBJECTS:
+                self._subjects.clear()
+            subject = self._subjects[place] = _Subject()
+        columns = tuple(row)
+        shape = subject.shapes.get(columns)
+        if shape is not None:
             try:
                 made = shape.row(list(row.values()))
             except StructError:
@@ -225,14 +278,14 @@ class Packer:
             if made is not None:
                 return made
         try:
-            codes = "".join([_CODES[type(value)] for value in row.values()])
+            codes = subject.codes(row)
         except KeyError as error:
             raise ValueError(f"{table}: a value of type {error.args[0].__name__}") from error
-        key = (table, codes, *row)
+        key = (table, codes, *columns)
         shape, new = self._shapes.get(key), b""
         if shape is None:
             new, shape = self._learn(key)
-        self._last[subject] = shape
+        subject.shapes[columns] = shape
         try:
             return new + (shape.row(list(row.values())) or b"")
         except StructError as error:
@@ -242,12 +295,15 @@ class Packer:
         # Numbers begin again when there are too many; the other end overwrites its own likewise.
         if len(self._shapes) >= MOST_SHAPES:
             self._shapes.clear()
-            self._last.clear()
+            for subject in self._subjects.values():
+                subject.shapes.clear()
         table, codes, *columns = key
-        shape = self._shapes[key] = _Shape(len(self._shapes), table, codes, tuple(columns))
-        kept = [column for column, code in zip(columns, codes, strict=True) if code != "-"]
-        told = _texts([table, codes.replace("-", ""), *kept])
-        return frame(SHAPE, _NUMBER.pack(shape.number) + told), shape
+        shape = self._shapes[key] = _Shape(len(self._shapes), codes)
+        # Nulls behind all others, so that values and columns follow each other alike.
+        told = [one for one in zip(columns, codes, strict=True) if one[1] not in "-."]
+        told += [one for one in zip(columns, codes, strict=True) if one[1] == _NULL]
+        data = _texts([table, "".join([code for _, code in told]), *[column for column, _ in told]])
+        return frame(SHAPE, _NUMBER.pack(shape.number) + data), shape
 
 
 class Unpacker:
@@ -260,7 +316,7 @@ class Unpacker:
             check: Whether there is such a table with such columns.
         """
         self._check = check
-        self._shapes: dict[int, tuple[str, list[str], Struct, list[int]]] = {}
+        self._shapes: dict[int, tuple[str, list[str], Struct, list[int], tuple[None, ...]]] = {}
 
     def shape(self, payload: bytes) -> None:
         """Learn a shape.
@@ -272,23 +328,25 @@ class Unpacker:
             number = _NUMBER.unpack_from(payload)[0]
             # One text for one name, wherever it is: they are compared all the time.
             table, codes, *columns = map(intern, _split(payload[_NUMBER.size :]))
-            if number >= MOST_SHAPES or len(codes) != len(columns) or codes.strip("qdH"):
+            packed = codes.rstrip(_NULL)
+            if number >= MOST_SHAPES or len(codes) != len(columns) or packed.strip("qdH"):
                 raise Garbage("a shape that cannot be")
             if not self._check(table, columns):
                 raise Garbage(f"a shape of no table: {table[:40]!r}")
-            texts = [place for place, code in enumerate(codes) if code == "H"]
-            self._shapes[number] = table, columns, Struct("<" + codes), texts
+            texts = [place for place, code in enumerate(packed) if code == "H"]
+            nulls = (None,) * (len(codes) - len(packed))
+            self._shapes[number] = table, columns, Struct("<" + packed), texts, nulls
         except (StructError, ValueError) as error:
             raise Garbage(f"a shape: {error}") from error
 
     def row(self, payload: bytes) -> tuple[str, dict[str, Value]]:
-        """A row, and the table it belongs to; null columns are left out.
+        """A row, and the table it belongs to.
 
         Raises:
             Garbage: It is none.
         """
         try:
-            table, columns, packed, texts = self._shapes[_NUMBER.unpack_from(payload)[0]]
+            table, columns, packed, texts, nulls = self._shapes[_NUMBER.unpack_from(payload)[0]]
             values: Any = packed.unpack_from(payload, _NUMBER.size)
             end = _NUMBER.size + packed.size
             if texts:
@@ -298,6 +356,8 @@ class Unpacker:
                     values[place] = str(payload[start:end], "utf-8")
             if end != len(payload):
                 raise Garbage("a row of another length than its shape")
+            if nulls:
+                values = (*values, *nulls)
             return table, dict(zip(columns, values, strict=True))
         except (StructError, KeyError, ValueError) as error:
             raise Garbage(f"a row: {error!r}") from error

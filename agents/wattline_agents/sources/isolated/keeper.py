@@ -135,6 +135,28 @@ class Keeper:
         self._ask(now, actions, devices)
         return actions
 
+    def ask_ahead(
+        self, at: float, devices: Mapping[str, Sequence[str]] = _NO_DEVICES
+    ) -> Action | None:
+        """Ask the reader for its next reading, to begin then; None if it is not free.
+
+        Args:
+            at: Monotonic seconds.
+            devices: As for `decide`.
+        """
+        running = self.running.get(READER)
+        if running is None or running.is_asked or not running.reads:
+            return None
+        running.is_asked = True
+        running.part, running.part_since = _NOT_YET, at
+        return Action("ask", READER, self._skipped(running, devices))
+
+    @property
+    def asked_for(self) -> float:
+        """When the reader begins the reading it was asked for; 0 if it is not asked."""
+        running = self.running.get(READER)
+        return running.part_since if running is not None and running.is_asked else 0.0
+
     def part_began(self, role: str, part: str, since: float, now: float) -> None:
         """A process said what it is about to read."""
         running = self.running[role]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-import wattline_agents
 from wattline_agents.sources.isolated import child
 from wattline_agents.sources.isolated.frames import Splitter
+from wattline_agents.spawning import NOT_FOR_IT, module_places, out_of_the_way
 
 _AT_ONCE = 64 * 1024
 _MOST_AT_ONCE = 16
@@ -23,8 +21,6 @@ _MAIN = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from wattline_agents.sources.isolated.child import main; main()"
 )
-# Neither the terminal's nor the service manager's signals: it ends when the agent is done with it.
-_NOT_FOR_IT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Process:
@@ -46,7 +42,7 @@ class Process:
         ours, theirs = [], []
         try:
             for reads in (False, True, True):
-                end, other = (_out_of_the_way(one) for one in os.pipe())
+                end, other = (out_of_the_way(one, child.DATA) for one in os.pipe())
                 ours.append(end if reads else other)
                 theirs.append(other if reads else end)
             self._commands, self.bell, self._data = ours
@@ -130,7 +126,7 @@ def _spawn(name: str, python: str, theirs: Sequence[int]) -> int:
     return os.posix_spawn(
         python,
         # No site: this process has worked out already where modules are.
-        [python, "-I", "-S", "-c", _MAIN, f"wattline-read-{name}", *_module_places()],
+        [python, "-I", "-S", "-c", _MAIN, f"wattline-read-{name}", *module_places()],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_DUP2, commands, child.COMMANDS),
@@ -139,22 +135,6 @@ def _spawn(name: str, python: str, theirs: Sequence[int]) -> int:
             (os.POSIX_SPAWN_DUP2, bell, child.BELL),
             (os.POSIX_SPAWN_DUP2, data, child.DATA),
         ],
-        setsigmask=_NOT_FOR_IT,
+        setsigmask=NOT_FOR_IT,
         setsigdef=[signal.SIGCHLD],
     )
-
-
-def _module_places() -> list[str]:
-    """Where it finds modules: where we do, and ourselves even if an import hook found us."""
-    package = str(Path(wattline_agents.__file__).parents[1])
-    places = [place for place in sys.path if place.startswith("/")]
-    return places if package in places else [*places, package]
-
-
-def _out_of_the_way(descriptor: int) -> int:
-    """The same pipe at a number that stands for nothing in the process to be started."""
-    if descriptor > child.DATA:
-        return descriptor
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, child.DATA + 1)
-    os.close(descriptor)
-    return moved

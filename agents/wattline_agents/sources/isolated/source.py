@@ -29,6 +29,8 @@ looks for it."""
 _HANGS_SECONDS = 0.9
 """A device that is being read for this long (or period) is not up, whatever it may say later."""
 _CLOSE_SECONDS = 1.0
+_SET_MS = 500
+"""A wall clock that moved by more than this while a reading was waited for has been set."""
 _LOOK_SECONDS = 0.25
 """How often deadlines are looked at while someone waits for a reading."""
 _PATIENCE_SECONDS = 3.0
@@ -80,6 +82,7 @@ class Isolated:
         clock: Clock | None = None,
         *,
         place: str | None = None,
+        asks_ahead: bool = False,
         start: Callable[[str], Talks] = Process,
         reap: Callable[[int], int | None] = reap,
     ) -> None:
@@ -91,6 +94,8 @@ class Isolated:
             say: Takes the few lines meant for a person.
             clock: Where time comes from.
             place: `module:class` of the source, where it is not the registry's.
+            asks_ahead: Whether to ask for the next tick's reading as soon as the last has come, so
+                that whoever waits wakes once for both the tick and its reading.
             start: Starts a process.
             reap: Tells how a process ended.
         """
@@ -103,6 +108,11 @@ class Isolated:
             SOURCES[name] if place is None else place,
             config.system, config.node, config.rack, config.period_seconds, config.options,
         )  # fmt: skip
+        self._ahead_ms = round(config.period_seconds * 1000) if asks_ahead else 0
+        # How far the wall clock is ahead of the monotonic one, when a reading was asked for ahead;
+        # and by how much its rows are behind, where the wall clock was set meanwhile.
+        self._offset_ms: int | None = None
+        self._shift_ms = 0
         self._hangs_seconds = max(_HANGS_SECONDS, 0.9 * config.period_seconds)
         self._lost_seconds = max(LOST_SECONDS, 2.5 * config.period_seconds)
         self._keeper = Keeper()
@@ -147,6 +157,8 @@ class Isolated:
     def read(self, now_ms: int) -> Readings:
         """Ask for a reading; returns at once what has come, and a row of `device` per lost one."""
         self._take_in_all()
+        if 0 <= now_ms - self._answered_ms < self._ahead_ms:
+            self._ask_ahead()  # that of this tick has come
         self._act(now_ms)
         self._add_lost(now_ms)
         self._absent.tell(self._places)
@@ -223,10 +235,19 @@ class Isolated:
             if process.bell == descriptor:
                 self._take_in(role)
         readings = self._handed()
-        if self._described != before or self._reasons != reasons:
+        if self._ahead_ms:
+            self._ask_ahead()
+        # Mostly they are the very same, which need not be compared.
+        has_news = self._described is not before and self._described != before
+        if has_news or (self._reasons is not reasons and self._reasons != reasons):
             readings |= {"device_info": []}
             readings |= {table: [*rows] for table, rows in self._described.items()}
         return readings
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether a reading was asked for that is not due yet, and comes when it is."""
+        return self._keeper.asked_for > self._clock.monotonic()
 
     def close(self) -> None:
         """End the processes."""
@@ -275,6 +296,25 @@ class Isolated:
         """The parts that read the devices, and the parts that find each."""
         return {device: self._found_by.get(device, ()) for device in self._sampled_ms}
 
+    def _ask_ahead(self) -> None:
+        """Ask for the reading of the next tick."""
+        unix_ms, now = self._clock.unix_ms(), self._clock.monotonic()
+        due_ms = (unix_ms // self._ahead_ms + 1) * self._ahead_ms
+        at = now + (due_ms - unix_ms) / 1000
+        action = self._keeper.ask_ahead(at, self._devices())
+        if action is not None:
+            self._ask(action, due_ms, at)
+            self._offset_ms = unix_ms - round(now * 1000)
+
+    def _ask(self, action: Action, now_ms: int, at: float = 0.0) -> None:
+        role = action.role
+        describe = self._describe_next or role == PROBE
+        if role == READER:
+            self._asked_ms, self._describe_next = now_ms, False
+            self._offset_ms, self._shift_ms = None, 0
+            self._announced.clear()
+        self._processes[role].send(frames.read_command(now_ms, describe, action.skip, at))
+
     def _do(self, action: Action, now_ms: int) -> None:
         role = action.role
         if action.do == "end":
@@ -292,17 +332,16 @@ class Isolated:
                 self._carried.replaced(self._clock.monotonic())
             self._note_waiting()
         elif role in self._processes:
-            describe = self._describe_next or role == PROBE
-            if role == READER:
-                self._asked_ms, self._describe_next = now_ms, False
-                self._announced.clear()
-            self._processes[role].send(frames.read_command(now_ms, describe, action.skip))
+            self._ask(action, now_ms)
 
     def _take_in(self, role: str) -> None:
         process = self._processes[role]
         if process.is_over:
             return
         now = self._clock.monotonic()
+        if self._offset_ms is not None and role == READER:
+            shift_ms = self._clock.unix_ms() - round(now * 1000) - self._offset_ms
+            self._shift_ms = shift_ms if abs(shift_ms) > _SET_MS else 0
         try:
             for kind, payload in process.receive():
                 self._frame(role, kind, payload, now)
@@ -341,6 +380,8 @@ class Isolated:
             raise Garbage(f"a frame of kind {kind}")
 
     def _row(self, table: str, row: dict[str, Value], now: float) -> None:
+        if self._shift_ms and isinstance(stated_ms := row.get("time_unix_ms"), int):
+            row["time_unix_ms"] = stated_ms + self._shift_ms
         if table in _INFO:
             self._describing.setdefault(table, []).append(row)
             return

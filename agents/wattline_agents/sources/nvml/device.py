@@ -2,8 +2,9 @@
 
 Calls to the driver are what sampling costs, so a tick makes five: one for all fields, one for the
 ring of power samples, one for utilisation, two for GPM where there is. What moves slowly is read
-every five, ten or sixty seconds, as the catalogue declares, and its last value stands until then;
-each device has its own seconds for that, so that no tick is heavier than the others.
+every five, ten or sixty seconds, as the catalogue declares; each device has its own seconds for
+that, so that no tick is heavier than the others. A row has the columns that were read at its time:
+null where there is no value, and without those that were not read.
 """
 
 from __future__ import annotations
@@ -99,9 +100,9 @@ class Device:
         self._library, self._requests = library, requests
         self._reasons = Reasons(library, handle, ledger)
         wanted = self._meter.attach(library, handle, ledger, identity.model)
-        wanted += self._throttling.attach(self._reasons, ledger)
         self._fields = Fields(library, handle, ledger, wanted)
-        self._slow = Slow(library, handle, ledger)
+        counters = self._throttling.attach(self._reasons, ledger)
+        self._slow = Slow(library, handle, ledger, counters)
         self._health = Health(library, handle, ledger, identity)
         self._utilisation = library.function("nvmlDeviceGetUtilizationRates")
         self._rates = ctypes.create_string_buffer(UTILISATION.size)
@@ -113,12 +114,9 @@ class Device:
         self._due_ms = dict.fromkeys(_TIERS_MS, 0)
         self._read_ms = 0
         self._resets = self._meter.resets
-        self._row: dict[str, Value] = {
-            "time_unix_ms": 0,
-            "device": self.uuid,
-            "up": 1,
-            "sample_age_seconds": 0.0,
-        }
+        # The newest of every column, but of those that are in the last row.
+        self._before: dict[str, Value] = {}
+        self._row: dict[str, Value] = {}
         self._metrics = (*RATIOS, *RATES)
         self.is_lost = self.is_unplugged = False
 
@@ -155,20 +153,21 @@ class Device:
         """Columns that are null, and why."""
         if self.is_lost:
             return {}
+        known = self._before | self._row
         reasons: dict[str, str] = {}
         for one in self.ledger.all():
             if one.off is not None:
                 for column in one.columns:
-                    if self._row.get(column) is None:
+                    if known.get(column) is None:
                         reasons.setdefault(column, self._reason(one.name, one.off))
         if self._gpm is not None:
             for column in self._gpm.unsupported:
-                if self._row.get(column) is None:
+                if known.get(column) is None:
                     reasons.setdefault(column, Off.NOT_SUPPORTED)
         reasons.update(
             (column, off)
             for column, off in self._meter.off_columns().items()
-            if self._row.get(column) is None
+            if known.get(column) is None
         )
         return reasons
 
@@ -179,7 +178,7 @@ class Device:
         return off
 
     def read(self, now_ms: int) -> Readings:
-        """Its rows of `device`, `mig` and `process`: in base units, null where there is nothing.
+        """Its rows of `device`, `mig` and `process`: in base units, with what was read this time.
 
         Raises:
             NvmlFailed: The driver is gone, and every device with it.
@@ -189,8 +188,14 @@ class Device:
         started_ns = time.perf_counter_ns()
         answers, errors = self.ledger.answers, self.ledger.errors
         more: Readings = {}
+        row: dict[str, Value] = {
+            "time_unix_ms": now_ms,
+            "device": self.uuid,
+            "up": 1,
+            "sample_age_seconds": 0.0,
+        }
         try:
-            self._read(now_ms, more)
+            self._read(row, now_ms, more)
         except NvmlFailed as error:
             if error.driver_gone:
                 raise
@@ -201,12 +206,14 @@ class Device:
             # Everything that was asked failed: a device that answers nothing is not up.
             return {"device": [self.lost_row(now_ms)]}
         self._answered_ms = now_ms
-        row = self._row
-        row["time_unix_ms"] = now_ms
         row["xid_events_total"] = self.xids
-        row["read_seconds"] = (time.perf_counter_ns() - started_ns) / 1e9
+        # In whole microseconds: digits beyond only cost to be written out.
+        row["read_seconds"] = (time.perf_counter_ns() - started_ns) // 1000 / 1e6
         row["read_errors_total"] = self.ledger.errors
-        more["device"] = [row.copy()]
+        if self._row.keys() != row.keys():
+            self._before.update(self._row)
+        self._row = row
+        more["device"] = [row]
         return more
 
     def lost_row(self, now_ms: int) -> Row:
@@ -222,8 +229,7 @@ class Device:
             "read_errors_total": self.ledger.errors,
         }
 
-    def _read(self, now_ms: int, more: Readings) -> None:
-        row = self._row
+    def _read(self, row: dict[str, Value], now_ms: int, more: Readings) -> None:
         if now_ms < self._read_ms:
             # A clock set back must not stop the slow readings until it has caught up.
             self._due_ms = dict.fromkeys(_TIERS_MS, 0)
@@ -236,17 +242,18 @@ class Device:
         if surplus:
             self._fields.forget(*surplus)
         busy = self._read_utilisation(row, now_ms)
-        celsius = row.get("temperature_celsius")
+        celsius = self._row.get("temperature_celsius", self._before.get("temperature_celsius"))
         self._meter.read(row, values, now_ms, busy, celsius if type(celsius) is int else None)
-        slow = self._is_due(_SLOW, now_ms)
-        self._throttling.read(row, values, now_ms, slow)
-        if slow:
+        slow: dict[str, float] | None = None
+        if self._is_due(_SLOW, now_ms):
+            self._meter.compare(row)
             reset, self._resets = self._resets != self._meter.resets, self._meter.resets
-            self._slow.read(row, now_ms, reset=reset)
+            slow = self._slow.read(row, now_ms, reset=reset)
             # What the device counts itself is not made of rates as well.
             self._metrics = *RATIOS, *(m for m, c in RATES.items() if c not in self._slow.counted)
             if self._gpm is not None:
                 self._gpm.ask_for(self._metrics)
+        self._throttling.read(row, slow, now_ms)
         self._read_gpm(row, now_ms)
         if self.identity.mig == "enabled" and self._instances is not None:
             self._add(more, "mig", self._instances.read(self.uuid, now_ms))

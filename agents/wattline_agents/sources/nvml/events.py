@@ -27,6 +27,7 @@ _MOST_WAITING = 1024
 """A storm of errors between two ticks; what comes beyond it is lost, and so is the device."""
 _WANTED = ids.EVENT_XID | ids.EVENT_DOUBLE_BIT_ECC | ids.EVENT_RECOVERY_ACTION
 _PAUSE_SECONDS = 1.0
+_SHORT_SECONDS = 0.5
 
 Event = tuple[int, int, int, int]
 """Address of the device's handle, type, datum, time in ms since 1970."""
@@ -108,12 +109,17 @@ class Events:
             events.append(self._came.popleft())
         return events
 
-    def close(self, seconds: float = 0.5) -> bool:
-        """Wait no more; whether the wait has ended, so that the library may be closed."""
+    def close(self, seconds: float = 0.0) -> bool:
+        """Wait no more; whether the wait has ended, so that the library may be closed.
+
+        Args:
+            seconds: How long it may take; a wait that is short is left to end in any case.
+        """
         self._stop.set()
         if self._thread is not None:
-            if self._wait_ms < seconds * 1000:
-                self._thread.join(seconds)
+            if self._wait_ms < _SHORT_SECONDS * 1000:
+                seconds = max(seconds, _SHORT_SECONDS)
+            self._thread.join(seconds)
             if self._thread.is_alive():
                 return False
         if self._set is not None and self._library.is_open:

@@ -29,6 +29,8 @@ _RETRY_MS = 10_000
 _COUNT_MS = 60_000
 _GONE_MS = 3_600_000
 """How long a device that was unplugged is called down before it is forgotten."""
+_END_SECONDS = 1.0
+"""How long a wait for events may take to end when the driver is gone, which ends it."""
 _MOST_DEVICES = 64
 _PASSES_TO_ANSWER = 2
 """In so many readings a device has answered, if it ever will without being woken."""
@@ -351,7 +353,13 @@ class Fleet:
         self._open_ms = now_ms + _RETRY_MS
 
     def _shut(self) -> None:
-        self._watch.end()
+        """Detach from the driver, to open it again.
+
+        Raises:
+            RestartNeeded: A wait for its events goes on; it would be closed under it.
+        """
+        if not self._watch.end(_END_SECONDS):
+            raise RestartNeeded("the driver went, and a wait for its events did not end")
         for device in self._devices.values():
             device.detach()
             device.is_lost = True

@@ -180,7 +180,15 @@ class PowerMeter:
         row["energy_joules_total"] = joules
         row["energy_resets_total"] = self.resets
         self._integrate(row, power, samples, now_ms)
-        self._compare(row, joules, now_ms)
+        self._note_both(joules, now_ms)
+
+    def compare(self, row: dict[str, Value]) -> None:
+        """Put the counter's joules over the integral's into the row, if it is time for that."""
+        known = self._both_seconds >= _RATIO_SECONDS and self._integrated > 0
+        # A millionth is finer than either is right.
+        row["energy_counter_over_integral"] = (
+            int(self._counted / self._integrated * 1e6 + 0.5) / 1e6 if known else None
+        )
 
     def off_columns(self) -> dict[str, str]:
         """Columns that are empty for reasons of their own, and the reasons."""
@@ -302,8 +310,8 @@ class PowerMeter:
             int(integral.joules * 1e3) / 1e3 if integral.seconds > 0 else None
         )
 
-    def _compare(self, row: dict[str, Value], joules: float | None, now_ms: int) -> None:
-        """Counter over integral, over the time for which both are known."""
+    def _note_both(self, joules: float | None, now_ms: int) -> None:
+        """Add up counter and integral over the time for which both are known."""
         before, self._before = self._before, None
         if joules is not None and self._is_same_scope:
             integrated, covered = self._integral.joules, self._integral.seconds
@@ -315,8 +323,3 @@ class PowerMeter:
                     self._counted += joules - before_joules
                     self._integrated += integrated - before_integrated
                     self._both_seconds += covered
-        known = self._both_seconds >= _RATIO_SECONDS and self._integrated > 0
-        # A millionth is finer than either is right.
-        row["energy_counter_over_integral"] = (
-            int(self._counted / self._integrated * 1e6 + 0.5) / 1e6 if known else None
-        )

@@ -16,6 +16,8 @@ from wattline_agents.sources.nvml.off import Asked, Ledger, Off, why_off
 
 TYPE_CHECKING = False  # `typing` costs a mebibyte, and is not needed to run
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wattline_agents.wire import Value
 
 TEMPERATURE = Struct("=IIi")
@@ -133,11 +135,20 @@ class Slow:
         counted: Columns of bytes that the device's own counters fill.
     """
 
-    def __init__(self, library: Library, handle: object, ledger: Ledger) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self, library: Library, handle: object, ledger: Ledger, more: Sequence[Field] = ()
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            library: The open library.
+            handle: The device.
+            ledger: What it is asked for.
+            more: Fields to be read along, for others.
+        """
         self._ledger = ledger
         self.counted: set[str] = set()
-        self._fields = Fields(library, handle, ledger, _slow_fields(ledger))
+        self._fields = Fields(library, handle, ledger, [*_slow_fields(ledger), *more])
         self._has_settled = False
         self._pcie_before: tuple[float, float] | None = None
         self._memory = Memory(
@@ -167,8 +178,8 @@ class Slow:
             handle,
         )
 
-    def read(self, row: dict[str, Value], now_ms: int, *, reset: bool) -> None:
-        """Put them into the row.
+    def read(self, row: dict[str, Value], now_ms: int, *, reset: bool) -> dict[str, float]:
+        """Put them into the row; returns what the fields answered, by name.
 
         Args:
             row: The device's row.
@@ -194,6 +205,7 @@ class Slow:
         row["performance_state"] = (
             state if state is not None and state <= ids.MOST_PERFORMANCE_STATE else None
         )
+        return values
 
     def _settle(self, values: dict[str, float]) -> None:
         """Of two fields for the same thing, ask on only for the better that answered."""

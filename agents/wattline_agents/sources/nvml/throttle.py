@@ -40,52 +40,48 @@ class Throttling:
         """Nothing was read yet; `attach` before `read`."""
         self._seconds: dict[str, float] = {}
         self._before: tuple[int, int] | None = None
+        # Columns that no counter fills, and their reasons.
+        self._missing: dict[str, str] = {}
 
     def attach(self, reasons: Reasons, ledger: Ledger) -> list[Field]:
-        """Begin (again); the fields it wants read at every tick."""
+        """Begin (again); the fields it wants read with what moves slowly."""
         self._reasons = reasons
         self._before = None
+        self._missing = {}
         self._fields = {
             name: Field(ledger.ask_for(name, column), number) for name, number, column in _COUNTERS
         }
         return list(self._fields.values())
 
-    def read(self, row: dict[str, Value], values: dict[str, float], now_ms: int, due: bool) -> None:
+    def read(self, row: dict[str, Value], values: dict[str, float] | None, now_ms: int) -> None:
         """Put seconds and states into the row.
 
         Args:
             row: The device's row.
-            values: What its fields answered.
+            values: What its fields answered; None where they were not read this time. What no
+                counter tells is looked at each time.
             now_ms: The tick's time.
-            due: Whether it is time to look at what holds the clocks back now.
 
         Raises:
             NvmlFailed: The device or the driver is gone.
         """
-        # The two thermal counters run at the same time, so their sum would count seconds twice.
-        if _CAP in values and _BRAKE in values and _SOFTWARE in values and _HARDWARE in values:
-            # As it is at nearly every tick, and so without loops.
-            soft, hard = values[_SOFTWARE], values[_HARDWARE]
-            row["throttle_power_cap_seconds_total"] = values[_CAP] / _NANO
-            row["throttle_thermal_seconds_total"] = (soft if soft > hard else hard) / _NANO
-            row["throttle_power_brake_seconds_total"] = values[_BRAKE] / _NANO
-            missing: dict[str, str] = {}
-        else:
-            missing = self._read_some(row, values)
-        if not (missing or due):
+        if values is not None:
+            self._missing = self._read_counters(row, values)
+        elif not self._missing:
             return
         bits = self._reasons.read(now_ms)
         for column, mask in _ACTIVE_OF.items():
             row[column] = None if bits is None else int(bits & mask != 0)
-        if missing:
+        if self._missing:
             self._integrate(bits, now_ms)
             if bits is not None:
-                for column, reason in missing.items():
+                for column, reason in self._missing.items():
                     row[column] = self._seconds.get(reason, 0.0)
 
-    def _read_some(self, row: dict[str, Value], values: dict[str, float]) -> dict[str, str]:
+    def _read_counters(self, row: dict[str, Value], values: dict[str, float]) -> dict[str, str]:
         """Put into the row what counters tell; the columns that none tells, and their reasons."""
         missing: dict[str, str] = {}
+        # The two thermal counters run at the same time, so their sum would count seconds twice.
         for column, (reason, counters) in _SECONDS_OF.items():
             known = [values[name] for name in counters if name in values]
             row[column] = max(known) / _NANO if known else None

@@ -105,11 +105,12 @@ class XidWatch:
                 device.xids = self._book.total(device.uuid)
         return rows
 
-    def end(self) -> bool:
-        """Wait no more until devices are added; whether the wait has ended."""
-        ended = self._events.close()
+    def end(self, seconds: float = 0.0) -> bool:
+        """Wait no more until devices are added; whether the wait has ended within that time."""
+        if not self._events.close(seconds):
+            return False
         self._events = Events(self._library, self._wait_ms, self._clock)
-        return ended
+        return True
 
     def close(self) -> bool:
         """Let go of everything; whether the library may be closed, too."""

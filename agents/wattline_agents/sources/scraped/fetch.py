@@ -27,6 +27,7 @@ class Page:
         token_file: Path | None = None,
         *,
         seconds: float = SECONDS,
+        most_bytes: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Nothing is connected yet.
@@ -35,6 +36,7 @@ class Page:
             url: `http://HOST:PORT/PATH`, or https; `/metrics` where there is no path.
             token_file: Holds the bearer token to send, if any; read anew for every page.
             seconds: How long one page may take.
+            most_bytes: How long one page may be; `MOST_BYTES` if not given.
             clock: Where time comes from.
 
         Raises:
@@ -58,6 +60,7 @@ class Page:
         path = parts.path if parts.path not in ("", "/") else "/metrics"
         self._target = path + (f"?{parts.query}" if parts.query else "")
         self._token_file, self._seconds = token_file, seconds
+        self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
         self._clock = SystemClock() if clock is None else clock
 
     def get(self) -> str:
@@ -99,9 +102,9 @@ class Page:
         encoding = response.getheader("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             raise ReadFailed(f"{self.url}: answers in {encoding[:20]!r} though asked not to")
-        body: bytes = response.read(MOST_BYTES + 1)
-        if len(body) > MOST_BYTES:
-            raise ReadFailed(f"{self.url}: a page of more than {MOST_BYTES} bytes")
+        body: bytes = response.read(self._most_bytes + 1)
+        if len(body) > self._most_bytes:
+            raise ReadFailed(f"{self.url}: a page of more than {self._most_bytes} bytes")
         return body.decode(errors="replace")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -36,7 +37,7 @@ class Address(Protocol):
         ...
 
 
-class ScrapedSource:
+class ScrapedSource(ABC):
     """One exporter on this node, or one that was told by its address.
 
     Attributes:
@@ -123,12 +124,12 @@ class ScrapedSource:
         """What the page lacks, and which lines of it could not be read."""
         return self._why_not
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  those that hold nothing need not say so
         """Nothing is held."""
 
+    @abstractmethod
     def rows(self, page: Page, now_ms: int) -> Readings:
         """The rows of one page; what each exporter does in its own way."""
-        raise NotImplementedError
 
     def _page(self, text: str) -> Page:
         return parse(text, self.names.__contains__)

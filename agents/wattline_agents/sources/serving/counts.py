@@ -19,8 +19,10 @@ from wattline_agents.sources.serving.reading import Histogram, Key, Reading, sum
 
 _Value = TypeVar("_Value")
 
-_MOST_SERIES = 16_384
-"""Followed per engine, those that left the page included; then those are forgotten."""
+_MOST_SERIES = 2_048
+"""Followed of each column, those that left the page included; then those are forgotten."""
+_MOST_HISTOGRAMS = 128
+"""The same of each kind of latency: one has dozens of buckets."""
 _SAME_START_SECONDS = 5.0
 """A process states its start to the hundredth; clocks are set right by more than that."""
 
@@ -44,8 +46,8 @@ class Counts:
             self._counters.clear()
             self._histograms.clear()
         self.newest = reading
-        _follow(self._counters, reading.counters)
-        _follow(self._histograms, reading.histograms)
+        _follow(self._counters, reading.counters, _MOST_SERIES)
+        _follow(self._histograms, reading.histograms, _MOST_HISTOGRAMS)
         return is_new
 
     def total(self, column: str) -> float | None:
@@ -91,9 +93,11 @@ class Counts:
         )
 
 
-def _follow(kept: dict[str, dict[Key, _Value]], found: Mapping[str, Mapping[Key, _Value]]) -> None:
+def _follow(
+    kept: dict[str, dict[Key, _Value]], found: Mapping[str, Mapping[Key, _Value]], most: int
+) -> None:
     for column, series in found.items():
         mine = kept.setdefault(column, {})
         mine.update(series)
-        if len(mine) > _MOST_SERIES:
+        if len(mine) > most:
             kept[column] = dict(series)

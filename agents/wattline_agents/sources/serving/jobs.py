@@ -39,6 +39,8 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """What is counted at one layer -> layers, the best first."""
 _GONE_MS = 3_600_000
+_MOST_TOTAL = 1e18
+"""More, as of an engine that seems to begin again and again, no column of a collector holds."""
 _GROUP_OF = {
     **dict.fromkeys(_TOKENS, "tokens"),
     **dict.fromkeys(_REQUESTS, "requests"),
@@ -191,7 +193,7 @@ class Jobs:
                 self._begin(job, accepted, min(max(began_ms, self._since_ms), now_ms))
         for column, grown in engine.news(made).items():
             if column in accepted:
-                job.totals[column] = job.totals.get(column, 0.0) + grown
+                job.totals[column] = min(job.totals.get(column, 0.0) + grown, _MOST_TOTAL)
         return is_new
 
     def missed(self, engine: Engine, *, is_gone: bool) -> None:

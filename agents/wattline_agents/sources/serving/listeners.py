@@ -24,6 +24,8 @@ _LISTEN = b" 0A "
 _MOST_SOCKETS = 8_192
 _MOST_PROCESSES = 65_536
 _MOST_DESCRIPTORS = 4_096
+_MOST_LOOKED_AT = 262_144
+"""Descriptors of all processes at one look: half a second of work."""
 _MOST_FOUND = 64
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_ARGUMENTS = 8
@@ -58,7 +60,7 @@ class Listeners:
         self._known = {inode: self._known[inode] for inode in sockets if inode in self._known}
         unknown = {inode for inode in sockets if inode not in self._known}
         if unknown:
-            owners = self._owners(unknown)
+            owners = self._owners(unknown, engines_only=True)
             for inode in unknown:
                 pid = owners.get(inode)
                 self._known[inode] = None if pid is None else self._place(pid, *sockets[inode])
@@ -89,15 +91,28 @@ class Listeners:
                         found[int(fields[9])] = at
         return found
 
-    def _owners(self, inodes: set[int]) -> dict[int, int]:
+    def _owners(self, inodes: set[int], *, engines_only: bool = False) -> dict[int, int]:
+        """Inode -> process that holds it open.
+
+        Args:
+            inodes: The sockets.
+            engines_only: Only among processes that look like an engine: to read one command line
+                is cheaper by far than to look through what a process holds open.
+        """
         wanted = {f"socket:[{inode}]": inode for inode in inodes}
         found: dict[int, int] = {}
+        room = _MOST_LOOKED_AT
         for pid in self._processes():
+            if room <= 0:
+                break
+            if engines_only and not self._looks_like_engine(pid):
+                continue
             directory = f"{self._proc}/{pid}/fd"
             try:
                 descriptors = os.listdir(directory)[:_MOST_DESCRIPTORS]
             except OSError:
                 continue  # another user's, or gone
+            room -= len(descriptors)
             for descriptor in descriptors:
                 try:
                     inode = wanted.get(os.readlink(f"{directory}/{descriptor}"))
@@ -118,8 +133,6 @@ class Listeners:
         yield from sorted(int(name) for name in names if name.isdigit())[:_MOST_PROCESSES]
 
     def _place(self, pid: int, host: str, port: int) -> Place | None:
-        if not self._looks_like_engine(pid):
-            return None
         job = self._job_of(pid)
         if job is None:
             return None

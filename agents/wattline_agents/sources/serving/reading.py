@@ -17,8 +17,13 @@ FRAMEWORKS: Mapping[str, Framework] = {one.name: one for one in (*ENGINES, *FRON
 
 _START = "process_start_time_seconds"
 _NAMES = frozenset(name for one in FRAMEWORKS.values() for name in one.names()) | {_START}
-_MOST_SERIES = 4_096
+_MOST_SERIES = 1_024
 """Of one column; an engine has a dozen, a node of Ray some hundred."""
+_MOST_VALUE = 1e15
+"""Of one series: a hundred times the tokens of the largest training so far. A collector refuses a
+batch in which one number is beyond all bounds, with the rows of all other jobs in it."""
+_MOST_BUCKETS_OF_KIND = 4_096
+"""Of one kind of latency, over all series; a node of Ray has some thousand."""
 _MOST_BUCKETS = 128
 """Of one histogram; vLLM's longest has 25."""
 _MOST_MODELS = 16
@@ -174,7 +179,7 @@ def _values(page: Page, framework: Framework, parts: Sum) -> dict[Key, float]:
     for place, part in enumerate(parts):
         mine = [sample for sample in _samples(page, part) if part.takes(sample.labels)]
         for sample in _speaking(mine, framework.ranks)[:_MOST_SERIES]:
-            if sample.value >= 0:
+            if 0 <= sample.value <= _MOST_VALUE:
                 values[hash((place, _identity(sample.labels)))] = sample.value
     return values
 
@@ -198,24 +203,30 @@ def _identity(labels: Mapping[str, str], without: tuple[str, ...] = ()) -> objec
 
 def _histograms(page: Page, framework: Framework, name: str) -> dict[Key, Histogram]:
     buckets: dict[Key, list[Bucket]] = {}
+    room = _MOST_BUCKETS_OF_KIND
     for sample in page.of(f"{name}_bucket"):
         key = hash(_identity(sample.labels, ("le",)))
         try:
             bound = float(sample.labels.get("le", ""))
         except ValueError:
             continue
-        if len(buckets) < _MOST_SERIES or key in buckets:
+        if room > 0 and (len(buckets) < _MOST_SERIES or key in buckets):
             mine = buckets.setdefault(key, [])
             if len(mine) < _MOST_BUCKETS and sample.value >= 0 and not math.isnan(bound):
+                room -= 1
                 mine.append((bound, sample.value))
-    sums = {hash(_identity(one.labels)): one.value for one in page.of(f"{name}_sum")}
+    sums = {
+        hash(_identity(one.labels)): one.value
+        for one in page.of(f"{name}_sum")
+        if 0 <= one.value <= _MOST_VALUE
+    }
     counts = _speaking(page.of(f"{name}_count"), framework.ranks)
     found: dict[Key, Histogram] = {}
     for sample in counts[:_MOST_SERIES]:
         key = hash(_identity(sample.labels))
         finite = {bound: count for bound, count in buckets.get(key, []) if math.isfinite(bound)}
         ordered = [*sorted(finite.items()), (math.inf, sample.value)]
-        if sample.value >= 0 and all(a[1] <= b[1] for a, b in pairwise(ordered)):
+        if 0 <= sample.value <= _MOST_VALUE and all(a[1] <= b[1] for a, b in pairwise(ordered)):
             found[key] = Histogram(tuple(ordered), sums.get(key))
     return found
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from wattline_agents.assignment.spoken import Spoken
 from wattline_agents.sources.serving.jobs import Engine
 from wattline_agents.sources.serving.names import COUNTERS, GAUGES
 from wattline_agents.sources.serving.reading import Histogram
@@ -16,6 +17,14 @@ REPEAT_LATENCY_MS = 300_000
 """A histogram that does not grow is told again this often."""
 REPEAT_INFO_MS = 600_000
 _MOST_MODEL_BYTES = 240
+_KINDS = (
+    frozenset(("tokens_prompt_total", "tokens_prompt_cached_total")),
+    frozenset(("tokens_generated_total",)),
+    frozenset(("requests_total", "requests_failed_total", "requests_good_total")),
+)
+"""Columns of table `job` that are counted together or not at all."""
+_HEAD = 2
+"""Columns of a row that says nothing: its time and job."""
 
 
 @dataclass(slots=True)
@@ -43,8 +52,14 @@ class Told:
             rows += latency_rows(engine, kind, histogram, now_ms)
         return rows
 
-    def infos_of(self, job: str, engines: Iterable[Engine], now_ms: int) -> dict[str, list[Row]]:
-        """The rows of `job_info` and `job_model` of a job, if they are due."""
+    def infos_of(
+        self, job: str, engines: Iterable[Engine], now_ms: int, spoken: Spoken | None = None
+    ) -> dict[str, list[Row]]:
+        """The rows of `job_info` and `job_model` of a job, if they are due.
+
+        Its own word comes first: one that trains and serves at once is of the kind it says, and its
+        model is the one it declared.
+        """
         models = {name for one in engines if one.counts.newest for name in one.counts.newest.models}
         model = model_named(models)
         before = self.infos.get(job)
@@ -52,8 +67,10 @@ class Told:
             return {}
         self.infos[job] = (model, now_ms)
         head: dict[str, Value] = {"time_unix_ms": now_ms, "job": job}
-        found: dict[str, list[Row]] = {"job_info": [{**head, "kind": "inference"}]}
-        if model is not None:
+        found: dict[str, list[Row]] = {}
+        if spoken is None:
+            found["job_info"] = [{**head, "kind": "inference"}]
+        if model is not None and (spoken is None or not spoken.has_model):
             found["job_model"] = [{**head, "model": model}]
         return found
 
@@ -62,6 +79,24 @@ class Told:
         here = set(jobs)
         self.infos = {job: told for job, told in self.infos.items() if job in here}
         self.histograms = {key: told for key, told in self.histograms.items() if key[0] in here}
+
+
+def left_to_engines(rows: Iterable[Row], spoken: Mapping[str, Spoken]) -> list[Row]:
+    """Rows of table `job`, without what their job counts itself: what it says of a kind wins.
+
+    Args:
+        rows: What engines of jobs counted.
+        spoken: The jobs that speak for themselves.
+    """
+    found = []
+    for row in rows:
+        said = spoken.get(str(row["job"]))
+        if said is not None:
+            own = {column for kind in _KINDS if said.counters & kind for column in kind}
+            row = {column: value for column, value in row.items() if column not in own}
+        if len(row) > _HEAD:
+            found.append(row)
+    return found
 
 
 def serving_row(engine: Engine, now_ms: int) -> Row:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import thread_time
 from typing import Protocol, Self
 
+from wattline_agents.assignment.spoken import Spoken, SpokenOf
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.errors import ReadFailed, UsageError
 from wattline_agents.sources.scraped import fetch
@@ -17,7 +19,7 @@ from wattline_agents.sources.serving.jobs import Engine, Jobs
 from wattline_agents.sources.serving.listeners import JobOf, Listeners
 from wattline_agents.sources.serving.options import EVERY_SECONDS, NAME
 from wattline_agents.sources.serving.pods import Pods
-from wattline_agents.sources.serving.rows import Told, serving_row
+from wattline_agents.sources.serving.rows import Told, left_to_engines, serving_row
 from wattline_agents.sources.serving.told import LOOPBACK, Place, at, job_of_nobody, name_of
 from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.sources.source import Readings
@@ -30,6 +32,11 @@ PAGE_SECONDS = 2.0
 ROUND_SECONDS = 2.5
 """After this long no further page is asked for: with the one at hand it is less than the five
 seconds the agent waits. Those that were not asked come first the next time."""
+FOUND_BYTES = 2 * 1024 * 1024
+"""Of a page that nobody told: any user may run a program that looks like an engine. vLLM's has
+0.1 MB."""
+_READING_SHARE = 0.02
+"""Part of a processor that taking one page apart may cost: a dear one is asked for less often."""
 _MOST_PLACES = 128
 _MOST_LATE_MS = 10_000
 _MOST_WAIT_MS = 300_000
@@ -67,6 +74,7 @@ class _Asked:
     failures: int = 0
     is_over: bool = False
     began_ms: int | None = None
+    seconds: float = 0.0
     why_not: str | None = None
     tells: dict[str, str] = field(default_factory=dict)
 
@@ -89,6 +97,7 @@ class ServingSource:
         every_seconds: float = EVERY_SECONDS,
         open_page: OpenPage | None = None,
         clock: Clock | None = None,
+        busy: Callable[[], float] = thread_time,
         say: Callable[[str], None] = lambda message: None,
     ) -> None:
         """Ask nothing yet.
@@ -103,6 +112,7 @@ class ServingSource:
             every_seconds: How far apart readings should be.
             open_page: Gives what gets a page.
             clock: Where time comes from.
+            busy: Seconds that this thread has used a processor.
             say: Takes the few lines meant for a person.
         """
         self.every_seconds = every_seconds
@@ -110,15 +120,21 @@ class ServingSource:
         self._listeners, self._discover, self._pods = listeners, discover, pods
         self._targets = Targets() if targets is None else targets
         self._clock = SystemClock() if clock is None else clock
+        self._busy = busy
         self._open = open_page or (
             lambda url, place: fetch.Page(
-                url, place.token_file, seconds=PAGE_SECONDS, clock=self._clock
+                url,
+                place.token_file,
+                seconds=PAGE_SECONDS,
+                most_bytes=None if place.is_told else FOUND_BYTES,
+                clock=self._clock,
             )
         )
         self._say = say
         self._jobs = Jobs(self._targets, self._clock.unix_ms())
         self._told = Told()
         self._asked: dict[tuple[object, ...], _Asked] = {}
+        self._spoken: SpokenOf = dict
         self._find_ms: int | None = None
         self._trouble: str | None = None
 
@@ -176,16 +192,26 @@ class ServingSource:
             if engine is not None:
                 readings.setdefault("serving", []).append(serving_row(engine, now_ms))
                 readings.setdefault("latency", []).extend(self._told.latencies(engine, now_ms))
-        readings.setdefault("job", []).extend(self._jobs.rows(self._stamp(now_ms)))
-        keys = self._jobs.keys()
-        self._told.forget(keys)
-        for key in keys:
-            for table, rows in self._told.infos_of(key, self._jobs.of(key), now_ms).items():
-                readings.setdefault(table, []).extend(rows)
+        spoken = self._spoken()
+        if spoken is not None:
+            readings["job"] = left_to_engines(self._jobs.rows(self._stamp(now_ms)), spoken)
+            self._tell_infos(readings, spoken, now_ms)
         found = {table: rows for table, rows in readings.items() if rows}
         if failed and not found:
             raise ReadFailed(failed[0])
         return found
+
+    def heed(self, spoken: SpokenOf) -> None:
+        """Let somebody say which jobs count for themselves: what those say is not said again."""
+        self._spoken = spoken
+
+    def _tell_infos(self, readings: Readings, spoken: Mapping[str, Spoken], now_ms: int) -> None:
+        keys = self._jobs.keys()
+        self._told.forget(keys)
+        for key in keys:
+            told = self._told.infos_of(key, self._jobs.of(key), now_ms, spoken.get(key))
+            for table, rows in told.items():
+                readings.setdefault(table, []).extend(rows)
 
     def describe(self, now_ms: int) -> Readings:
         """Nothing: jobs and engines say who they are in rows of their own."""
@@ -266,7 +292,8 @@ class ServingSource:
             engine.job = job
             self._introduce(engine, page)
         self._jobs.take(engine, page, now_ms, one.began_ms)
-        one.failures, one.next_ms, one.why_not = 0, now_ms, None
+        one.failures, one.why_not = 0, None
+        one.next_ms = now_ms + min(_MOST_WAIT_MS, round(1000 * one.seconds / _READING_SHARE))
         self._note_targets(one, engine)
 
     def _page(self, one: _Asked) -> tuple[reading.Reading, str]:
@@ -282,7 +309,10 @@ class ServingSource:
                 except UsageError as error:
                     raise ReadFailed(str(error)) from error
             try:
-                page = reading.read(address.get(), one.place.framework, chosen)
+                text = address.get()
+                began = self._busy()
+                page = reading.read(text, one.place.framework, chosen)
+                one.seconds = self._busy() - began
             except LookupError as error:
                 problems.append(f"{url}: {error}")
                 continue

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from wattline_collector.efficiency.report import Identity, JobReport
 from wattline_collector.efficiency.terminal.ink import Ink
 from wattline_collector.efficiency.words import columns, fitted, printable
-from wattline_collector.efficiency.writing import duration, moment, quantity, written
+from wattline_collector.efficiency.writing import duration, moment, quantity, told, written
+from wattline_collector.kpi.registry import COMFORT
+from wattline_collector.ledger.device import IDLE_LIMIT
 from wattline_collector.palette import UNKNOWN, format_age, format_percent, format_si
 
 _MOST_ATTEMPTS = 6
@@ -81,7 +83,7 @@ def _when(report: JobReport) -> list[str]:
     if identity.submit_ms is not None:
         parts.append(f"submitted {moment(identity.submit_ms)}")
     if (waited := value("wait_seconds")) is not None:
-        parts.append(f"waited {duration(waited)}")
+        parts.append(f"waited {told(waited)}")
     if identity.start_ms is not None:
         parts.append(f"started {moment(identity.start_ms)}")
     if (ran := value("run_seconds")) is not None:
@@ -89,7 +91,7 @@ def _when(report: JobReport) -> list[str]:
         of = "" if limit is None else f" of {duration(limit)}"
         used = value("time_limit_used")
         share = "" if used is None else f" ({format_percent(used)})"
-        parts.append(f"ran {duration(ran)}{of}{share}")
+        parts.append(f"ran {told(ran)}{of}{share}")
     if report.age_ms is not None:
         parts.append(f"data {format_age(report.age_ms)} old")
     low, high = (round(t.timestamp() * 1000) for t in (report.period.start, report.period.end))
@@ -128,19 +130,17 @@ def headline(report: JobReport) -> str:
     if not gpus:
         cores = value("cpu_used")
         if cores is None:
-            return f"It ran for {duration(ran)} without GPUs."
-        return (
-            f"It ran for {duration(ran)} without GPUs; its cores were {format_percent(cores)} busy."
-        )
+            return f"It ran for {told(ran)} without GPUs."
+        return f"It ran for {told(ran)} without GPUs; its cores were {format_percent(cores)} busy."
     many, were, they = f"Its {gpus:.0f} GPUs", "were", "they"
     if gpus == 1:
         many, were, they = "Its GPU", "was", "it"
     held, lost, busy, slowed = (value(id) for id in ("held", "lost", "busy", "slowed"))
     if held is None or lost is None or busy is None or slowed is None:
-        sentence = f"{many} {were} held for {duration(ran)}; nobody measured what {they} did"
+        sentence = f"{many} {were} held for {told(ran)}; nobody measured what {they} did"
     else:
         worked = busy + slowed + lost
-        sentence = f"{many} worked for {format_percent(worked)} of the time {they} {were} held"
+        sentence = f"{many} {_did(report, worked, they, were)}"
         if lost > 0:
             sentence += ", and the job failed: that work is lost"
     if value("tokens"):
@@ -151,3 +151,23 @@ def headline(report: JobReport) -> str:
     if wasted and held:
         sentence += f"; {quantity(wasted, 'GPU-h')} brought nothing"
     return sentence + "."
+
+
+def _did(report: JobReport, worked: float, they: str, were: str) -> str:
+    """What its devices did with the time; never more than what was measured of them.
+
+    The books call a device idle after ten minutes without work. Shorter pauses, and jobs that are
+    shorter altogether, only show in how active it was.
+    """
+    activity, kernels = report.figure("activity"), report.figure("gpu_busy")
+    if activity.value is not None and activity.value < IDLE_LIMIT and worked > 0:
+        ran = report.figures.value("run_seconds")
+        of = "" if ran is None else f"for {told(ran)} "
+        return f"{were} held {of}and did next to nothing: {format_percent(activity.value)} active"
+    if (
+        kernels.value is not None
+        and (kernels.coverage or 0) >= COMFORT
+        and worked - kernels.value > IDLE_LIMIT
+    ):
+        return f"ran something for {format_percent(kernels.value)} of the time {they} {were} held"
+    return f"worked for {format_percent(worked)} of the time {they} {were} held"

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from wattline_agents.assignment.records.directory import MOST_BYTES, MOST_FILES, Directory
+from wattline_agents.assignment.records.directory import MOST_BYTES, MOST_FILES, Directory, mistrust
 
 NOW = 1_790_000_000_000
 
@@ -136,3 +136,27 @@ def test_thousands_of_files_are_bounded(tmp_path: Path) -> None:
         (tmp_path / str(number)).touch()
     marks = Directory(str(tmp_path), 0, files_change=False).look(NOW)
     assert marks is not None and len(marks) == MOST_FILES
+
+
+def test_a_directory_of_another_user_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_text("x")
+    status = os.stat(tmp_path)
+    theirs = os.stat_result((*status[:4], 12345, *status[5:]))
+    trouble = mistrust("/x", theirs)
+    assert (
+        trouble is not None and trouble.reason == "/x: belongs to user 12345, so it is not believed"
+    )
+    assert mistrust("/x", os.stat_result((*status[:4], 0, *status[5:]))) is None
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert mistrust("/x", theirs) is None, "its own"
+
+
+def test_hidden_files_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wattline_agents.assignment.records.directory._MOST_ENTRIES", 3)
+    for number in range(9):
+        (tmp_path / f".new.{number}").write_text("")
+    (tmp_path / "a").write_text("")
+    marks = Directory(str(tmp_path), 0, files_change=False).look(NOW)
+    assert marks is not None and len(marks) <= 1

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,74 @@ def test_lost_records_are_bounded(place: Path) -> None:
             path.unlink()
         claims = own.claims(NOW + round * 2000 + 1000)
     assert len(claims) == 256
+
+
+def test_a_job_whose_prolog_ran_twice_is_one_job_that_runs(place: Path) -> None:
+    write(place, "13", start_ms=NOW - 60_000, end=f"{NOW - 59_000}.x.x")
+    write(place, "13", start_ms=NOW - 59_000)
+    own = OwnRecords(str(place))
+    assert [(one.start_ms, one.end_ms) for one in own.claims(NOW)] == [
+        (NOW - 60_000, NOW - 59_000),
+        (NOW - 59_000, None),
+    ]
+    (info,) = own.names()
+    assert (info["state"], info["start_unix_ms"], info["end_unix_ms"]) == (
+        "running",
+        NOW - 60_000,
+        None,
+    )
+
+
+def test_of_a_job_whose_prolog_ran_twice_the_last_end_counts(place: Path) -> None:
+    write(place, "13", start_ms=NOW - 60_000, end=f"{NOW - 59_000}.x.x")
+    write(place, "13", start_ms=NOW - 59_000, end=f"{NOW - 1_000}.256.0")
+    own = OwnRecords(str(place))
+    own.claims(NOW)
+    (info,) = own.names()
+    assert (info["state"], info["start_unix_ms"], info["end_unix_ms"]) == (
+        "failed",
+        NOW - 60_000,
+        NOW - 1_000,
+    )
+
+
+def test_a_clock_that_was_ahead_at_boot_ends_no_running_job(place: Path) -> None:
+    boots = iter((NOW + 7_200_000, NOW - 600_000, NOW + 3_600_000))
+    write(place, "13", start_ms=NOW - 60_000)
+    own = OwnRecords(str(place), lambda: next(boots))
+    assert own.claims(NOW)[0].end_ms == NOW + 7_200_000, "as far as the clock says"
+    write(place, "14", start_ms=NOW - 50_000)
+    assert {one.end_ms for one in own.claims(NOW + 20_000)} == {None}, "it was set"
+    write(place, "15", start_ms=NOW - 40_000)
+    assert {one.end_ms for one in own.claims(NOW + 40_000)} == {None}
+
+
+def test_an_end_that_the_clock_has_not_reached_is_now(place: Path) -> None:
+    write(place, "13", start_ms=NOW - 60_000, end="9999999999999.0.0")
+    (claim,) = OwnRecords(str(place)).claims(NOW)
+    assert claim.end_ms == NOW
+
+
+def test_records_that_are_not_believed_any_more_end_now_and_not_when_they_were_written(
+    place: Path,
+) -> None:
+    write(place, "13", start_ms=NOW - 60_000)
+    own = OwnRecords(str(place))
+    assert own.claims(NOW)[0].end_ms is None
+    place.chmod(0o777)
+    assert [one.end_ms for one in own.claims(NOW + 3_600_000)] == [NOW + 3_600_000]
+
+
+def test_whatever_stands_in_the_directory_costs_neither_time_nor_memory(place: Path) -> None:
+    write(place, "13")
+    (place / "job.14.json").symlink_to("/dev/zero")
+    os.mkfifo(place / "job.15.json")
+    (place / "job.16.json").mkdir()
+    with (place / "job.17.json").open("wb") as sparse:
+        sparse.truncate(10 * 2**30)
+    (place / "job.18.json").write_text("[" * 60_000)
+    (place / "job.19.json").write_bytes(b"\xff\x00" * 1000)
+    (place / "job.20.json").write_text('{"job_id": 20, "start_ms": 1' + "0" * 5000 + "}")
+    (place / "job.21.json").symlink_to(place / "job.13.json")
+    (place / "\x1b[31mjob.22.json").write_text("{}")
+    assert [claim.job for claim in OwnRecords(str(place)).claims(NOW)] == ["13"]

@@ -11,6 +11,7 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_1
 
 from wattline_agents.errors import UsageError
+from wattline_agents.sinks.exposition import Page
 from wattline_agents.sinks.prometheus import PrometheusSink, listen_address
 from wattline_agents.sinks.prometheus.http import Request
 from wattline_agents.sinks.sink import KeepsSets
@@ -113,6 +114,38 @@ def test_a_page_is_made_once_for_all_who_ask_until_something_is_read(
     assert second is not first
     clock.sleep(100)
     assert sink.respond(METRICS, True).body != first
+
+
+def test_for_who_asks_at_every_reading_pages_are_made_when_something_is_read(
+    sink: PrometheusSink, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[float] = []
+    render = Page.render
+
+    def rendered(page: Page, turn: int = 0) -> bytes:
+        made.append(clock.monotonic())
+        return render(page, turn)
+
+    monkeypatch.setattr(Page, "render", rendered)
+
+    def second(*, asks: bool) -> int:
+        """How many pages are made in a second with a reading, before it is asked for, if it is."""
+        fill(sink)
+        made.clear()
+        sink.descriptors()
+        sink.descriptors()
+        ahead = len(made)
+        clock.sleep(0.5)
+        if asks:
+            sink.respond(METRICS, True)
+            assert len(made) == 1
+        clock.sleep(0.5)
+        return ahead
+
+    assert second(asks=False) == 0, "nobody asks"
+    assert second(asks=True) == 0
+    assert [second(asks=True) for _ in range(3)] == [1, 1, 1]
+    assert [second(asks=False) for _ in range(3)] == [1, 1, 0], "nobody asks any more"
 
 
 def test_a_page_is_compressed_for_other_machines_only(sink: PrometheusSink) -> None:

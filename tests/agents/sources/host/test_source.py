@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wattline_agents.catalogue import NODE, NODE_INFO
-from wattline_agents.errors import ReadFailed, UsageError
+from wattline_agents.errors import ReadFailed, SourceUnavailable, UsageError
 from wattline_agents.rows import checked_row
 from wattline_agents.sources.host import HostSource
 from wattline_agents.sources.host import source as host_source
@@ -168,6 +168,9 @@ def test_where_proc_is_not_linuxs_psutil_is_asked(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(LinuxFigures, "__init__", none_here)
     assert isinstance(host_source._figures(), PsutilFigures)
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with pytest.raises(SourceUnavailable, match="pip install psutil"):
+        HostSource()
 
 
 def test_it_is_never_read_more_often_than_the_agent_ticks() -> None:

@@ -30,7 +30,7 @@ def through(data: bytes, unpacker: Unpacker) -> list[tuple[str, dict[str, Any]]]
     return rows
 
 
-def test_a_row_arrives_as_it_was_and_null_columns_are_left_out() -> None:
+def test_a_row_arrives_as_it_was_and_what_never_had_a_value_is_left_out() -> None:
     ((table, row),) = through(Packer().row("device", ROW), Unpacker(anything))
     assert (table, row) == ("device", KNOWN)
     assert [type(value) for value in row.values()] == [int, str, int, float, int]
@@ -64,8 +64,29 @@ def test_null_columns_text_and_broken_numbers_may_change_places() -> None:
         {"device": "GPU-1", "a": 3.5, "b": 0},
     ]
     data = b"".join(packer.row("t", row) for row in [*rows, *rows])
-    known = [{c: v for c, v in row.items() if v is not None} for row in rows]
-    assert through(data, unpacker) == [("t", row) for row in [*known, *known]]
+    never = {0: {"device": "GPU-1", "b": 1.5}, 5: {"a": 7, "b": 2**62}}
+    first = [never.get(place, row) for place, row in enumerate(rows)]
+    assert through(data, unpacker) == [
+        ("t", row) for row in [*first, *rows[:5], never[5], *rows[6:]]
+    ]
+
+
+def test_a_null_is_told_whatever_other_columns_come_with_it() -> None:
+    packer, unpacker = Packer(), Unpacker(anything)
+    narrow: dict[str, Any] = {"device": "GPU-1", "a": 1.5, "b": None}
+    wide: dict[str, Any] = {**narrow, "b": 2.5, "c": 3}
+    rows = [narrow, wide, narrow, {**narrow, "a": None}, {**wide, "c": None}]
+    data = b"".join(packer.row("t", row) for row in rows)
+    assert [row for _, row in through(data, unpacker)] == [{"device": "GPU-1", "a": 1.5}, *rows[1:]]
+
+
+def test_subjects_without_end_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_MOST_SUBJECTS", 3)
+    packer, unpacker = Packer(), Unpacker(anything)
+    rows: list[dict[str, Any]] = [{"device": f"GPU-{number}", "a": 1} for number in range(10)]
+    data = b"".join(packer.row("t", row) for row in rows)
+    assert [row for _, row in through(data, unpacker)] == rows
+    assert len(packer._subjects) <= 3
 
 
 def test_more_shapes_than_are_kept_still_arrive() -> None:
@@ -137,8 +158,9 @@ def test_a_row_that_does_not_fit_its_shape_is_garbage() -> None:
 
 
 def test_commands_say_what_they_were_given() -> None:
-    ((kind, payload),) = Splitter().feed(frames.read_command(-5, True, ["GPU-1", "find ü"]))
-    assert (kind, frames.read_asked(payload)) == (frames.READ, (-5, True, ["GPU-1", "find ü"]))
+    asked = (-5, True, ["GPU-1", "find ü"], 12.5)
+    ((kind, payload),) = Splitter().feed(frames.read_command(*asked))
+    assert (kind, frames.read_asked(payload)) == (frames.READ, asked)
     told = ("m:C", "s", "n", None, 0.25, {"a": "1\n2\t", "b": ""})
     ((kind, payload),) = Splitter().feed(frames.open_command(*told))
     assert (kind, frames.open_asked(payload)) == (frames.OPEN, told)

@@ -56,6 +56,7 @@ class FakeProcess:
         self.is_over = self.is_ended = False
         self.commands: list[int] = []
         self.skips: list[list[str]] = []
+        self.begins: list[float] = []
         self._packer, self._out, self._later = Packer(), b"", b""
         self._unread: list[str] | None = None
 
@@ -85,8 +86,9 @@ class FakeProcess:
         self.machine.status, self.is_over = status, True
         self.machine.living.discard(self.pid)
 
-    def _read(self, now_ms: int, describe: bool, skip: list[str]) -> None:
+    def _read(self, now_ms: int, describe: bool, skip: list[str], at: float) -> None:
         self.skips.append(skip)
+        self.begins.append(at)
         machine = self.machine
         rows: dict[str, list[Any]] = {
             gpu: [("device", self._device(now_ms, gpu))] for gpu in machine.gpus
@@ -198,6 +200,107 @@ def test_a_tick_asks_and_the_answer_comes_by_the_bell(
     source.read(now_ms + 1000)
     assert machine.reader.commands == [frames.OPEN, frames.READ, frames.READ]
     assert source.processes() == [machine.reader.pid]
+
+
+class SetClock:
+    """A clock whose wall time can be set."""
+
+    def __init__(self, clock: Any) -> None:
+        self.clock, self.set_ms = clock, 0
+
+    def unix_ms(self) -> int:
+        return int(self.clock.unix_ms()) + self.set_ms
+
+    def monotonic(self) -> float:
+        return float(self.clock.monotonic())
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
+
+@pytest.fixture
+def set_clock(clock: Any) -> SetClock:
+    return SetClock(clock)
+
+
+@pytest.fixture
+def ahead(machine: Machine, set_clock: SetClock, said: list[str]) -> Isolated:
+    """A source that asks for the next tick's reading ahead, 0.4 s after a tick, and has begun."""
+    machine.answers_late = True
+    source = Isolated(
+        "nvml", SourceConfig("s", "n"), said.append, set_clock,
+        asks_ahead=True, start=machine.start, reap=machine.reap,
+    )  # fmt: skip
+    set_clock.sleep(0.4)
+    source.read(set_clock.unix_ms())
+    machine.reader.come()
+    assert len(source.handle(machine.reader.bell, 1)["device"]) == 3
+    return source
+
+
+def test_the_next_tick_s_reading_is_asked_for_when_the_last_has_come(
+    ahead: Isolated, machine: Machine, set_clock: SetClock
+) -> None:
+    assert ahead.is_expected
+    tick_ms = set_clock.unix_ms() + 600
+    assert machine.reader.begins == pytest.approx([0, 101])
+    set_clock.sleep(0.602)
+    assert not ahead.is_expected, "it is due, and nobody need wait for it any more"
+    machine.reader.come()
+    rows = ahead.handle(machine.reader.bell, 1)["device"]
+    assert {row["time_unix_ms"] for row in rows} == {tick_ms}
+    assert ahead.read(set_clock.unix_ms()) == {}, "its tick asks for nothing more"
+    assert machine.reader.begins == pytest.approx([0, 101, 102])
+
+
+def test_an_answer_that_its_tick_finds_is_not_asked_for_again(
+    ahead: Isolated, machine: Machine, set_clock: SetClock
+) -> None:
+    set_clock.sleep(0.61)
+    machine.reader.come()
+    assert len(ahead.read(set_clock.unix_ms())["device"]) == 3
+    assert machine.reader.begins == pytest.approx([0, 101, 102])
+
+
+def test_an_answer_that_comes_late_is_waited_for_and_the_rhythm_found_again(
+    ahead: Isolated, machine: Machine, set_clock: SetClock
+) -> None:
+    set_clock.sleep(0.65)
+    assert ahead.read(set_clock.unix_ms()) == {}
+    set_clock.sleep(1.2)
+    machine.reader.come()
+    assert len(ahead.handle(machine.reader.bell, 1)["device"]) == 3
+    assert machine.reader.begins == pytest.approx([0, 101, 103])
+
+
+def test_one_that_hangs_when_asked_ahead_is_given_up_as_any_other(
+    ahead: Isolated, machine: Machine, set_clock: SetClock
+) -> None:
+    machine.hanging = {"GPU-1"}
+    set_clock.sleep(0.601)
+    machine.reader.come()
+    ahead.handle(machine.reader.bell, 1)  # the next one hangs
+    for _ in range(9):
+        set_clock.sleep(1)
+        machine.reader.come()
+        ahead.read(set_clock.unix_ms())
+    assert ahead.read_timeouts == 1
+    assert len(machine.started) == 2
+
+
+@pytest.mark.parametrize("set_ms", [-3_600_000, 90_000])
+def test_a_reading_asked_for_before_the_clock_was_set_is_of_the_time_it_came(
+    ahead: Isolated, machine: Machine, set_clock: SetClock, set_ms: int
+) -> None:
+    set_clock.sleep(0.6)
+    set_clock.set_ms = set_ms
+    machine.reader.come()
+    rows = ahead.handle(machine.reader.bell, 1)["device"]
+    assert {row["time_unix_ms"] for row in rows} == {set_clock.unix_ms()}
+    set_clock.sleep(1.001)
+    machine.reader.come()
+    rows = ahead.handle(machine.reader.bell, 1)["device"]
+    assert {row["time_unix_ms"] for row in rows} == {set_clock.unix_ms() - 1}
 
 
 def test_an_answer_the_bell_did_not_bring_comes_with_the_next_tick(

@@ -306,6 +306,28 @@ def test_a_device_under_way_for_long_hangs_before_it_is_given_up(driven: Driven)
     assert keeper.hangs("GPU-1", driven.now, 1)
 
 
+def test_a_reader_that_is_free_is_asked_ahead_and_its_time_begins_then(driven: Driven) -> None:
+    keeper = driven.keeper
+    assert keeper.ask_ahead(5) is None, "there is none"
+    driven.tick()
+    assert keeper.ask_ahead(5.5) == ASK
+    assert keeper.asked_for == 5.5
+    assert keeper.ask_ahead(6.5) is None, "it is asked already"
+    driven.now = 5.5 + PART_SECONDS
+    assert keeper.decide(driven.now, 0) == [], "its time has just come to its end"
+    assert [action.do for action in keeper.decide(driven.now + 0.1, 0)] == ["end"]
+    assert keeper.asked_for == 0
+
+
+def test_what_is_left_alone_is_left_alone_when_asked_ahead_too(driven: Driven) -> None:
+    driven.tick()
+    driven.sick = {"GPU-1"}
+    driven.run(9)
+    action = driven.keeper.ask_ahead(20, {"GPU-1": ("find 1",)})
+    assert action is not None
+    assert action.skip == ("GPU-1", "find 1")
+
+
 def test_times_that_make_no_sense_do_not_move_a_deadline(driven: Driven) -> None:
     driven.tick()
     driven.sick = {"GPU-0"}

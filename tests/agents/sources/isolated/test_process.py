@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from wattline_agents.sources.isolated import Isolated
-from wattline_agents.sources.isolated.process import Process, _module_places, reap
+from wattline_agents.sources.isolated.process import Process, reap
 from wattline_agents.sources.settings import SourceConfig
+from wattline_agents.spawning import module_places
 
 PATIENCE_SECONDS = 60.0
 
@@ -111,6 +112,20 @@ def follow(source: Isolated, is_enough: Callable[[list[Any]], bool]) -> list[Any
         for descriptor, events in poll.poll(20):
             rows += source.handle(descriptor, events).get("device", [])
     return rows
+
+
+def test_one_that_is_asked_ahead_reads_then_and_ends_at_once_when_told(
+    place: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.syspath_prepend(place / "modules")
+    config = SourceConfig("s", "n", "r", 0.1, {"place": str(place)})
+    source = Isolated("tiny", config, said.append, place="tiny_source:Tiny", asks_ahead=True)
+    rows = follow(source, lambda rows: len(rows) >= 30)
+    source.close()
+    assert (place / "closed").exists(), "it was not killed"
+    times = sorted({row["time_unix_ms"] for row in rows})
+    assert [time % 100 for time in times[1:]] == [0] * (len(times) - 1)
+    assert len(rows) == 3 * len(times), "nothing is read twice"
 
 
 def test_a_reading_comes_from_another_process(make: Make) -> None:
@@ -263,7 +278,7 @@ def test_it_loads_little_of_its_own() -> None:
     code = "import sys; sys.path[:] = sys.argv[1:]\n"
     code += "import wattline_agents.sources.isolated.child\nprint(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, *_module_places()],
+        [sys.executable, "-I", "-S", "-c", code, *module_places()],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     heavy = {"dataclasses", "typing", "inspect", "enum", "re", "collections", "ctypes", "threading"}

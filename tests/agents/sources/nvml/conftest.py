@@ -23,14 +23,15 @@ TURN = 2 * math.pi / 60
 
 @dataclass
 class Told:
-    """What the source gave at one time."""
+    """What the source gave at one time, and what was known of each device by then."""
 
     tables: dict[str, list[dict[str, Any]]]
+    known: dict[str, dict[str, Any]]
 
     def row(self, index: int = 0) -> dict[str, Any]:
-        """The row of `device` of the GPU that the stand-in numbers so."""
+        """What is known of the GPU that the stand-in numbers so; of a lost one its row alone."""
         (row,) = (one for one in self.tables["device"] if one["device"] == Bench.uuid(index))
-        return row
+        return {**self.known[row["device"]], **row} if row["up"] else row
 
     @property
     def up(self) -> list[int]:
@@ -49,6 +50,7 @@ class Bench:
     folder: Path
     patch: pytest.MonkeyPatch
     sources: list[NvmlSource] = field(default_factory=list)
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def source(self) -> NvmlSource:
@@ -85,6 +87,7 @@ class Bench:
         self.proc.mkdir(exist_ok=True)
         self.kmsg.touch()
         told_of: dict[str, Any] = {"proc": str(self.proc), "kmsg": str(self.kmsg)}
+        self.known = {}
         self.sources.append(NvmlSource(**{**told_of, "event_wait_ms": 0, **options}))
         return self.source
 
@@ -103,7 +106,11 @@ class Bench:
         """One reading, so long after T0, with these faults."""
         self.plant(second, *faults)
         readings = self.source.read(T0_MS + round(second * 1000))
-        return Told({table: [dict(row) for row in rows] for table, rows in readings.items()})
+        for row in readings["device"]:
+            if row["up"]:
+                self.known[str(row["device"])] = {**self.known.get(str(row["device"]), {}), **row}
+        tables = {table: [dict(row) for row in rows] for table, rows in readings.items()}
+        return Told(tables, dict(self.known))
 
     def read_all(self, first: int, last: int, *faults: str) -> list[Told]:
         """A reading each second, both included."""

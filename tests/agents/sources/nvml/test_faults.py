@@ -9,6 +9,7 @@ import pytest
 
 from wattline_agents.errors import RestartNeeded, SourceUnavailable
 from wattline_agents.sources.nvml import Off
+from wattline_agents.sources.nvml.watch import XidWatch
 
 NO_ATTACH = 2
 NO_PERMISSION, NOT_SUPPORTED, FUNCTION_NOT_FOUND, VERSION_MISMATCH = 4, 3, 13, 25
@@ -127,12 +128,12 @@ def test_a_failed_reading_is_null_counted_and_tried_again(bench: Any) -> None:
 def test_a_failed_field_is_null_and_its_neighbours_are_not(bench: Any) -> None:
     bench.begin(devices=1)
     bench.read(0)
-    row = bench.read(1, f"fail 74 {UNKNOWN}").row()
+    row = bench.read(5, f"fail 74 {UNKNOWN}").row()
     assert row["throttle_power_cap_seconds_total"] is None
     assert row["throttle_thermal_seconds_total"] == 0
     assert row["energy_joules_total"] > 0
     assert row["read_errors_total"] == 1
-    assert bench.read(2).row()["throttle_power_cap_seconds_total"] == pytest.approx(181)
+    assert bench.read(10).row()["throttle_power_cap_seconds_total"] == pytest.approx(181)
 
 
 def test_all_fields_failing_at_once_count_as_one_failure(bench: Any) -> None:
@@ -226,6 +227,20 @@ def test_a_driver_without_fields_is_read_by_single_calls(bench: Any) -> None:
     assert bench.info()["power_mode"] == "average_1s"
     assert rows[11]["read_errors_total"] == 0
     assert bench.calls()["nvmlDeviceGetFieldValues"] == 3, "once for each kind of fields"
+
+
+def test_a_driver_is_not_closed_under_a_wait_for_its_events(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = bench.begin()
+    bench.read(0)
+    closed = bench.calls()["nvmlShutdown"]
+    with monkeypatch.context() as patched:
+        patched.setattr(XidWatch, "end", lambda self, seconds=0.0: False)
+        with pytest.raises(RestartNeeded, match="a wait for its events did not end"):
+            bench.read(1, "unloaded")
+        source.close()
+    assert bench.calls()["nvmlShutdown"] == closed
 
 
 def test_a_reloaded_driver_is_found_again(bench: Any) -> None:
@@ -433,10 +448,10 @@ def test_without_rings_the_rest_is_read(bench: Any) -> None:
 def test_heat_of_which_one_counter_fails_for_once_does_not_count_back(bench: Any) -> None:
     bench.begin(devices=1)
     bench.read_all(0, 5, "throttle 0 sw_thermal")
-    fault = bench.read(6, "throttle 0 sw_thermal", "fail 269 999").row()
-    after = bench.read(7, "throttle 0 sw_thermal").row()
+    fault = bench.read(10, "throttle 0 sw_thermal", "fail 269 999").row()
+    after = bench.read(15, "throttle 0 sw_thermal").row()
     assert fault["throttle_thermal_seconds_total"] is None
-    assert after["throttle_thermal_seconds_total"] == 7.0
+    assert after["throttle_thermal_seconds_total"] == 15.0
 
 
 def test_link_errors_of_which_one_kind_fails_for_once_do_not_count_back(bench: Any) -> None:

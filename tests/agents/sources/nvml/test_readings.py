@@ -107,6 +107,19 @@ def test_an_h100_is_read_in_base_units(bench: Any) -> None:
     }
 
 
+def test_a_row_has_what_was_read_at_its_time_and_no_more(bench: Any) -> None:
+    bench.begin(devices=1)
+    told = [one["device"][0] for one in bench.read_all(0, 11)]
+    slow = {"memory_used_bytes", "temperature_celsius", "throttle_power_cap_seconds_total"}
+    assert [second for second in range(12) if slow <= told[second].keys()] == [0, 5, 10]
+    assert [second for second in range(12) if slow & told[second].keys()] == [0, 5, 10]
+    assert [second for second in range(12) if "processes" in told[second]] == [0, 10]
+    assert [second for second in range(12) if "row_remap_pending" in told[second]] == [0]
+    each = {"power_watts", "energy_joules_total", "busy_ratio", "sm_active_ratio"}
+    assert all(each <= row.keys() for row in told[1:])
+    assert len(told[1]) < 28
+
+
 def test_slow_readings_of_the_second_device_are_at_seconds_of_its_own(bench: Any) -> None:
     bench.begin()
     told = bench.read_all(0, 11)
@@ -251,14 +264,14 @@ def test_what_holds_the_clocks_back_is_counted_and_shown(
     bench: Any, line: str, reason: str
 ) -> None:
     bench.begin(devices=1)
-    told = [bench.read(second, f"throttle 0 {line}") for second in range(2, 9)]
+    told = [bench.read(second, f"throttle 0 {line}") for second in range(5, 16)]
     reasons = ("power_cap", "thermal", "power_brake", "sync_boost")
     assert [told[-1].row()[f"throttle_{one}_active"] for one in reasons] == [
         int(one == reason) for one in reasons
     ]
     if reason != "sync_boost":
         column = f"throttle_{reason}_seconds_total"
-        assert told[-1].row()[column] - told[0].row()[column] == pytest.approx(6)
+        assert told[-1].row()[column] - told[0].row()[column] == pytest.approx(10)
 
 
 def test_without_counters_throttling_is_integrated_from_the_reasons(bench: Any) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from wattline_agents.sources.serving.counts import Counts
-from wattline_agents.sources.serving.reading import Reading, read
+from wattline_agents.sources.serving.engines import VLLM
+from wattline_agents.sources.serving.reading import Histogram, Reading, read
 
 Page = Callable[..., str]
 NAME = "vllm:generation_tokens_total"
@@ -45,3 +47,18 @@ def test_what_a_page_never_said_is_not_known(page: Page) -> None:
     assert counts.total("requests_total") is None
     assert counts.in_flight is None
     assert counts.totals() == {"tokens_generated_total": 100}
+
+
+def test_series_that_come_and_go_are_bounded() -> None:
+    counts = Counts()
+    for number in range(40):
+        keys = range(100 * number, 100 * number + 100)
+        counts.take(
+            Reading(
+                VLLM,
+                counters={"tokens_generated_total": dict.fromkeys(keys, 1.0)},
+                histograms={"request": {key: Histogram(((math.inf, 1.0),), 1.0) for key in keys}},
+            )
+        )
+    assert len(counts._counters["tokens_generated_total"]) <= 2_048
+    assert len(counts._histograms["request"]) <= 128

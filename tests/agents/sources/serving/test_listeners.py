@@ -190,3 +190,17 @@ def test_a_real_process_is_found_at_its_real_port(listening: tuple[int, int]) ->
     with socket.create_server(("127.0.0.1", 0)) as ours:
         owner = listeners.owner_of(ours.getsockname()[1])
         assert owner is not None and owner[0] == os.getpid()
+
+
+def test_only_what_engines_hold_open_is_looked_through(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattline_agents.sources.serving.listeners._MOST_LOOKED_AT", 4)
+    node.listen("00000000:1F40", 900)
+    node.process(10, ["python", "flood.py"], *range(1000, 1100))
+    node.process(11, VLLM, 900)
+    assert find(node) == [("http://127.0.0.1:8000/metrics", "job-11")]
+    node.listen("00000000:1F41", 901)
+    node.process(5, VLLM, *range(2000, 2100))
+    node.process(12, VLLM, 901)
+    assert find(node) == [], "one that holds too much open is the last that is looked at"

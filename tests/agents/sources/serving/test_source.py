@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from wattline_agents.assignment.spoken import Spoken
 from wattline_agents.catalogue import TABLES
 from wattline_agents.errors import ReadFailed
 from wattline_agents.rows import checked_row
@@ -411,3 +412,108 @@ def test_the_last_tokens_of_an_engine_that_ended_are_told(
     with pytest.raises(ReadFailed):
         one.read(60)
     assert len(one.rows["job"]) == count
+
+
+def spoken(*columns: str, model: bool = False) -> Callable[[], dict[str, Spoken]]:
+    return lambda: {"j": Spoken(frozenset(columns), model)}
+
+
+def test_what_a_job_counts_itself_is_not_counted_at_its_engine_as_well(
+    driver: Callable[..., Driver], pages: Any, page: Page
+) -> None:
+    one = driver(place())
+    one.source.heed(spoken("tokens_generated_total", "tokens_trained_total"))
+    pages.texts[A] = vllm(page, 0, 0)
+    one.read()
+    pages.texts[A] = vllm(page, 70, 90)
+    one.read()
+    assert [set(row) for row in one.rows["job"]] == [
+        {"time_unix_ms", "job", "tokens_prompt_total"}
+    ] * 2
+    assert one.last("tokens_prompt_total") == 90
+    assert one.rows["serving"][-1]["tokens_generated_total"] == 70, "the engine's own are told"
+
+
+def test_a_job_that_counts_all_of_it_has_no_rows_of_its_engine(
+    driver: Callable[..., Driver], pages: Any, page: Page
+) -> None:
+    one = driver(place())
+    one.source.heed(spoken("tokens_generated_total"))
+    pages.texts[A] = vllm(page, 0)
+    assert "job" not in one.read()
+
+
+def test_engines_wait_for_the_jobs_own_word(
+    driver: Callable[..., Driver], pages: Any, page: Page
+) -> None:
+    one = driver(place())
+    one.source.heed(lambda: None)
+    pages.texts[A] = vllm(page, 0)
+    one.read()
+    pages.texts[A] = vllm(page, 40)
+    assert set(one.read()) == {"serving"}, "an agent that just began does not know who counts"
+    one.source.heed(dict)
+    found = one.read()
+    assert one.last() == 40 and {"job", "job_info"} <= set(found)
+
+
+def test_a_job_is_of_the_kind_and_model_it_says_itself(
+    driver: Callable[..., Driver], pages: Any, page: Page
+) -> None:
+    one = driver(place())
+    one.source.heed(spoken("tokens_trained_total"))
+    pages.texts[A] = page({TOKENS + '{model_name="org/m"}': 1})
+    one.read()
+    assert "job_info" not in one.rows, "one that trains and serves is training if it says so"
+    assert [row["model"] for row in one.rows["job_model"]] == ["org/m"]
+    other = driver(place())
+    other.source.heed(spoken(model=True))
+    other.read()
+    assert {"job_info", "job_model"}.isdisjoint(other.rows)
+
+
+def test_a_page_that_takes_long_to_take_apart_is_asked_for_less_often(
+    driver: Callable[..., Driver], pages: Any, page: Page
+) -> None:
+    used = iter(range(1000))
+    one = driver(place(), busy=lambda: float(next(used)))  # a second for each
+    pages.texts[A] = vllm(page, 1)
+    for _ in range(21):
+        one.read(5.0)
+    assert len(pages.asked) == 3, "once in fifty seconds"
+
+
+def test_numbers_beyond_all_bounds_are_left_out(
+    driver: Callable[..., Driver], pages: Any, page: Page
+) -> None:
+    one = driver(place())
+    hostile = {
+        TOKENS: 5,
+        PROMPTS: 1e300,
+        "vllm:num_requests_running": 1e30,
+        "vllm:num_requests_waiting": -4,
+        'vllm:e2e_request_latency_seconds_bucket{le="1"}': 3,
+        "vllm:e2e_request_latency_seconds_count": 3,
+        "vllm:e2e_request_latency_seconds_sum": -7,
+        'vllm:request_queue_time_seconds_bucket{le="1"}': 1e200,
+        "vllm:request_queue_time_seconds_count": 1e200,
+        "process_start_time_seconds": 1e300,
+    }
+    pages.texts[A] = page(hostile)
+    one.read()
+    (row,) = one.rows["serving"]
+    assert row["tokens_generated_total"] == 5
+    assert row.get("tokens_prompt_total") in (None, 0) and row.get("requests_running") is None
+    assert {row["kind"] for row in one.rows["latency"]} == {"request"}
+    assert {row.get("latency_seconds_total") for row in one.rows["latency"]} == {None}
+
+
+def test_a_job_whose_engine_seems_to_begin_again_and_again_stays_within_bounds(
+    driver: Callable[..., Driver], pages: Any, page: Page, clock: Any
+) -> None:
+    one = driver(place())
+    for number in range(1_100):
+        started = clock.now_ms / 1000 + 10 * (number % 2)
+        pages.texts[A] = vllm(page, 1e15) + page(process_start_time_seconds=started)
+        one.read(30.0)
+    assert one.last() == 10**18

@@ -196,3 +196,15 @@ def test_more_jobs_than_a_device_can_be_shared_by_do_not_make_booking_endless() 
     ended = job_ends(ACCOUNTED.to_frame())
     held = assignments.held(claims, ended, "test", 0, 10_000_000)
     assert held.members.group_by("group").len()["len"].max() == assignments.MOST_SHARING
+
+
+def test_a_claim_on_a_device_nobody_had_heard_of_gets_its_node_later(
+    telemetry: Any, start_ms: int
+) -> None:
+    telemetry.take_dirty = lambda: {("test", start_ms)}
+    telemetry.assign("j", 0, 1800, method="prolog")
+    telemetry.book(1900)
+    telemetry.device()
+    telemetry.samples(last_s=3600)
+    books = telemetry.book(3600)
+    assert books.frame("assignments", ASSIGNMENTS)["node"].to_list() == ["n1"]

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
+
+from wattline_collector.ledger.audit import audit
 
 HOUR = 3600
 
@@ -301,3 +304,27 @@ def test_samples_are_counted_and_expected(telemetry: Any) -> None:
     # One every ten seconds; the first is the start of the first interval and ends none.
     assert entries["samples"].sum() == 180 + 121
     assert entries["samples_expected"].sum() == pytest.approx(360)
+
+
+def test_an_hour_keeps_its_joules_where_a_job_starts_across_its_end(telemetry: Any) -> None:
+    telemetry.device()
+    telemetry.samples(first_s=5, last_s=7205, watts=300.0)
+    telemetry.assign("j", HOUR + 2, 7000)
+    books = telemetry.book(7200)
+    for hour in books.hours()[:2]:
+        control = books.control(hour)
+        assert control is not None
+        known = control.filter(pl.col("kind") == "device")
+        assert known["energy_joules"].item() == pytest.approx(known["metered_joules"].item())
+    assert audit(books.root.parent) == []
+
+
+def test_the_reading_that_ends_a_hole_is_no_maximum_of_the_hole(telemetry: Any) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=600, watts=100.0)
+    telemetry.samples(first_s=1200, last_s=HOUR, watts=500.0)
+    books = telemetry.book(HOUR)
+    entries = books.minutes("device", books.hours()[0])
+    assert entries is not None
+    hole = entries.filter(pl.col("account") == "unobserved").sort("minute")
+    assert hole["power_max_watts"].to_list() == [None] * 9 + [500.0]

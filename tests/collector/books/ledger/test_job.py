@@ -138,3 +138,70 @@ def test_operations_beyond_whole_numbers_are_booked(telemetry: Any, start_ms: in
     books = telemetry.book(HOUR)
     assert _booked(books, start_ms)["flops"].sum() == pytest.approx(3.8e25)
     assert audit(books.root.parent) == []
+
+
+def _tokens(books: Any, start_ms: int) -> list[int | None]:
+    hours = books.read("job", start_ms, start_ms + 4 * HOUR * 1000).sort("minute")
+    return list(hours["tokens_trained"])
+
+
+def test_a_node_of_several_that_fell_silent_is_not_counted_from_nought_again(
+    telemetry: Any, start_ms: int
+) -> None:
+    """Its job counts on by another node meanwhile, and hour after hour is booked by itself."""
+    telemetry.device()
+    telemetry.samples(last_s=4 * HOUR)
+    hourly = {
+        "n1": {float(s): {"tokens_trained_total": s} for s in range(0, 4 * HOUR + 1, 60)},
+        "n2": {
+            float(s): {"tokens_trained_total": 1000 * min(s, 600)}
+            for s in (*range(0, 601, 60), *range(9000, 4 * HOUR + 1, 60))
+        },
+    }
+    for hour in range(4):
+        low, high = hour * HOUR, (hour + 1) * HOUR
+        telemetry.take_dirty = lambda hour=hour: {("test", start_ms + hour * HOUR * 1000)}
+        for node, rows in hourly.items():
+            telemetry.counts("j", {s: r for s, r in rows.items() if low <= s < high}, node=node)
+        books = telemetry.book(high)
+    booked = _tokens(books, start_ms)
+    assert sum(n or 0 for n in booked) == pytest.approx(4 * HOUR + 600_000, abs=60)
+    assert booked[2] == pytest.approx(HOUR, abs=60)
+
+
+def test_a_node_that_counts_late_is_booked_from_the_start_of_its_job(
+    telemetry: Any, start_ms: int
+) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=3 * HOUR)
+    for hour in range(3):
+        low, high = hour * HOUR, (hour + 1) * HOUR
+        telemetry.take_dirty = lambda hour=hour: {("test", start_ms + hour * HOUR * 1000)}
+        telemetry.counts(
+            "j", {float(s): {"tokens_trained_total": 0} for s in range(low, high, 60)}, node="n1"
+        )
+        if hour == 2:
+            telemetry.counts("j", {9000.0: {"tokens_trained_total": 9000}}, node="n2")
+        books = telemetry.book(high)
+    assert _tokens(books, start_ms) == [HOUR, HOUR, 1800]
+
+
+def test_jobs_that_ended_long_ago_are_not_looked_for_again(telemetry: Any, start_ms: int) -> None:
+    """Or every booking would read all telemetry there ever was."""
+    telemetry.device()
+    telemetry.samples(last_s=30 * HOUR)
+    telemetry.counts("old", {float(s): {"tokens_trained_total": s} for s in range(0, 600, 60)})
+    telemetry.book(29 * HOUR)
+    asked: list[tuple[int, int]] = []
+    read = telemetry.read
+
+    def watched(table: str, low: int, high: int) -> Any:
+        if table == "job" and low < high:
+            asked.append((low, high))
+        return read(table, low, high)
+
+    telemetry.read = watched
+    telemetry.take_dirty = lambda: {("test", start_ms + 29 * HOUR * 1000)}
+    telemetry.book(29.5 * HOUR)
+    assert asked
+    assert min(low for low, _ in asked) >= start_ms + 27 * HOUR * 1000

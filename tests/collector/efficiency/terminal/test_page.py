@@ -17,6 +17,7 @@ from wattline_collector.efficiency.site import Site
 from wattline_collector.efficiency.terminal.ink import Ink
 from wattline_collector.efficiency.terminal.page import page
 from wattline_collector.efficiency.words import columns
+from wattline_collector.palette import THIN_SPACE
 
 Told = Callable[..., Any]
 MINUTE = 60_000
@@ -257,3 +258,42 @@ class _Out:
 
     def isatty(self) -> bool:
         return self._terminal
+
+
+@pytest.mark.parametrize(
+    ("active", "kernels", "text"),
+    [
+        (0.0, 0.0, "Its 2 GPUs were held for 5 min and did next to nothing: 0 % active"),
+        (0.03, 0.9, "Its 2 GPUs were held for 5 min and did next to nothing: 3.00 % active"),
+        (0.3, 0.5, "Its 2 GPUs ran something for 50.0 % of the time they were held"),
+        (0.3, 0.97, "Its 2 GPUs worked for 100 % of the time they were held"),
+    ],
+)
+def test_the_answer_never_says_more_than_was_measured(
+    told: Told, active: float, kernels: float, text: str
+) -> None:
+    job = told(minutes=5)
+    rows = [
+        job.device_minute(d, m, sm_active_ms=active * MINUTE, busy_ms=kernels * MINUTE)
+        for d in range(2)
+        for m in range(5)
+    ]
+    page = lines(report(job.evidence(device=job.device_frame(rows))), Ink(width=120))
+    assert any(line.replace(THIN_SPACE, " ").startswith(text) for line in page)
+
+
+def test_a_scheduler_that_counts_whole_seconds_says_no_milliseconds(
+    told: Told, start_ms: int
+) -> None:
+    job = told(minutes=0)
+    found = report(
+        job.evidence(
+            device=job.device_frame([]),
+            about={"start_ms": start_ms, "end_ms": start_ms, "state": "failed"},
+            accounting={"submit_ms": start_ms, "gpus": 0, "job_id": "1"},
+        )
+    )
+    text = "\n".join(lines(found, Ink(width=120))).replace(THIN_SPACE, " ")
+    assert "waited under 1 s" in text
+    assert "ran under 1 s" in text
+    assert " ms" not in text

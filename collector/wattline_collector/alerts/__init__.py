@@ -1,0 +1,11 @@
+"""Alerts for operators: rules as data, judged every 15 seconds over what is live.
+
+expression, parse    what a rule can compute
+series               and of what
+rule, read           a rule, and the files rules stand in
+window, evaluate     the samples of the last while, and the value of an expression over them
+machine              pending, firing, resolved: pure
+watch, kept          one turn of it all, and what survives a restart
+notify               Alertmanager, webhook, e-mail
+promql, exported     the same rules for a Prometheus
+"""

@@ -1,0 +1,107 @@
+"""What rules can speak of: the catalogue's metrics, and the collector's own.
+
+A series has a name here, `device.power_watts`, and one in Prometheus, `aif_gpu_power_watts`. It has
+the same labels in both, but for `system`: a collector may hold several systems, while what stands
+in one Prometheus belongs to one. So `system` is a label of everything here and is not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from wattline_agents.catalogue import AGENT, DEVICE, JOB, NODE, PREFIX, XID, Table
+
+KEYS = ("node", "device", "xid", "job", "model")
+"""All labels a rule can tell subjects apart by, in the order in which they are written."""
+
+ASSIGNMENT = "assignment.held"
+"""1 for each device and the job that holds it."""
+MODEL = "device_info.present"
+"""1 for each device and its model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of every subject of a table.
+
+    Attributes:
+        name: `table.column`.
+        keys: The labels that tell its subjects apart.
+        metric: Its name in Prometheus.
+        labels: What tells it from others of that name there.
+        is_counter: Whether it only grows between resets.
+        help: What it is.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    metric: str
+    labels: tuple[tuple[str, str], ...] = ()
+    is_counter: bool = False
+    help: str = ""
+
+    @property
+    def table(self) -> str:
+        """The part of its name before the dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def column(self) -> str:
+        """The part of its name after the dot."""
+        return self.name.partition(".")[2]
+
+
+_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
+    (DEVICE, ("node", "device")),
+    (NODE, ("node",)),
+    (JOB, ("node", "job")),
+    (XID, ("node", "device", "xid")),
+    (AGENT, ("node",)),
+)
+
+COLLECTOR: Mapping[str, str] = MappingProxyType(
+    {
+        "batches_refused_total": "Batches that were none of their table.",
+        "batches_turned_away_total": "Batches that had to come back later.",
+        "unsealed_bytes": "Bytes of log not yet sealed.",
+        "commit_errors_total": "Groups the disk did not take.",
+        "seal_errors_total": "Times sealing failed.",
+        "booking_errors_total": "Times booking failed.",
+        "booked_age_seconds": "How far the books are behind.",
+        "alerts_failed_total": "Messages about alerts that were given up.",
+    }
+)
+"""What the collector tells of itself at `/metrics` and rules may speak of."""
+
+
+def _all() -> Iterator[Series]:
+    for table, keys in _TABLES:
+        for metric in table.metrics:
+            yield Series(
+                f"{table.name}.{metric.column}",
+                keys,
+                metric.name,
+                metric.labels,
+                metric.column in table.counters,
+                metric.help,
+            )
+    for column, help in COLLECTOR.items():
+        metric_name = f"wattline_collector_{column}"
+        yield Series(f"collector.{column}", (), metric_name, (), column.endswith("_total"), help)
+    held = ("node", "device", "job")
+    yield Series(ASSIGNMENT, held, f"{PREFIX}gpu_assignment", help="1: the job holds the device.")
+    yield Series(
+        MODEL, ("node", "device", "model"), f"{PREFIX}gpu_info", help="1: the device is there."
+    )
+
+
+SERIES: Mapping[str, Series] = MappingProxyType({series.name: series for series in _all()})
+"""All series by name."""
+
+
+def in_order(keys: Iterator[str] | tuple[str, ...] | set[str]) -> tuple[str, ...]:
+    """Labels in the order they are written in."""
+    wanted = set(keys)
+    return tuple(key for key in KEYS if key in wanted)
