@@ -147,10 +147,13 @@ def _read(source: Source, now_ms: int) -> Readings:
 
 
 def _keep_newest(kept: list[Row], rows: Iterable[Row], table: Table) -> None:
+    """Put rows in the place of older ones, which still hold in columns that were not read again."""
     for row in rows:
         key = tuple(row.get(column) for column in table.key)
+        same = [one for one in kept if tuple(one.get(c) for c in table.key) == key]
         kept[:] = [one for one in kept if tuple(one.get(c) for c in table.key) != key]
-        kept.append(row)
+        before = same[-1] if same and row.get("up") != 0 else {}
+        kept.append({**before, **row})
 
 
 def _title(table: str, row: Row, info: Row) -> str:

@@ -145,7 +145,10 @@ class Service:
                 self._alerting.notifiers,
                 self._say,
             )
-            self.watch.fill(self.store, self.store.clock.unix_ms())
+            try:
+                self.watch.fill(self.store, self.store.clock.unix_ms())
+            except Exception as error:  # alerts begin without a past; receiving must begin anyway
+                self._complain("looking back for alerts", error)
         for followed in self.followed:
             if isinstance(followed.follower, ReadsStore):
                 followed.follower.reads(self.store)

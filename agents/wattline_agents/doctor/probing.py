@@ -213,12 +213,19 @@ def _note(probed: Probed, answer: Mapping[str, Any]) -> None:
 
 
 def keep_newest(readings: dict[str, list[Row]], table: str, rows: Sequence[Row]) -> None:
-    """Put rows in the place of older ones of the same subject."""
+    """Put rows in the place of older ones of the same subject.
+
+    A source that reads some columns less often leaves them out of its rows in between; what it said
+    of them before still holds, unless the device is lost.
+    """
     if table not in TABLES:
         return
     key = TABLES[table].key
     kept = {tuple(row.get(column) for column in key): row for row in readings.get(table, ())}
-    kept |= {tuple(row.get(column) for column in key): row for row in rows}
+    for row in rows:
+        subject = tuple(row.get(column) for column in key)
+        before = {} if row.get("up") == 0 else kept.get(subject, {})
+        kept[subject] = {**before, **row}
     readings[table] = list(kept.values())
 
 

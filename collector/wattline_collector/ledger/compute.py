@@ -33,9 +33,7 @@ def compute(window: Window, system: str, inputs: Inputs) -> Booked:
     pieces = device.pieces(
         window, inputs.device_samples, bounds, inputs.held, inputs.members, inputs.standing
     )
-    devices = device.entries(
-        window, inputs.devices, pieces, inputs.members, inputs.device_samples
-    )
+    devices = device.entries(window, inputs.devices, pieces, inputs.members, inputs.device_samples)
 
     node_number = inputs.nodes.select("node", pl.col("subject").alias("of_node"))
     placed = inputs.devices.join(node_number, on="node").select(

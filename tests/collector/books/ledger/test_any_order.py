@@ -68,11 +68,12 @@ def _job(telemetry: Any, dice: random.Random, job: str, devices: list[str]) -> N
     if dice.random() < 0.5:
         telemetry.account(job, int(start), int(end), said_s=end + dice.choice([1, 60, 3000]))
     for node in dice.sample(["n1", "n2"], dice.randint(0, 2)):
-        total, second, rows = 0, start + dice.choice([3, 60, 2000]), {}
-        while second < min(end, HOURS * HOUR):
+        total, moment = 0, start + dice.choice([3, 60, 2000])
+        rows: dict[float, dict[str, int]] = {}
+        while moment < min(end, HOURS * HOUR):
             total += dice.randint(0, 1000)
-            rows[second] = {"tokens_trained_total": total}
-            second += dice.choice([60, 60, 60, 60, 2000])
+            rows[moment] = {"tokens_trained_total": total}
+            moment += dice.choice([60, 60, 60, 60, 2000])
         telemetry.counts(job, rows, node=node)
 
 

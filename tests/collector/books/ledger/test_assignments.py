@@ -204,7 +204,8 @@ def test_a_claim_on_a_device_nobody_had_heard_of_gets_its_node_later(
     telemetry.take_dirty = lambda: {("test", start_ms)}
     telemetry.assign("j", 0, 1800, method="prolog")
     telemetry.book(1900)
-    telemetry.device()
-    telemetry.samples(last_s=3600)
-    books = telemetry.book(3600)
+    telemetry.take_dirty = lambda: {("test", start_ms + HOUR * 1000)}
+    told = {"time_unix_ms": start_ms + (HOUR + 60) * 1000, "device": "gpu0"}
+    telemetry.add("device_info", [told], period_ms=0)
+    books = telemetry.book(2 * HOUR)
     assert books.frame("assignments", ASSIGNMENTS)["node"].to_list() == ["n1"]
