@@ -96,7 +96,7 @@ def test_what_is_not_yours_and_what_is_not_there_read_alike() -> None:
         "no job N that is yours; `squeue --me` and `sacct` list yours, and the operators of the "
         "system can look at any"
     }
-    with pytest.raises(NotThere, match="no job 6; `wattline kpi P02 --by job` lists"):
+    with pytest.raises(NotThere, match="no job 6; `wattline kpi S12 --by job` lists"):
         find(known, "6", STAFF)
 
 
