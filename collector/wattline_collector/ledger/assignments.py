@@ -114,7 +114,7 @@ def changes(
             everything.
 
     Returns:
-        `system`, `low`, `high` (ms).
+        `system`, `device`, `low`, `high` (ms).
     """
     key = [*KEY, "share"]
     was, now = (claims(*known).select(*key, "start", "end") for known in (before, after))
@@ -127,11 +127,44 @@ def changes(
         edges.append(
             both.filter(first != second).select(
                 "system",
+                "device",
                 pl.min_horizontal(first, second).alias("low"),
                 pl.max_horizontal(first, second).alias("high"),
             )
         )
     return pl.concat(edges)
+
+
+def reaching_on(changed: pl.DataFrame, known: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
+    """Changed time, up to the end of other claims that reach on beyond it.
+
+    A claim that begins inside another ends it for good, also for the time after its own end.
+
+    Args:
+        changed: What `changes` returned.
+        known: `ASSIGNMENTS`, all of them.
+        ended: `system`, `job`, `ended_ms`: what accounting says.
+
+    Returns:
+        `system`, `low`, `high` (ms).
+    """
+    result = changed.select("system", "low", "high")
+    if changed.is_empty():
+        return result
+    since = changed["low"].min()
+    latest = pl.coalesce("end_ms", pl.col("stated_ms") + OPEN_FOR_MS)
+    others = known.filter(pl.col("device").is_in(changed["device"].unique().implode())).join(
+        ended, on=["system", "job"], how="left"
+    )
+    others = others.select(
+        "system", "device", "start_ms", pl.max_horizontal(latest, "ended_ms").alias("until")
+    ).filter(pl.col("until") > since)
+    wider = (
+        changed.join(others, on=["system", "device"])
+        .filter((pl.col("start_ms") < pl.col("high")) & (pl.col("until") > pl.col("high")))
+        .select("system", "low", pl.col("until").alias("high"))
+    )
+    return pl.concat([result, wider])
 
 
 def trust() -> pl.Expr:

@@ -36,6 +36,9 @@ from wattline_collector.ledger.schema import HOUR_MS, TIME
 MOST_WORKERS = 4
 """Chunks computed at once: each holds a day of telemetry in memory."""
 
+MOST_OVERTAKEN = 31 * 24
+"""Hours looked through for the end of a silence."""
+
 Progress = Callable[[int, int], None]
 """Called with hours done and hours there are."""
 
@@ -231,6 +234,7 @@ def _book_round(
             carried = {chunk.hours[-1]: carried_on(window, inputs)}
             computing.append((chunk, computer.submit(compute, window, chunk.system, inputs)))
             again |= _reopened(books, chunk, inputs)
+            again |= _overtaken(books, chunk, carried[chunk.hours[-1]])
             if len(computing) > workers:
                 finish()
         while computing:
@@ -268,6 +272,29 @@ def _write(books: Books, chunk: Chunk, booked: Booked) -> None:
     # Figures are read from these sums; they follow the hours they are the sums of.
     for table, entries in booked.entries.items():
         books.put_day(table, chunk.hours, hourly(table, entries))
+
+
+def _overtaken(books: Books, chunk: Chunk, newest: pl.DataFrame) -> set[Hour]:
+    """Hours after a chunk in which a silence goes on that is known now to have begun elsewhere.
+
+    Late rows move the reading that a silence begins with. The hours after theirs are booked again
+    as a matter of course; this finds those of longer silences, up to where they end.
+    """
+    hour = chunk.hours[-1]
+    was = carried_from(books.control(hour))
+    changed = was.join(newest, on=["kind", "key"], suffix="_now").filter(
+        pl.col("last_ms") != pl.col("last_ms_now")
+    )
+    again: set[Hour] = set()
+    while changed.height and len(again) < MOST_OVERTAKEN:
+        hour = Hour(hour.system, hour.start_ms + HOUR_MS)
+        control = books.control(hour)
+        if control is None:
+            break
+        again.add(hour)
+        spoke = carried_from(control).filter(pl.col("last_ms") > hour.start_ms)
+        changed = changed.join(spoke, on=["kind", "key"], how="anti")
+    return again
 
 
 def _reopened(books: Books, chunk: Chunk, inputs: Inputs) -> set[Hour]:

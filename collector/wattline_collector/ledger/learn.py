@@ -168,7 +168,7 @@ class _Before:
             for claims, ends in ((self._held, self._accounting), (held, accounting))
         ]
         found = [
-            assignments.changes(*holding),
+            assignments.reaching_on(assignments.changes(*holding), held, job_ends(accounting)),
             known_jobs.changed_runs(of_spoken(self._jobs), of_spoken(jobs), now_ms),
             standing.changed_states((self._states, self._accounting), (states, accounting)),
             _replayed(self._jobs, jobs),

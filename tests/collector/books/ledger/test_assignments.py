@@ -209,3 +209,17 @@ def test_a_claim_on_a_device_nobody_had_heard_of_gets_its_node_later(
     telemetry.add("device_info", [told], period_ms=0)
     books = telemetry.book(2 * HOUR)
     assert books.frame("assignments", ASSIGNMENTS)["node"].to_list() == ["n1"]
+
+
+def test_a_claim_that_ends_another_for_good_reopens_all_the_time_it_takes_away(
+    telemetry: Any, start_ms: int, seconds: Any
+) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=3 * HOUR, sm_active_ratio=0.8)
+    telemetry.assign("long", 0, 3 * HOUR, method="prolog")
+    telemetry.book(3 * HOUR)
+    telemetry.take_dirty = lambda: {("test", start_ms)}
+    telemetry.assign("short", 1800, 2400, method="prolog")
+    books = telemetry.book(3 * HOUR)
+    assert seconds(books, job="long") == {"busy": 1800.0}
+    assert seconds(books, job="short") == {"busy": 600.0}

@@ -328,3 +328,23 @@ def test_the_reading_that_ends_a_hole_is_no_maximum_of_the_hole(telemetry: Any) 
     assert entries is not None
     hole = entries.filter(pl.col("account") == "unobserved").sort("minute")
     assert hole["power_max_watts"].to_list() == [None] * 9 + [500.0]
+
+
+def test_late_rows_before_a_silence_of_hours_move_its_energy(telemetry: Any, start_ms: int) -> None:
+    """The counter stood still from the last of them on; nothing of it is used in the silence."""
+
+    def counter(second: float) -> float:
+        return 300.0 * min(second, HOUR)
+
+    telemetry.device()
+    telemetry.samples(last_s=1800, counter=counter)
+    telemetry.samples(first_s=4 * HOUR, last_s=5 * HOUR, counter=counter)
+    telemetry.book(5 * HOUR)
+    telemetry.samples(first_s=1800, last_s=HOUR - 10, counter=counter)
+    telemetry.take_dirty = lambda: {("test", start_ms)}
+    books = telemetry.book(5 * HOUR)
+    entries = books.read("device", start_ms, start_ms + 5 * HOUR * 1000)
+    hours = entries.group_by("minute").agg(pl.col("energy_joules").sum()).sort("minute")
+    assert hours["energy_joules"][0] == pytest.approx(300 * (HOUR - 10), abs=10)
+    assert hours["energy_joules"].sum() == pytest.approx(300 * HOUR)
+    assert audit(books.root.parent) == []
