@@ -321,6 +321,9 @@ def _figure(item: _Fields) -> Figure:
         dims={name: dims.text(name) for name in dims.values},
         numerator_unit=item.text("numerator_unit"),
         denominator_unit=item.text("denominator_unit"),
+        low=item.number_or_none("low"),
+        high=item.number_or_none("high"),
+        level=item.text("level"),
     )
 
 

@@ -243,6 +243,7 @@ def _figures(
             "status": "unknown" if value is None else "partial" if thin else "ok", "dims": {},
             "period": period, "note": note,
             "numerator_unit": units[0], "denominator_unit": units[1] if denominator else "",
+            "low": None, "high": None, "level": "measured",
         }  # fmt: skip
 
     availability = offered / (offered + hours["down"])

@@ -19,9 +19,9 @@ from wattline_collector.efficiency.site import Site
 from wattline_collector.efficiency.time_spent import accounts, devices, put_accounts, timeline
 from wattline_collector.efficiency.use import put_activity, put_energy
 from wattline_collector.efficiency.work import put_work
+from wattline_collector.kpi.declare import COMFORT
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.latency import mean_seconds, quantile
-from wattline_collector.kpi.registry import COMFORT
 from wattline_collector.kpi.view import utc
 from wattline_collector.ledger.schema import HOUR_MS
 from wattline_collector.palette import format_percent

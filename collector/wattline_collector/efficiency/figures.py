@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from wattline_collector.kpi.declare import COMFORT
 from wattline_collector.kpi.figure import Figure, Period, Status
-from wattline_collector.kpi.registry import COMFORT
 
 _S, _GPU_H, _J = "s", "GPU-h", "J"
 

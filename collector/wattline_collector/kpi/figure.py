@@ -60,6 +60,9 @@ class Figure:
         period: Over what time.
         numerator_unit: Unit of `numerator`.
         denominator_unit: Unit of `denominator`.
+        low: Lower end of the value's uncertainty, in `unit`; null where none is stated.
+        high: Its upper end.
+        level: How it comes to be known: `measured`, `derived` or `declared`.
     """
 
     id: str
@@ -77,6 +80,9 @@ class Figure:
     dims: Mapping[str, str] = field(default_factory=dict)
     numerator_unit: str = ""
     denominator_unit: str = ""
+    low: float | int | None = None
+    high: float | int | None = None
+    level: str = "measured"
 
     def to_json(self) -> dict[str, object]:
         """As it leaves the program; the first twelve keys are the public contract."""
@@ -96,4 +102,7 @@ class Figure:
             "note": self.note,
             "numerator_unit": self.numerator_unit,
             "denominator_unit": self.denominator_unit,
+            "low": self.low,
+            "high": self.high,
+            "level": self.level,
         }

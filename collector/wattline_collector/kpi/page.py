@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wattline_collector.kpi.registry import COMFORT, REGISTRY
+from wattline_collector.kpi.declare import COMFORT
+from wattline_collector.kpi.registry import REGISTRY
 
 _INTRODUCTION = f"""\
 # The KPIs

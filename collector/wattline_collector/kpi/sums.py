@@ -8,6 +8,8 @@ import polars as pl
 
 SHAPE = ("numerator", "denominator", "n", "coverage", "method", "note")
 """What a KPI's function returns beside the dimensions."""
+ALSO = ("value", "low", "high")
+"""What it may return too; see `declare`."""
 
 
 def grouped(frame: pl.DataFrame, by: Sequence[str], **aggregations: pl.Expr) -> pl.DataFrame:
@@ -33,11 +35,17 @@ def ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
 
 
 def shaped(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """Put the columns of a KPI's result in order, filling in those it has no use for."""
+    """Put the columns of a KPI's result in order, filling in those it has no use for.
+
+    Args:
+        frame: The result.
+        by: The columns that tell its rows apart: dimensions, and the KPI's parts.
+    """
     kinds = {"method": pl.String, "note": pl.String}
     missing = [
         pl.lit(None, dtype=kinds.get(name, pl.Float64)).alias(name)
         for name in SHAPE
         if name not in frame.columns
     ]
-    return frame.with_columns(missing).select(*by, *SHAPE)
+    also = [name for name in ALSO if name in frame.columns]
+    return frame.with_columns(missing).select(*by, *SHAPE, *also)

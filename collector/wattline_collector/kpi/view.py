@@ -12,6 +12,7 @@ import polars as pl
 from wattline_agents.errors import InputError, UsageError
 from wattline_collector.jobs.condense import ACCOUNTED, NODE_STATES
 from wattline_collector.kpi.figure import Period
+from wattline_collector.kpi.inputs import Inputs
 from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, Account
 from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.known_jobs import booked, running_intervals
@@ -49,6 +50,7 @@ class View:
         accounted: `condense.ACCOUNTED`: what schedulers said of jobs, of all time.
         projects: The register of projects, as `registers.projects` gives it; None where it is not
             the reader's to read.
+        inputs: What is kept beside the entries; None for a view that was put together by hand.
     """
 
     period: Period
@@ -62,6 +64,7 @@ class View:
     knows_outages: bool = False
     accounted: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=ACCOUNTED))
     projects: pl.DataFrame | None = None
+    inputs: Inputs | None = None
 
     @cached_property
     def assigned(self) -> pl.DataFrame:
@@ -201,6 +204,7 @@ def load(store: Path, period: Period | None) -> View:
         ),
         accounted=books.frame("accounting", ACCOUNTED),
         projects=_projects(store),
+        inputs=Inputs(store, start_ms, end_ms),
     )
 
 

@@ -14,7 +14,7 @@ from wattline_collector.efficiency.terminal.strips import bar
 from wattline_collector.efficiency.terminal.top import headline, top
 from wattline_collector.efficiency.words import columns
 from wattline_collector.efficiency.writing import clock, quantity, written
-from wattline_collector.kpi.registry import COMFORT
+from wattline_collector.kpi.declare import COMFORT
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import format_number, format_percent, format_si
 

@@ -8,7 +8,7 @@ from wattline_collector.efficiency.report import Identity, JobReport
 from wattline_collector.efficiency.terminal.ink import Ink
 from wattline_collector.efficiency.words import columns, fitted, printable
 from wattline_collector.efficiency.writing import duration, moment, quantity, told, written
-from wattline_collector.kpi.registry import COMFORT
+from wattline_collector.kpi.declare import COMFORT
 from wattline_collector.ledger.device import IDLE_LIMIT
 from wattline_collector.palette import UNKNOWN, format_age, format_percent, format_si
 
