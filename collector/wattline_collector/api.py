@@ -1,7 +1,11 @@
 """The HTTP API: batches in, the live picture and figures out.
 
-Every route is made by `_Door`, which asks `Access` before anything else is looked at. What blocks
-(frames, files, JSON of thousands of rows) runs on threads; the event loop only moves bytes.
+Every route is made by `_Door`, which asks `Access` before anything else is looked at: whether the
+token grants the right, and whether whoever looks sees any of what the route shows. A route that
+names no sight is for staff alone. What is not theirs of an answer, `narrow` leaves out.
+
+What blocks (frames, files, JSON of thousands of rows) runs on threads; the event loop only moves
+bytes.
 """
 
 from __future__ import annotations
@@ -23,10 +27,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from wattline_agents.clock import Clock
 from wattline_agents.errors import InputError, UsageError, WattlineError, WireError
 from wattline_agents.wire import CONTENT_TYPE, MAX_BODY_BYTES, PATH, Header, table_named
-from wattline_collector import __version__, health
-from wattline_collector.access import STAFF, Access, Right, Verdict
+from wattline_collector import __version__, health, narrow
+from wattline_collector.access import (
+    NOBODY,
+    Access,
+    Right,
+    Sight,
+    Verdict,
+    Viewer,
+    sees,
+    sees_any,
+)
 from wattline_collector.kpi.figure import Period
 from wattline_collector.receive.intake import Batch
 from wattline_collector.service import Busy, Service
@@ -40,7 +54,13 @@ _OVERVIEW_SECONDS = 5.0
 _REMEMBERED = 64
 """Answers kept; periods are typed by people."""
 _MOST_IDS = 200
+_MOST_FIGURES = 10_000
+"""Figures of one answer, some 6 MB of JSON."""
+_AT_ONCE = 2
+"""Questions over the books that are computed at a time: each holds its period in memory."""
 _RETRY_SECONDS = 2
+_VIEWER = "wattline.viewer"
+_NOT_YOURS = "your role does not see this; the operators give roles"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -56,16 +76,25 @@ def application(service: Service, access: Access) -> Starlette:
             await service.stop()
 
     pages = _Pages(service)
+    clock = service.store.clock
+
+    def read(path: str, handler: Handler, *sights: Sight) -> Route:
+        return Route(path, _Door(handler, access, Right.READ, clock, sights), methods=["GET"])
+
     routes = [
-        _route("/v1/health", pages.health, access, None),
-        _route(PATH + "{table}", _Batches(service), access, Right.WRITE, "POST"),
-        _route("/v1/latest", pages.latest, access, Right.READ),
-        _route("/v1/overview", pages.overview, access, Right.READ),
-        _route("/v1/kpis", pages.kpis, access, Right.READ),
-        _route("/v1/explain/{id}", pages.explain, access, Right.READ),
-        _route("/v1/jobs/{key:path}", pages.job, access, Right.READ),
-        _route("/v1/alerts", pages.alerts, access, Right.READ),
-        _route("/metrics", pages.metrics, access, Right.READ),
+        Route("/v1/health", _Door(pages.health, access, None, clock), methods=["GET"]),
+        Route(
+            PATH + "{table}",
+            _Door(_Batches(service), access, Right.WRITE, clock),
+            methods=["POST"],
+        ),
+        read("/v1/latest", pages.latest, Sight.FLEET, Sight.OWN),
+        read("/v1/overview", pages.overview, Sight.FIGURES),
+        read("/v1/kpis", pages.kpis, Sight.FIGURES),
+        read("/v1/explain/{id}", pages.explain, Sight.DEFINITIONS),
+        read("/v1/jobs/{key:path}", pages.job, Sight.OWN, Sight.JOBS),
+        read("/v1/alerts", pages.alerts, Sight.ALERTS),
+        read("/metrics", pages.metrics, Sight.SERVICE),
     ]
     handlers = {HTTPException: _http_error, Exception: _unforeseen}
     return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
@@ -75,19 +104,34 @@ def application(service: Service, access: Access) -> Starlette:
 
 
 class _Door:
-    """What stands before a handler: grants its right, or answers 401 or 403 without looking on."""
+    """What stands before a handler: lets through who may, or answers 401 or 403."""
 
-    def __init__(self, handler: Handler | _Batches, access: Access, right: Right | None) -> None:
+    def __init__(
+        self,
+        handler: Handler | _Batches,
+        access: Access,
+        right: Right | None,
+        clock: Clock,
+        sights: tuple[Sight, ...] = (),
+    ) -> None:
         self.right = right
+        self.sights = sights
         self._handler = handler
         self._access = access
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[_VIEWER] = NOBODY
         if self.right is not None:
-            verdict = self._access.check(_field(scope, b"authorization"), self.right)
+            authorization = _field(scope, b"authorization")
+            verdict, viewer = self._access.admit(authorization, self.right, self._clock.unix_ms())
             if verdict is not Verdict.GRANTED:
                 await _denied(verdict, self.right)(scope, receive, send)
                 return
+            if self.right is Right.READ and not sees_any(viewer, self.sights):
+                await _error(403, _NOT_YOURS)(scope, receive, send)
+                return
+            scope[_VIEWER] = viewer
         if isinstance(self._handler, _Batches):
             await self._handler(scope, receive, send)
             return
@@ -98,14 +142,10 @@ class _Door:
         await response(scope, receive, send)
 
 
-def _route(
-    path: str,
-    handler: Handler | _Batches,
-    access: Access,
-    right: Right | None,
-    method: str = "GET",
-) -> Route:
-    return Route(path, _Door(handler, access, right), methods=[method])
+def _viewer(request: Request) -> Viewer:
+    viewer = request.scope[_VIEWER]
+    assert isinstance(viewer, Viewer)
+    return viewer
 
 
 def _denied(verdict: Verdict, right: Right) -> Response:
@@ -231,43 +271,69 @@ class _Pages:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._latest = _Remembered(_LATEST_SECONDS)
+        self._narrowed = _Remembered(_LATEST_SECONDS)
         self._overview = _Remembered(_OVERVIEW_SECONDS)
+        self._computing = asyncio.Semaphore(_AT_ONCE)
 
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__}, headers=_HEADERS)
 
-    async def latest(self, _: Request) -> Response:
+    async def latest(self, request: Request) -> Response:
+        viewer = _viewer(request)
+
         def compute() -> bytes:
             return _json(self._service.latest.snapshot())
 
-        return _answer(await run_in_threadpool(self._latest.get, None, compute))
+        def narrowed() -> bytes:
+            everything = json.loads(self._latest.get(None, compute))
+            return _json(narrow.latest(everything, viewer, self._owners()))
+
+        if sees(viewer, Sight.FLEET, Sight.JOBS):
+            return _answer(await run_in_threadpool(self._latest.get, None, compute))
+        return _answer(await run_in_threadpool(self._narrowed.get, viewer, narrowed))
+
+    def _owners(self) -> narrow.Owners:
+        known, _ = self._service.latest.known()
+        rows = known.rows("job_info").select("system", "job", "user", "project")
+        return {(system, job): (user, project) for system, job, user, project in rows.iter_rows()}
 
     async def overview(self, request: Request) -> Response:
         period = period_of(request, datetime.now(UTC))
+        viewer = _viewer(request)
 
         def compute() -> bytes:
             from wattline_collector.kpi.query import overview
 
             return _json(overview(self._service.store.path, period).to_json())
 
-        # Two open-ended periods are the same question, although each ends at its own now.
-        question = (request.query_params.get("from"), request.query_params.get("to"))
-        return _answer(await run_in_threadpool(self._overview.get, question, compute))
+        def ask() -> bytes:
+            # Two open-ended periods are the same question, although each ends at its own now.
+            question = (request.query_params.get("from"), request.query_params.get("to"))
+            whole = self._overview.get(question, compute)
+            if sees(viewer, Sight.JOBS):
+                return whole
+            return _json(narrow.overview(json.loads(whole), viewer))
+
+        return _answer(await run_in_threadpool(ask))
 
     async def kpis(self, request: Request) -> Response:
         period = period_of(request, datetime.now(UTC))
         ids = request.query_params.getlist("id")
-        by = request.query_params.get("by")
-        if len(ids) > _MOST_IDS:
-            raise UsageError(f"more than {_MOST_IDS} ids")
+        by = request.query_params.getlist("by")
+        compare = request.query_params.get("compare")
+        if len(ids) > _MOST_IDS or len(by) > _MOST_IDS:
+            raise UsageError(f"more than {_MOST_IDS} ids or dimensions")
+        if not sees(_viewer(request), *narrow.needs_of(by)):
+            return _error(403, _NOT_YOURS)
 
         def compute() -> bytes:
-            from wattline_collector.kpi.query import figures
+            from wattline_collector.kpi.query import ask
 
-            found = figures(self._service.store.path, ids, period, by)
-            return _json([figure.to_json() for figure in found])
+            path = self._service.store.path
+            return _json(ask(path, ids, period, by, compare, _MOST_FIGURES).to_json())
 
-        return _answer(await run_in_threadpool(compute))
+        async with self._computing:
+            return _answer(await run_in_threadpool(compute))
 
     async def explain(self, request: Request) -> Response:
         def compute() -> bytes:
@@ -288,10 +354,9 @@ class _Pages:
             from wattline_collector.efficiency.answer import answered
             from wattline_collector.efficiency.gather import Question
 
-            # Whoever holds the read token is staff, for as long as tokens are not people's own.
             question = Question(
                 id=request.path_params["key"],
-                viewer=STAFF,
+                viewer=_viewer(request),
                 now_ms=now_ms,
                 system=request.query_params.get("system"),
                 period=period,

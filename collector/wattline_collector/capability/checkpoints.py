@@ -11,8 +11,83 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import polars as pl
+
 HOLDS_UNDER = 0.5
 """The approximation is for delta under M / 2 (Daly 2006, where he changes to tau = M)."""
+LEAST_INTERRUPTIONS = 3
+"""Fewer than this tell no rate: one failure in a quiet month may be chance."""
+ENDED_BY_NODE = ("node_fail", "boot_fail")
+"""States of jobs that a node's failure ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMtti:
+    """How long one node runs between two failures that end a job: the first over the second.
+
+    A job of n nodes is interrupted n times as often.
+
+    Attributes:
+        node_seconds: Node time of jobs; or what the site states.
+        interruptions: In how many of them a node ended the job; 1 where the site states it.
+        method: Who says so.
+    """
+
+    node_seconds: float
+    interruptions: int
+    method: str
+
+    def of_job(self, nodes: float) -> float:
+        """M of a job of so many nodes, seconds."""
+        return self.node_seconds / self.interruptions / nodes
+
+
+def node_mtti(
+    stated_hours: float | None, node_seconds: float, interruptions: int
+) -> NodeMtti | None:
+    """How long a node runs between interruptions; None where too few are known to tell.
+
+    Args:
+        stated_hours: What the site says; it is believed.
+        node_seconds: Node time that jobs of the system ran.
+        interruptions: Of these jobs, how many a node's failure ended.
+    """
+    if stated_hours is not None:
+        return NodeMtti(stated_hours * 3600, 1, "the site's word")
+    if interruptions < LEAST_INTERRUPTIONS:
+        return None
+    return NodeMtti(node_seconds, interruptions, "jobs of this system that a node ended")
+
+
+def interrupted(accounting: pl.DataFrame, until_ms: int) -> pl.DataFrame:
+    """How often nodes of each system failed under a job, and in how much node time.
+
+    Args:
+        accounting: `condense.ACCOUNTED`.
+        until_ms: A job that has no end runs up to here.
+
+    Returns:
+        `system`, `interruptions`, `node_ms`.
+    """
+    length = pl.coalesce("end_ms", pl.lit(until_ms)) - pl.col("start_ms")
+    return (
+        accounting.filter(pl.col("start_ms").is_not_null())
+        .group_by("system")
+        .agg(
+            pl.col("state").is_in(ENDED_BY_NODE).sum().cast(pl.Int64).alias("interruptions"),
+            (length.clip(lower_bound=0) * pl.col("nodes").fill_null(1)).sum().alias("node_ms"),
+        )
+    )
+
+
+def best_interval(save: pl.Expr, mtti: pl.Expr) -> pl.Expr:
+    """The best time between checkpoints, sqrt(2 delta M); null where the approximation ends.
+
+    Args:
+        save: delta.
+        mtti: M, in the same unit.
+    """
+    return pl.when((mtti > 0) & (save < HOLDS_UNDER * mtti)).then((2 * save * mtti).sqrt())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +140,10 @@ def checkpoints(
     overhead = save_seconds / interval_seconds
     if not mtti_seconds:
         return Checkpoints(interval_seconds, save_seconds, None, overhead)
-    if save_seconds >= HOLDS_UNDER * mtti_seconds:
+    best = pl.select(best_interval(pl.lit(float(save_seconds)), pl.lit(float(mtti_seconds)))).item()
+    if best is None:
         note = "a checkpoint takes as long as half the time between interruptions: no best interval"
         return Checkpoints(interval_seconds, save_seconds, mtti_seconds, overhead, note=note)
-    best = math.sqrt(2 * save_seconds * mtti_seconds)
     return Checkpoints(
         interval_seconds,
         save_seconds,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from wattline_agents.clock import SystemClock
 from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
+from wattline_collector.default_store import HELP, default_store
+
+if TYPE_CHECKING:
+    from wattline_collector.capability.keeping import Said
+    from wattline_collector.registers.declare import Values
 
 INVALID = 1
 """Exit code where no result may stand."""
@@ -23,6 +31,10 @@ examples:
   wattline capability projection --parameters 10e9 --tokens 1e12 \\
       --devices 64 --peak 989e12 --mfu 0.40 --ettr 0.90
   wattline capability projection --table         devices for 45 days, by tokens
+  wattline capability hpl hpl-mxp.out --keep --store DIR --system leonardo
+
+--keep puts what stands into the store's register of results, with the digest of its log: KPIs C01,
+C02 and C03 are read from there.
 
 Exit code 1: no log, or not enough of them, may stand."""
 
@@ -57,6 +69,13 @@ def _configure(parser: ArgumentParser) -> None:
             name, help=help, description=description, formatter_class=RawDescriptionHelpFormatter
         )
         added.add_argument("--json", action="store_true", help="for programs")
+        keep = added.add_argument_group("keeping what stands")
+        keep.add_argument("--keep", action="store_true", help="in the store's register of results")
+        keep.add_argument("--store", type=Path, metavar="DIR", help=HELP)
+        keep.add_argument("--system", metavar="NAME", help="the system it was made on")
+        keep.add_argument("--when", metavar="TIME", help="when it was measured; default: as the "
+                          "log tells, else its file's date")  # fmt: skip
+        keep.add_argument("--declared-by", metavar="TEXT", help="who says so")
         return added
 
     hpl = kind("hpl", "HPL and HPL-MxP logs (C01)", _HPL)
@@ -106,6 +125,9 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace) -> int:
     if len(getattr(arguments, "files", None) or ()) > _MOST_FILES:
         raise UsageError(f"more than {_MOST_FILES} files; give the logs of one benchmark")
+    for name in ("store", "system", "when", "declared_by"):
+        if getattr(arguments, name) is not None and not arguments.keep:
+            raise UsageError(f"--{name.replace('_', '-')} goes with --keep")
     match arguments.what:
         case "hpl":
             return _hpl(arguments)
@@ -142,6 +164,10 @@ def _hpl(arguments: Namespace) -> int:
             print(page.hpl(result))
         told = [f"{name} {page.rate(r.flops)}" for name, r in highest.items() if r is not None]
         print(f"Best: {', '.join(told)}" if told else "No result may stand.")
+    if arguments.keep:
+        from wattline_collector.capability import keeping
+
+        _keep(arguments, keeping.hpl_rows(results, _said(arguments)))
     return 0 if any(highest.values()) else INVALID
 
 
@@ -175,6 +201,10 @@ def _training(arguments: Namespace) -> int:
         _print_json(found.to_json())
     else:
         print(page.training(found))
+    if arguments.keep:
+        from wattline_collector.capability import keeping
+
+        _keep(arguments, keeping.training_rows(found, _said(arguments)))
     return 0 if found.seconds is not None else INVALID
 
 
@@ -182,6 +212,8 @@ def _projection(arguments: Namespace) -> int:
     from wattline_collector.capability import page, projection
 
     if arguments.table:
+        if arguments.keep:
+            raise UsageError("--table and --keep: a table is of no system")
         return _table(arguments)
     _need(arguments, "tokens", "devices", "peak", "ettr")
     try:
@@ -212,7 +244,35 @@ def _projection(arguments: Namespace) -> int:
         _print_json(found.to_json())
     else:
         print(page.projection(found))
+    if arguments.keep:
+        from wattline_collector.capability import keeping
+
+        now_ms = SystemClock().unix_ms()
+        _keep(arguments, keeping.projection_rows(found, _said(arguments), now_ms))
     return 0
+
+
+def _said(arguments: Namespace) -> Said:
+    from wattline_collector.capability.keeping import Said
+    from wattline_collector.kpi.period import parse_time
+
+    when_ms = None
+    if arguments.when is not None:
+        when_ms = round(parse_time(arguments.when, "--when").timestamp() * 1000)
+    return Said(arguments.system, arguments.declared_by, when_ms)
+
+
+def _keep(arguments: Namespace, rows: list[Values]) -> None:
+    from wattline_collector.capability import keeping
+
+    words = sys.stderr if arguments.json else sys.stdout
+    if not rows:
+        print("Nothing to keep.", file=words)
+        return
+    store = arguments.store or default_store()
+    merged = keeping.keep(store, rows, SystemClock().unix_ms())
+    changes = f"{merged.added:,} new, {merged.replaced:,} changed, {merged.unchanged:,} as before"
+    print(f"Kept in the register of results of {store}: {changes}.", file=words)
 
 
 def _table(arguments: Namespace) -> int:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Brings recorded data into a store, the way live data goes: checked, kept, booked, computed.
 A recording becomes a system of its own, so recordings and live systems do not mix. Importing the
-same one again changes nothing. Registers (projects, outages, activities, meters) go beside it;
---template prints one to fill in.
+same one again changes nothing. Registers (projects, outages, activities, meters, results, factors)
+go beside it; --template prints one to fill in.
 
 Malformed lines are counted, named and left out; where they are more than one in a hundred,
 nothing is imported. Of jobs' accounting whatever is whole is kept, and it may join a live system.
@@ -41,6 +41,9 @@ examples:
   wattline import outages-csv outages.csv --zone Europe/Berlin --store store
   wattline import activities-csv activities.csv --store store
   wattline import meters-csv meters.csv --store store
+  wattline import results-csv results.csv --store store
+  wattline import factors-csv factors.csv --store store
+  wattline import factors-hourly-csv fi-2026.csv --store store
   wattline kpi S10 S12 P02 --store store"""
 
 
@@ -85,7 +88,8 @@ def configure(parser: ArgumentParser) -> None:
 
     parser.add_argument(
         "--template", metavar="REGISTER",
-        help="print a CSV to fill in: projects, outages, activities or meters",
+        help="print a CSV to fill in: projects, outages, activities, meters, results, factors or"
+        " factors-hourly",
     )  # fmt: skip
     parser.add_argument(
         "-o", dest="template_file", type=Path, metavar="FILE", help="write the template there"

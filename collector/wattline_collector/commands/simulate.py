@@ -28,6 +28,7 @@ HTTP as a real one does. The same seed and times give the same factory.
   wattline simulate --push http://127.0.0.1:8600 --nodes 250 \\
       --fault lost:node=3,device=1,at=+2m,for=10m --fault xid:node=7,code=79 --faults-a-day 20
   wattline simulate --profiles
+  wattline simulate --year year-store --nodes 128 --seed 3
 
 A profile has its generation's limits: no activity of the chip's parts on A100, power of the whole
 module on GH200, and on MI250X one meter for two dies, which the even die reports.
@@ -67,6 +68,25 @@ def configure(parser: ArgumentParser) -> None:
         "--faults-a-day", metavar="N", type=float, default=0.0,
         help="so many more a day, drawn from the seed (0)",
     )  # fmt: skip
+    year = parser.add_argument_group(
+        "a planted year, written and booked at once instead of played live"
+    )
+    year.add_argument(
+        "--year", metavar="STORE", type=Path,
+        help="into this new store, with registers, profile and what every figure must be in"
+        " truth.json",
+    )  # fmt: skip
+    year.add_argument("--days", type=int, default=365, help="how long it is (365)")
+    year.add_argument(
+        "--since", metavar="DAY", default="2025-01-01", help="its first day (2025-01-01)"
+    )
+    year.add_argument(
+        "--every", metavar="MINUTES", type=int, default=10,
+        help="time between two samples: 1, 2, 5 or 10 (10)",
+    )  # fmt: skip
+    year.add_argument(
+        "--without-holes", action="store_true", help="the same year, and all of it seen"
+    )
     how = parser.add_argument_group("how it is told")
     how.add_argument("--push", metavar="URL", help="the collector's address")
     how.add_argument(
@@ -95,8 +115,12 @@ def run(arguments: Namespace) -> int:
     if arguments.profiles:
         print(_profiles())
         return 0
+    if arguments.year is not None:
+        return _write_year(arguments)
     if arguments.push is None:
-        raise UsageError("nowhere to send readings: give --push URL (or --profiles to look)")
+        raise UsageError(
+            "nowhere to send readings: give --push URL (or --year STORE, or --profiles to look)"
+        )
     if not 0.1 <= arguments.period <= 60:
         raise UsageError(f"--period: not from 0.1 to 60 seconds: {arguments.period:g}")
     if not 0.1 <= arguments.push_every <= 300:
@@ -114,6 +138,50 @@ def _profiles() -> str:
     return "\n".join(f"{name:<{width}}  {profile.help}" for name, profile in PROFILES.items())
 
 
+def _write_year(arguments: Namespace) -> int:
+    from wattline_agents.sources.simulated.profile import profile_named
+    from wattline_collector.ledger.booking import book
+    from wattline_collector.simulated.shape import MINUTE_MS
+    from wattline_collector.simulated.year.extent import Extent
+    from wattline_collector.simulated.year.plan import plan
+    from wattline_collector.simulated.year.write import TRUTH, write_year
+    from wattline_collector.store.store import Store
+
+    path: Path = arguments.year
+    if arguments.push is not None:
+        raise UsageError("--year writes a store and --push plays live: give one of them")
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise UsageError(f"--year: {path} is there already; name a new directory")
+    profile = profile_named(arguments.profile)
+    now = datetime.now(UTC)
+    extent = Extent(
+        nodes=arguments.nodes,
+        devices=profile.devices if arguments.devices is None else arguments.devices,
+        seed=arguments.seed,
+        start_ms=_time(arguments.since, "--since"),
+        days=arguments.days,
+        period_ms=arguments.every * MINUTE_MS,
+        system=arguments.system,
+        holes=not arguments.without_holes,
+        profile=profile,
+    )
+    if extent.end_ms > now.timestamp() * 1000:
+        raise UsageError("--since: a planted year lies in the past, and this one is not over")
+
+    def say(what: str, done: int, total: int) -> None:
+        if done == total or done % 50 == 0:
+            print(f"simulate: {done:,} of {total:,} {what}", file=sys.stderr, flush=True)
+
+    with Store.open(path, write=True) as store:
+        _, rows = write_year(store, plan(extent), now, lambda *days: say("days written", *days))
+        hours = book(
+            store, until_ms=extent.end_ms, progress=lambda *hours: say("hours booked", *hours)
+        )
+    print(f"{rows:,} rows and {hours:,} booked hours in {path}")
+    print(f"what its figures must be: {path / TRUTH}")
+    return 0
+
+
 def _schedule(arguments: Namespace, clock: Clock) -> Schedule:
     from wattline_agents.sources.simulated.profile import profile_named
     from wattline_collector.simulated import told
@@ -125,7 +193,8 @@ def _schedule(arguments: Namespace, clock: Clock) -> Schedule:
             f"--faults-a-day: not from 0 to {told.MOST_A_DAY:g}: {arguments.faults_a_day:g}"
         )
     profile = profile_named(arguments.profile)
-    start_ms = clock.unix_ms() if arguments.present is None else _time(arguments.present)
+    present = arguments.present
+    start_ms = clock.unix_ms() if present is None else _time(present, "--present")
     shape = Shape.living(
         nodes=arguments.nodes,
         devices=profile.devices if arguments.devices is None else arguments.devices,
@@ -187,11 +256,11 @@ def _token_file(arguments: Namespace) -> Path | None:
     return Path(named) if named else None
 
 
-def _time(text: str) -> int:
+def _time(text: str, option: str) -> int:
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"--present: not a time such as 2026-11-01T00:00:00Z: {text!r}") from error
+        raise UsageError(f"{option}: not a time such as 2026-11-01T00:00:00Z: {text!r}") from error
     return round(time.replace(tzinfo=time.tzinfo or UTC).timestamp() * 1000)
 
 

@@ -7,7 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from wattline_agents.errors import InputError
+from wattline_collector import registers
 from wattline_collector.advice.evaluate import Advice, Finding, Unjudged, advise
 from wattline_collector.advice.read import advisor, advisor_of
 from wattline_collector.advice.rule import Severity
@@ -58,8 +61,17 @@ def judged(
         InputError: As `gather`, or the rules or the profile are not what they should be.
     """
     judge = advisor_of(store) if rules is None else advisor(rules)
-    found = report(gather(store, question, live), judge.site, readable_profile(store))
+    evidence = gather(store, question, live)
+    found = report(evidence, judge.site, readable_profile(store), _factors(store))
     return found, advise(found, judge.rules)
+
+
+def _factors(store: Path) -> pl.DataFrame | None:
+    """The register of yearly carbon factors; None where it is not the reader's to read."""
+    try:
+        return registers.factors(store)
+    except InputError:
+        return None
 
 
 def answered(store: Path, question: Question, live: Store | None = None) -> Json:

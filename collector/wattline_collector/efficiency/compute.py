@@ -33,7 +33,10 @@ PARTS = (0.5, 0.9, 0.99)
 
 
 def report(
-    evidence: Evidence, site: Site = _SITE, profile: FactoryProfile | None = None
+    evidence: Evidence,
+    site: Site = _SITE,
+    profile: FactoryProfile | None = None,
+    factors: pl.DataFrame | None = None,
 ) -> JobReport:
     """Put the report of a job together.
 
@@ -41,8 +44,9 @@ def report(
         evidence: All that is known of it.
         site: What its site says of prices and habits.
         profile: The profile of its factory: its prices and peaks are taken before all others.
+        factors: The register of yearly carbon factors; None: there is none, or not to be read.
     """
-    site = priced(site, profile, evidence)
+    site = priced(site, profile, evidence, factors)
     period = Period(utc(evidence.start_ms), utc(evidence.end_ms))
     rows = devices(evidence)
     spent = accounts(evidence)

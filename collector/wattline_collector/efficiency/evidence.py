@@ -74,7 +74,13 @@ BUCKETS = pl.Schema(
 """Latencies of all its engines together, as cumulative buckets."""
 
 DEVICES = pl.Schema(
-    {"device": pl.String(), "node": pl.String(), "index": pl.Int64(), "model": pl.String()}
+    {
+        "device": pl.String(),
+        "node": pl.String(),
+        "index": pl.Int64(),
+        "model": pl.String(),
+        "scope": pl.String(),  # what its own meter sees: gpu or module
+    }
 )
 """Every device of the nodes it ran on."""
 

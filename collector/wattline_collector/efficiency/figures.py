@@ -181,9 +181,11 @@ _ALL = (
              "Device time held idle, or whose work was lost.", "GPU-h"),
     Declared("wasted_energy", "wasted energy", "kWh", "Energy of that time.", _J, "", _KWH),
     Declared("wasted_euro", "wasted money", "EUR", "That energy and time at the site's prices."),
-    Declared("wasted_co2", "wasted carbon", "gCO2e", "That energy at the site's grid factor."),
+    Declared("wasted_co2", "wasted carbon", "gCO2e",
+             "That energy at the grid's factor; the method says whose."),
     Declared("energy_euro", "cost", "EUR", "Its energy and device time at the site's prices."),
-    Declared("energy_co2", "carbon", "gCO2e", "Its energy at the site's grid factor."),
+    Declared("energy_co2", "carbon", "gCO2e",
+             "Its energy at the grid's factor; the method says whose."),
 )  # fmt: skip
 
 FIGURES: Mapping[str, Declared] = MappingProxyType({figure.id: figure for figure in _ALL})

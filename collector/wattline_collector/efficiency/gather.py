@@ -11,13 +11,14 @@ import polars as pl
 
 from wattline_agents.errors import InputError, UsageError
 from wattline_collector.access import Viewer
+from wattline_collector.capability.checkpoints import interrupted
 from wattline_collector.efficiency.evidence import BUCKETS, DEVICES, HELD, METHODS, Evidence
 from wattline_collector.efficiency.find import Found, concerned, find, known_jobs
 from wattline_collector.efficiency.telemetry import Telemetry
 from wattline_collector.jobs.condense import ACCOUNTED
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.sums import total
-from wattline_collector.kpi.view import utc
+from wattline_collector.kpi.view import device_scope, utc
 from wattline_collector.ledger.assignments import bearing_on, held, methods_used
 from wattline_collector.ledger.books import Books, hours_between
 from wattline_collector.ledger.inventory import ASSIGNMENTS, OPEN_FOR_MS
@@ -238,7 +239,7 @@ def _devices(books: Books, found: Found, mine: pl.DataFrame, entries: pl.DataFra
     """Every device of the nodes it ran on, with who it is."""
     installed = books.inventory.filter(
         (pl.col("system") == found.system) & (pl.col("kind") == "device")
-    ).select(pl.col("key").alias("device"), "node", "index", "model")
+    ).select(pl.col("key").alias("device"), "node", "index", "model", device_scope())
     named = [*{*mine["device"], *entries["device"]}]
     nodes = installed.filter(pl.col("device").is_in(named))["node"].unique()
     return (
@@ -281,11 +282,6 @@ def _project(store: Path, found: Found, name: str | None) -> Mapping[str, Any]:
 
 def _interruptions(accounting: pl.DataFrame, system: str, now_ms: int) -> dict[str, Any]:
     """How often nodes of the system failed under a job, and in how much node time."""
-    mine = accounting.filter((pl.col("system") == system) & pl.col("start_ms").is_not_null())
-    length = pl.coalesce("end_ms", pl.lit(now_ms)) - pl.col("start_ms")
-    ended = pl.col("state").is_in(["node_fail", "boot_fail"])
-    sums = mine.select(
-        ended.sum().alias("interruptions"),
-        (length.clip(lower_bound=0) * pl.col("nodes").fill_null(1)).sum().alias("node_ms"),
-    ).row(0)
-    return {"interruptions": int(sums[0]), "node_seconds": sums[1] / 1000}
+    found = interrupted(accounting.filter(pl.col("system") == system), now_ms)
+    count, node_ms = found.select("interruptions", "node_ms").row(0) if found.height else (0, 0)
+    return {"interruptions": count, "node_seconds": node_ms / 1000}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from wattline_agents.job.model import ModelFacts
 from wattline_collector.efficiency.adding import added
-from wattline_collector.efficiency.evidence import Evidence, Facts
+from wattline_collector.efficiency.evidence import Evidence
 from wattline_collector.efficiency.figures import Bag
-from wattline_collector.efficiency.peaks import Peak, Unknown, format_of, peak
+from wattline_collector.efficiency.peaks import Unknown
 from wattline_collector.efficiency.report import DeviceRow, MfuBasis
+from wattline_collector.efficiency.token_work import per_token
 from wattline_collector.ledger.accounts import ASSIGNED
-from wattline_collector.profile.peaks import stated_peak
+from wattline_collector.profile.peaks import peak_of
 from wattline_collector.profile.schema import FactoryProfile
 
 _TRAINING = "training"
@@ -41,7 +40,7 @@ def put_mfu(
     counted = evidence.made["flops"].drop_nulls()
     if tokens is None and counted.is_empty():
         return None
-    each, formula = _per_token(model, evidence.about.get("kind"))
+    each, formula = per_token(model, evidence.about.get("kind"))
     made = _made(bag, evidence, each)
     if made is None and not counted.is_empty():
         made, formula = float(counted.sum()), "as the job counted"
@@ -67,23 +66,6 @@ def put_mfu(
     return basis
 
 
-def _per_token(model: Facts, kind: str | None) -> tuple[float | None, str]:
-    """Operations of one token and how they were counted; by the facts if nobody counted them."""
-    if model.get("flops_per_token"):
-        return float(model["flops_per_token"]), model.get("formula") or "formula not told"
-    stated: dict[str, Any] = {
-        name: model.get(name)
-        for name in ("parameters", "parameters_active", "layers", "heads", "head_dimension",
-                     "sequence_length")
-    }  # fmt: skip
-    try:
-        facts = ModelFacts(**stated)
-    except ValueError:
-        return None, ""  # what a job says of its model need not make sense
-    kind = kind or "other"
-    return facts.flops_per_token(kind), facts.formula_of(kind) or ""
-
-
 def _made(bag: Bag, evidence: Evidence, each: float | None) -> float | None:
     """Operations the job's tokens took; prompt tokens from a cache took none."""
     if each is None or bag.value("tokens") is None:
@@ -99,7 +81,7 @@ def _able(
     """Operations its devices can do in the time it had them, and the peaks taken."""
     able, peaks = 0.0, dict[str, None]()
     for row in rows:
-        found = _peak(profile, row.model, dtype)
+        found = peak_of(profile, row.model, dtype)
         if isinstance(found, Unknown):
             return 0.0, [], found
         seconds = sum(row.account_ms.get(account, 0) for account in ASSIGNED) / 1000
@@ -109,12 +91,3 @@ def _able(
     if not able:
         return 0.0, [], Unknown("no device time is booked to it")
     return able, list(peaks), None
-
-
-def _peak(profile: FactoryProfile | None, model: str | None, dtype: str | None) -> Peak | Unknown:
-    format = format_of(dtype)
-    if profile is not None and model and format is not None:
-        stated = stated_peak(profile, model, format)
-        if stated is not None:
-            return stated
-    return peak(model, dtype)

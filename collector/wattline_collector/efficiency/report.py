@@ -78,7 +78,7 @@ class AccountTime:
     Attributes:
         account: Which account.
         device_ms: Device time.
-        joules: Energy of that time at the gpu boundary; null: not metered.
+        joules: Energy of that time by its own meter; null: not metered.
         stretches: When, on any of its devices: the longest ones, in order of time.
         omitted: How many shorter ones are not listed.
     """

@@ -17,6 +17,7 @@ class Site:
         euro_per_kwh: Price of energy.
         euro_per_gpu_hour: Price of device time.
         grams_co2e_per_kwh: Carbon of its electricity.
+        carbon_source: How that was found, and by whom.
         node_mtti_hours: How long one node runs between interruptions; null: taken from the
             accounting, where enough happened to tell.
         interactive: Words in a job's name or partition that tell that a person sits before it.
@@ -25,6 +26,7 @@ class Site:
     euro_per_kwh: float | None = None
     euro_per_gpu_hour: float | None = None
     grams_co2e_per_kwh: float | None = None
+    carbon_source: str = "the site's own figure"
     node_mtti_hours: float | None = None
     interactive: tuple[str, ...] = INTERACTIVE
 

@@ -114,8 +114,7 @@ def put_energy(bag: Bag, evidence: Evidence, rows: Sequence[DeviceRow], site: Si
         for id in ("power_max_watts", "temperature_max_celsius"):
             bag.put(id, most(entries, id), n=len(rows), coverage=_seen(entries), method="telemetry")
         _put_limit(bag, evidence, assigned)
-    of_nodes = added(nodes, "duration_ms")
-    part = added(nodes, "energy_ms") / of_nodes if of_nodes else 0.0
+    part = metered_part(nodes)
     bag.put(
         "node_energy",
         known(nodes, "energy_joules"),
@@ -126,13 +125,37 @@ def put_energy(bag: Bag, evidence: Evidence, rows: Sequence[DeviceRow], site: Si
     boundary = "node" if part >= NODE_METER_FROM else "gpu"
     # Once, at the node where that is metered for half of the time or more: as the KPIs take it.
     figure = bag[f"{boundary}_energy"]
-    method = f"{figure.method}, {boundary} boundary"
+    where = boundary if boundary == "node" else _scopes(evidence)
+    method = f"{figure.method}, {where} boundary"
     bag.put("energy", figure.numerator, n=figure.n, coverage=figure.coverage, method=method)
     beside = "of whole nodes, and other jobs ran on them" if evidence.shared_nodes else ""
     scheduler = evidence.accounting.get("energy_joules")
     if scheduler is not None:
         bag.put("scheduler_energy", scheduler, method="scheduler", note=beside)
     _put_wasted(bag, nodes if boundary == "node" else entries, site)
+
+
+def _scopes(evidence: Evidence) -> str:
+    """What the meters of its devices see, by the words of the KPIs: `gpu`, `module`, or both."""
+    read = evidence.device.filter(pl.col("energy_joules").is_not_null())["device"].unique()
+    mine = evidence.devices.filter(pl.col("device").is_in(read.implode()))
+    return " + ".join(mine["scope"].drop_nulls().unique().sort()) or "gpu"
+
+
+def metered_part(nodes: pl.DataFrame) -> float:
+    """The part of its nodes' time, 0-1, in which their own meters were read."""
+    of_nodes = added(nodes, "duration_ms")
+    return added(nodes, "energy_ms") / of_nodes if of_nodes else 0.0
+
+
+def charged(evidence: Evidence) -> pl.DataFrame:
+    """The entries whose energy is the job's: its nodes', where those are metered half of the time.
+
+    Returns:
+        `schema.NODE` or `schema.DEVICE`.
+    """
+    at_nodes = metered_part(evidence.node) >= NODE_METER_FROM
+    return evidence.node if at_nodes else evidence.device
 
 
 def _put_limit(bag: Bag, evidence: Evidence, assigned: float) -> None:
@@ -158,8 +181,9 @@ def _put_wasted(bag: Bag, entries: pl.DataFrame, site: Site) -> None:
     put = partial(bag.put, n=energy.n, coverage=energy.coverage, method=energy.method)
     put("wasted_energy", joules)
     put("wasted_euro", site.euro(joules, hours))
-    put("wasted_co2", site.grams(joules))
     put("energy_euro", site.euro(energy.numerator, bag.value("gpu_time")))
+    put = partial(put, method="; ".join(filter(None, (energy.method, site.carbon_source))))
+    put("wasted_co2", site.grams(joules))
     put("energy_co2", site.grams(energy.numerator))
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from functools import partial
 
 import polars as pl
 
 from wattline_agents.catalogue import PHASES
+from wattline_collector.capability.checkpoints import checkpoints, node_mtti
 from wattline_collector.efficiency.adding import added, known
 from wattline_collector.efficiency.evidence import Evidence
 from wattline_collector.efficiency.figures import FIGURES, Bag
 from wattline_collector.efficiency.site import Site
+from wattline_collector.ledger import goodput
 from wattline_collector.ledger.job import TOKENS
 
 _COUNTERS = "job counters"
@@ -20,8 +21,6 @@ _SUMMED = (
     *TOKENS, "tokens_prompt_cached", "tokens_replayed", "steps", "steps_replayed", "requests",
     "requests_failed", "requests_good", "checkpoints",
 )  # fmt: skip
-LEAST_INTERRUPTIONS = 3
-"""Fewer than this tell no rate: one failure in a quiet month may be chance."""
 
 
 def put_work(bag: Bag, evidence: Evidence, site: Site) -> None:
@@ -59,7 +58,7 @@ def put_work(bag: Bag, evidence: Evidence, site: Site) -> None:
         bag.put("serving_goodput", good, requests, coverage=_counted(made, "requests_good"),
                 method=_COUNTERS)  # fmt: skip
     _put_prompts(bag, sums)
-    _put_phases(bag, sums, running, _counted(made, "phase_step_ms"))
+    _put_phases(bag, evidence, sums, _counted(made, "phase_step_ms"))
     _put_spread(bag, evidence)
     _put_checkpoints(bag, evidence, site, running)
 
@@ -98,38 +97,47 @@ def _put_prompts(bag: Bag, sums: dict[str, float | None]) -> None:
         bag.put("cache_hit", cached, prompt, coverage=coverage, method=_COUNTERS)
 
 
-def members(told_seconds: float, running: float, nodes: float | None, gpus: float | None) -> int:
-    """How many processes tell their phases, by how much more time they tell than went by.
-
-    Every process of a job tells its own phases, and a job is the sum of them; some jobs let one
-    process speak for all. Jobs have one process, one per node, or one per device.
-    """
-    if running <= 0:
-        return 1
-    least = told_seconds / (running * 1.02)  # clocks of processes and of the ledger differ a little
-    usual = sorted({1, round(nodes or 1), round(gpus or 1)})
-    return next((count for count in usual if count >= least), math.ceil(least))
-
-
-def _put_phases(bag: Bag, sums: dict[str, float | None], running: float, coverage: float) -> None:
-    told = {phase: sums[f"phase_{phase}_ms"] for phase in PHASES}
-    spent = {phase: ms / 1000 for phase, ms in told.items() if ms is not None}
-    if not spent or running <= 0:
+def _put_phases(
+    bag: Bag, evidence: Evidence, sums: dict[str, float | None], coverage: float
+) -> None:
+    """Where its processes' time went, as the ledger's goodput has it (KPI E03)."""
+    told = {phase: ms for phase in PHASES if (ms := sums[f"phase_{phase}_ms"]) is not None}
+    if not told:
         return
-    count = members(sum(spent.values()), running, bag.value("nodes"), bag.value("gpus"))
-    whole = max(count * running, sum(spent.values()))
+    spent = _spent(bag, evidence)
+    if spent is None:
+        return
+    count, whole = round(spent["members"]), spent["elapsed_ms"] / 1000
     method = f"phases of {count} process{'' if count == 1 else 'es'}"
-    for phase, seconds in spent.items():
-        bag.put(f"phase_{phase}", seconds, whole, n=count, coverage=coverage, method=method)
-    bag.put("phase_other", whole - sum(spent.values()), whole, n=count, coverage=coverage,
-            method=method)  # fmt: skip
+    put = partial(bag.put, n=count, coverage=coverage, method=method)
+    seconds = {
+        "step": (spent["productive_ms"] + spent["wasted_ms"]) / 1000,
+        **{phase: spent[f"{phase}_ms"] / 1000 for phase in PHASES if phase != "step"},
+    }
+    for phase in told:
+        put(f"phase_{phase}", seconds[phase], whole)
+    put("phase_other", spent["other_ms"] / 1000, whole)
     steps, replayed = sums["steps"] or 0, sums["steps_replayed"] or 0
-    kept = steps / (steps + replayed) if steps + replayed else 1.0
-    if "step" in spent:
-        bag.put("step_seconds", spent["step"] / count, steps + replayed, n=count,
-                coverage=coverage, method=method)  # fmt: skip
-        bag.put("goodput", spent["step"] * kept, whole, n=count, coverage=coverage,
-                method=method, note="replayed steps are not in it" if replayed else "")  # fmt: skip
+    if "step" in told:
+        put("step_seconds", seconds["step"], steps + replayed)
+        put("goodput", spent["productive_ms"] / 1000, whole,
+            note="replayed steps are not in it" if replayed else "")  # fmt: skip
+
+
+def _spent(bag: Bag, evidence: Evidence) -> dict[str, float] | None:
+    """`goodput.of_jobs` of this job, over the time it is booked as running."""
+    key = ["system", "job"]
+    running = (
+        evidence.made.group_by(key)
+        .agg(pl.col("running_ms").sum().alias("end"))
+        .with_columns(pl.lit(0, pl.Int64).alias("start"))
+    )
+    nodes, devices = bag.value("nodes"), bag.value("gpus")
+    sizes = running.select(
+        *key, pl.lit(nodes, pl.Float64).alias("nodes"), pl.lit(devices, pl.Float64).alias("devices")
+    )
+    found = goodput.of_jobs(evidence.made, running, sizes)
+    return found.row(0, named=True) if found.height else None
 
 
 def _put_spread(bag: Bag, evidence: Evidence) -> None:
@@ -148,32 +156,29 @@ def _put_spread(bag: Bag, evidence: Evidence) -> None:
 
 
 def _put_checkpoints(bag: Bag, evidence: Evidence, site: Site, running: float) -> None:
+    """What checkpoints cost, and how far their interval is from the best one (KPI E08)."""
     nodes = bag.value("nodes") or 1
-    method, note = "", ""
-    if site.node_mtti_hours is not None:
-        bag.put("mtti_seconds", site.node_mtti_hours * 3600 / nodes, 1, method="the site's word")
-    elif evidence.interruptions >= LEAST_INTERRUPTIONS:
-        bag.put(
-            "mtti_seconds",
-            evidence.node_seconds / nodes,
-            evidence.interruptions,
-            n=evidence.interruptions,
-            method="jobs of this system that a node ended",
-        )
-    checkpoints, save = bag.value("checkpoints"), bag["phase_checkpoint_save"]
-    if not checkpoints:
+    mtti = node_mtti(site.node_mtti_hours, evidence.node_seconds, evidence.interruptions)
+    if mtti is not None:
+        bag.put("mtti_seconds", mtti.node_seconds / nodes, mtti.interruptions,
+                n=mtti.interruptions, method=mtti.method)  # fmt: skip
+    saved, save = bag.value("checkpoints"), bag["phase_checkpoint_save"]
+    if not saved:
         return
-    bag.put("checkpoint_interval_seconds", running, checkpoints, method=_COUNTERS)
-    if save.value is None:
+    bag.put("checkpoint_interval_seconds", running, saved, method=_COUNTERS)
+    if save.numerator is None:
         return
-    bag.put("checkpoint_save_seconds", save.value * running, checkpoints,
+    bag.put("checkpoint_save_seconds", save.numerator, saved,
             coverage=save.coverage, method=save.method)  # fmt: skip
-    each, mtti = bag.value("checkpoint_save_seconds"), bag.value("mtti_seconds")
-    if each is None or mtti is None:
+    found = checkpoints(
+        bag.value("checkpoint_interval_seconds"),
+        bag.value("checkpoint_save_seconds"),
+        None if mtti is None else mtti.of_job(nodes),
+    )
+    if found is None or mtti is None:
         return
-    best = math.sqrt(2 * each * mtti)
-    method, note = bag["mtti_seconds"].method, "Young 1974, Daly 2006"
-    bag.put("checkpoint_best_seconds", best, coverage=save.coverage, method=method, note=note)
-    if best:
-        bag.put("checkpoint_interval_over_best", running / checkpoints, best,
-                coverage=save.coverage, method=method)  # fmt: skip
+    bag.put("checkpoint_best_seconds", found.best_seconds, coverage=save.coverage,
+            method=mtti.method, note=found.note or "Young 1974, Daly 2006")  # fmt: skip
+    if found.best_seconds:
+        bag.put("checkpoint_interval_over_best", found.interval_seconds, found.best_seconds,
+                coverage=save.coverage, method=mtti.method)  # fmt: skip

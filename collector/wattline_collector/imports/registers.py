@@ -176,6 +176,11 @@ OUTAGES_CSV = _format("outages", "outages and maintenance of systems, partitions
 ACTIVITIES_CSV = _format("activities", "training, support, coordination, results",
                          "activities.csv")  # fmt: skip
 METERS_CSV = _format("meters", "meters of the facility: energy, water, heat", "meters-2026.csv")
+RESULTS_CSV = _format("results", "benchmarks, evaluations, training runs, challenges",
+                      "results.csv")  # fmt: skip
+FACTORS_CSV = _format("factors", "carbon of electricity, by zone and year", "factors.csv")
+FACTORS_HOURLY_CSV = _format("factors-hourly", "carbon of electricity, by zone and hour",
+                             "fi-2026.csv --zone Europe/Helsinki")  # fmt: skip
 
 PROJECTS_HTTP = Direct(
     name="projects-http",

@@ -33,5 +33,8 @@ FORMATS: dict[str, Format | Direct] = {
         registers.OUTAGES_CSV,
         registers.ACTIVITIES_CSV,
         registers.METERS_CSV,
+        registers.RESULTS_CSV,
+        registers.FACTORS_CSV,
+        registers.FACTORS_HOURLY_CSV,
     )
 }

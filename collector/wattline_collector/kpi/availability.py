@@ -1,4 +1,4 @@
-"""Availability of a system: A01-A03, A06 and A08, from outages and states of nodes.
+"""Availability of a system: the formulas of A01-A03 and A08, from outages.
 
 Formulas of the operational assessments of the DOE's facilities: T is the period, S the scheduled
 and U the unscheduled outage, all in hours; n_s and n_u how many of each.
@@ -11,16 +11,12 @@ How outages become S and U is told in `outages`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import polars as pl
-
-from wattline_collector.kpi.outages import Tally, clipped, merged
+from wattline_collector.kpi.outages import Tally
 
 MS_PER_HOUR = 3_600_000
-UNUSABLE = ("down", "drain", "fail", "maint")
-"""States of a node in which the scheduler puts nothing new on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,42 +96,6 @@ def of_tally(found: Tally) -> Availability:
         found.hours, found.scheduled_hours, found.unscheduled_hours, found.scheduled,
         found.unscheduled,
     )  # fmt: skip
-
-
-def node_availability(
-    states: pl.DataFrame,
-    installed: int,
-    *,
-    start_ms: int,
-    end_ms: int,
-    unusable: Sequence[str] = UNUSABLE,
-    system: str | None = None,
-) -> Share:
-    """A06: usable node-hours over installed node-hours.
-
-    Args:
-        states: `NODE_STATES`: `system`, `host`, `state`, `start_ms`, `end_ms` (null: still so).
-        installed: Nodes of the system.
-        start_ms: Start of the period.
-        end_ms: Its end.
-        unusable: States in which a node is not usable.
-        system: Only states of its nodes.
-
-    Raises:
-        ValueError: There is no node, or no period.
-    """
-    if installed < 1 or end_ms <= start_ms:
-        raise ValueError("availability needs nodes and a period")
-    mine = states.filter(pl.col("state").is_in(list(unusable)))
-    if system is not None:
-        mine = mine.filter(pl.col("system") == system)
-    inside = clipped(mine.select("host", "start_ms", "end_ms"), start_ms, end_ms)
-    out = merged(inside, "host")
-    lost = int((out["end_ms"] - out["start_ms"]).sum()) / MS_PER_HOUR
-    whole = installed * (end_ms - start_ms) / MS_PER_HOUR
-    # More lost than there was: nodes that are not among the installed have states.
-    usable = max(0.0, whole - lost)
-    return Share(usable / whole, usable, whole)
 
 
 def sla(months: Mapping[str, float | None], target: float) -> Share:

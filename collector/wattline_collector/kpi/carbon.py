@@ -103,7 +103,7 @@ def location_annual(energy: pl.DataFrame, factors: pl.DataFrame, zone: str) -> E
     Raises:
         ValueError: Factors of one year and method differ: which one is it?
     """
-    of_years = _grid(factors.filter(pl.col("year").is_not_null()), zone, "year")
+    of_years = grid_factors(factors, zone, Way.LOCATION_ANNUAL)
     year = pl.from_epoch("hour_ms", "ms").dt.year().cast(pl.Int64).alias("year")
     return _by_factor(Way.LOCATION_ANNUAL, energy.with_columns(year), of_years, "year")
 
@@ -114,7 +114,7 @@ def location_hourly(energy: pl.DataFrame, factors: pl.DataFrame, zone: str) -> E
     Raises:
         ValueError: Factors of one hour and method differ.
     """
-    of_hours = _grid(factors.filter(pl.col("hour_ms").is_not_null()), zone, "hour_ms")
+    of_hours = grid_factors(factors, zone, Way.LOCATION_HOURLY)
     hours = energy.with_columns(pl.col("hour_ms") // HOUR_MS * HOUR_MS)
     return _by_factor(Way.LOCATION_HOURLY, hours, of_hours, "hour_ms")
 
@@ -198,6 +198,48 @@ def _of_method(factors: pl.DataFrame, zone: str, key: str, method: str) -> pl.Da
             f"({', '.join(_names(twice, 'source'))})"
         )
     return mine
+
+
+def grid_factors(factors: pl.DataFrame, zone: str, way: Way) -> pl.DataFrame:
+    """The grid's factor for each year, or each hour: of consumption, else of production.
+
+    Args:
+        factors: `FACTORS`.
+        zone: The grid's.
+        way: One of the two that are location-based.
+
+    Returns:
+        Rows of `FACTORS`, one for each year or hour.
+
+    Raises:
+        ValueError: Factors of one year or hour and method differ.
+    """
+    key = _KEYS[way]
+    return _grid(factors.filter(pl.col(key).is_not_null()), zone, key)
+
+
+def factor_of(energy: pl.DataFrame, grid: pl.DataFrame, way: Way) -> pl.DataFrame:
+    """Energy with the factor of its year or hour beside it: for sums of any kind.
+
+    Args:
+        energy: `hour_ms`, and anything else.
+        grid: What `grid_factors` returned for the same way.
+        way: The way.
+
+    Returns:
+        The same rows in the same order, with `kg_per_kwh`; null where there is no factor.
+    """
+    key = _KEYS[way]
+    keyed = energy.with_columns(_KEY_OF[way].alias("_key"))
+    found = grid.select(pl.col(key).alias("_key"), pl.col("value").alias("kg_per_kwh"))
+    return keyed.join(found, on="_key", how="left", maintain_order="left").drop("_key")
+
+
+_KEYS = {Way.LOCATION_ANNUAL: "year", Way.LOCATION_HOURLY: "hour_ms"}
+_KEY_OF = {
+    Way.LOCATION_ANNUAL: pl.from_epoch("hour_ms", "ms").dt.year().cast(pl.Int64),
+    Way.LOCATION_HOURLY: pl.col("hour_ms") // HOUR_MS * HOUR_MS,
+}
 
 
 def _by_factor(way: Way, energy: pl.DataFrame, factors: pl.DataFrame, key: str) -> Emission:

@@ -8,7 +8,8 @@ all of them, in `registry.evaluate`.
 A KPI that is no sum over a sum (a percentile, a median) returns `value` too, in its unit, and no
 numerator or denominator. One whose facts give an uncertainty returns `low` and `high` with it, in
 the unit of the value. One that stands for several figures at once (percentiles, ways of counting
-carbon) names in `parts` the columns that tell them apart; they come back as dimensions.
+carbon) names in `parts` the columns that tell them apart; they come back as dimensions. Where these
+differ in unit, it returns `unit`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,24 @@ WORK = (
 )
 DIMENSIONS = (*PLACE, *WORK, *TIME)
 """What figures can be split by; what each means stands in `dimensions`."""
+
+DAYS = TIME[1:]
+"""Dimensions of time of what is no sum over entries: days and longer."""
+SEASONS = TIME[3:]
+"""Dimensions of time of what happens a few times a year: months and longer."""
+OF_GRANTS = ("project", "user_category", "access_mode", "participating_state", "sector")
+"""What can be split that the register of projects tells."""
+
+OF_DEVICES = (*PLACE, *TIME)
+"""What device time can be split by, whoever's it is."""
+OF_NODES = (*(name for name in PLACE if name != "device"), *TIME)
+"""What can be split that is only known of nodes, energy by their meters among it."""
+OF_HELD = (*PLACE, *WORK, *TIME)
+"""What device time of jobs can be split by."""
+OF_ENERGY = (*(name for name in PLACE if name != "device"), *WORK, *TIME)
+"""What energy of jobs can be split by: a node's meter knows no device."""
+OF_JOBS = ("system", "partition", *WORK, *TIME)
+"""What can be split that jobs say themselves: where they ran is more than one node."""
 
 
 class Level(StrEnum):

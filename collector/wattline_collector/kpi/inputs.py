@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -14,8 +16,9 @@ from wattline_agents.errors import InputError
 from wattline_collector import registers
 from wattline_collector.jobs.condense import NODE_STATES
 from wattline_collector.ledger.books import Books
-from wattline_collector.profile.kept import readable_profile
+from wattline_collector.profile.kept import profile_at
 from wattline_collector.profile.schema import FactoryProfile
+from wattline_collector.store.filenames import PROFILE
 
 T = TypeVar("T")
 
@@ -31,46 +34,84 @@ class Inputs:
         store: The store's directory.
         start_ms: First moment of the period.
         end_ms: First moment no longer in it.
+        as_of_ms: What was known at that moment counts; what is known now if None.
+        without_profile: Do as if there were none.
     """
 
     store: Path
     start_ms: int
     end_ms: int
+    as_of_ms: int | None = None
+    without_profile: bool = False
+
+    @cached_property
+    def books(self) -> Books:
+        """The books, as they stand or stood."""
+        books = Books(self.store)
+        return books if self.as_of_ms is None else books.as_of(_utc(self.as_of_ms))
 
     @cached_property
     def profile(self) -> FactoryProfile | None:
-        """What the factory says of itself."""
-        return readable_profile(self.store)
+        """What the factory says of itself, by the profile that held when the period ended.
+
+        None where there is none, or where it is not the reader's to read: it may name people.
+
+        Raises:
+            InputError: One of them is not right; names line and key.
+        """
+        if self.without_profile or not os.access(self.store / PROFILE, os.R_OK):
+            return None
+        known = None if self.as_of_ms is None else _utc(self.as_of_ms)
+        return profile_at(self.store, _utc(self.end_ms), known)
 
     @cached_property
     def outages(self) -> pl.DataFrame | None:
         """The register of outages."""
-        return _readable(lambda: registers.outages(self.store))
+        return _readable(lambda: registers.outages(self.store, self.as_of_ms))
 
     @cached_property
     def activities(self) -> pl.DataFrame | None:
         """The register of activities: what people declare."""
-        return _readable(lambda: registers.activities(self.store))
+        return _readable(lambda: registers.activities(self.store, self.as_of_ms))
 
     @cached_property
     def meters(self) -> pl.DataFrame | None:
         """The register of meters' readings, in J, m3, Cel and W."""
-        return _readable(lambda: registers.meters(self.store))
+        return _readable(lambda: registers.meters(self.store, self.as_of_ms))
+
+    @cached_property
+    def results(self) -> pl.DataFrame | None:
+        """The register of results: what benchmarks, evaluations and runs came to, in base units."""
+        return _readable(lambda: registers.results(self.store, self.as_of_ms))
+
+    @cached_property
+    def factors(self) -> pl.DataFrame | None:
+        """The register of yearly carbon factors, in kg/kWh."""
+        return _readable(lambda: registers.factors(self.store, self.as_of_ms))
+
+    @cached_property
+    def hourly_factors(self) -> pl.DataFrame | None:
+        """The register of hourly carbon factors, in kg/kWh."""
+        return _readable(lambda: registers.hourly_factors(self.store, self.as_of_ms))
 
     @cached_property
     def latency(self) -> pl.DataFrame:
         """Histograms of the hours of the period, `schema.LATENCY`."""
-        return Books(self.store).latency(self.start_ms, self.end_ms)
+        return self.books.latency(self.start_ms, self.end_ms)
 
     @cached_property
     def models(self) -> pl.DataFrame:
         """The model of each job, `records.MODELS`."""
-        return Books(self.store).models
+        return self.books.models
 
     @cached_property
     def node_states(self) -> pl.DataFrame:
         """States that schedulers put nodes in, `condense.NODE_STATES`."""
-        return Books(self.store).frame("node_states", NODE_STATES)
+        return self.books.frame("node_states", NODE_STATES)
+
+
+def _utc(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def _readable(read: Callable[[], T]) -> T | None:

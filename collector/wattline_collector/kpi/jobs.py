@@ -13,7 +13,8 @@ def run_ms(start_ms: int | None = None, end_ms: int | None = None) -> pl.Expr:
 
     Args:
         start_ms: Only from here.
-        end_ms: Only up to here; a job that has no end runs up to it.
+        end_ms: Only up to here; a job that has no end ran up to when its scheduler last spoke of
+            it, or up to here where that is not known.
 
     Returns:
         Over columns of `ACCOUNTED`. Time in which a job was suspended is taken off by the share of
@@ -21,7 +22,7 @@ def run_ms(start_ms: int | None = None, end_ms: int | None = None) -> pl.Expr:
     """
     start, end = pl.col("start_ms"), pl.col("end_ms")
     if end_ms is not None:
-        end = end.fill_null(end_ms)
+        end = pl.coalesce(end, "stated_ms", pl.lit(end_ms))
     whole = end - start
     first = start if start_ms is None else pl.max_horizontal(start, pl.lit(start_ms))
     last = end if end_ms is None else pl.min_horizontal(end, pl.lit(end_ms))

@@ -5,10 +5,11 @@ of IT would make a better or a worse data centre out of a missing file. So amoun
 over their intervals, and only those stretches count in which every meter of every indicator asked
 for has a reading; the rest lowers the coverage.
 
-Rules, per meter: a counter's amount is the difference of two readings, and where it falls it was
-exchanged and that stretch is unknown; where readings overlap, the shorter one counts. Per
-indicator: meters of one boundary are added up, never those of two; readings of the whole site go
-before those of single systems, which are otherwise added up.
+Rules, per meter: a counter's amount is the difference of two readings; where it falls, or the thing
+that was read is another one (`device`), it was exchanged, and that stretch is unknown; where
+readings overlap, the shorter one counts. Per indicator: meters of one boundary are added up, never
+those of two; readings of the whole site go before those of single systems, which are otherwise
+added up.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from types import MappingProxyType
 import polars as pl
 
 from wattline_collector.ledger.overlay import overlay
+from wattline_collector.ledger.schema import HOUR_MS
 
 BOUNDARY_ORDER = ("data_centre_input", "ups_output", "pdu_output", "it_input", "site_input",
                   "heat_handover", "cooling", "other")  # fmt: skip
@@ -83,18 +85,14 @@ def metered(
     """
     if end_ms <= start_ms:
         raise ValueError("meters need a period")
-    chosen = {
-        code: _chosen(meters.filter(pl.col("eed") == code), system, (boundaries or {}).get(code))
-        for code in codes
-    }
+    chosen = _all_chosen(meters, codes, system, boundaries)
     where = {code: _where(frame) for code, frame in chosen.items()}
-    count = {code: frame.select("system", "meter").n_unique() for code, frame in chosen.items()}
+    count = _counted(chosen)
     period = end_ms - start_ms
-    pieces = pl.concat([_pieces(frame, code) for code, frame in chosen.items()])
     values: dict[str, float | None] = dict.fromkeys(codes)
     covered = 0
     if all(not frame.is_empty() for frame in chosen.values()):
-        shared = _shared(pieces, start_ms, end_ms)
+        shared = _shared(_all_pieces(chosen), start_ms, end_ms)
         covered = int(shared.select("start", "end").unique().select(
             (pl.col("end") - pl.col("start")).sum()).item())  # fmt: skip
         if covered:
@@ -105,6 +103,71 @@ def metered(
     return Metered(
         MappingProxyType(values), covered, period, MappingProxyType(where), MappingProxyType(count)
     )
+
+
+def by_hour(
+    meters: pl.DataFrame,
+    codes: Sequence[str],
+    *,
+    start_ms: int,
+    end_ms: int,
+    system: str | None = None,
+    boundaries: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """What `metered` adds up, hour by hour: so it can be split by day or month, or have a price.
+
+    An amount over a longer interval is spread evenly over its hours.
+
+    Args:
+        meters: As for `metered`, and so are the rest.
+        codes: Indicators.
+        start_ms: Start of the period.
+        end_ms: Its end.
+        system: Only meters of this system.
+        boundaries: Where to measure an indicator.
+
+    Returns:
+        `hour_ms`, `covered_ms` (its time in which all have readings), and a column for each code in
+        J or m3; only hours with any such time, none where an indicator has no meter.
+    """
+    chosen = _all_chosen(meters, codes, system, boundaries)
+    if not chosen or any(frame.is_empty() for frame in chosen.values()) or end_ms <= start_ms:
+        schema = {"hour_ms": pl.Int64, "covered_ms": pl.Int64, **dict.fromkeys(codes, pl.Float64)}
+        return pl.DataFrame(schema=schema)
+    first = pl.col("start") // HOUR_MS * HOUR_MS
+    inside = (
+        _shared(_all_pieces(chosen), start_ms, end_ms)
+        .with_columns(pl.int_ranges(first, "end", HOUR_MS).alias("hour_ms"))
+        .explode("hour_ms", empty_as_null=False)
+        .with_columns(
+            (
+                pl.min_horizontal("end", pl.col("hour_ms") + HOUR_MS)
+                - pl.max_horizontal("start", "hour_ms")
+            ).alias("ms")
+        )
+    )
+    amounts = [
+        (pl.col("rate") * pl.col("ms")).filter(pl.col("code") == code).sum().alias(code)
+        for code in codes
+    ]
+    covered = pl.col("ms").sum() // pl.col("series").n_unique()
+    return (
+        inside.group_by("hour_ms").agg(covered.cast(pl.Int64).alias("covered_ms"), *amounts)
+        .sort("hour_ms")
+    )  # fmt: skip
+
+
+def counted(
+    meters: pl.DataFrame, codes: Sequence[str], *, system: str | None = None
+) -> Mapping[str, int]:
+    """How many meters each indicator is the sum of.
+
+    Args:
+        meters: As for `metered`.
+        codes: Indicators.
+        system: Only meters of this system.
+    """
+    return _counted(_all_chosen(meters, codes, system, None))
 
 
 def mean_of(
@@ -121,6 +184,24 @@ def mean_of(
     if total is None or not found.covered_ms or not points:
         return None, found.coverage
     return total / found.covered_ms / points, found.coverage
+
+
+def _all_chosen(
+    meters: pl.DataFrame, codes: Sequence[str], system: str | None,
+    boundaries: Mapping[str, str] | None,
+) -> dict[str, pl.DataFrame]:  # fmt: skip
+    return {
+        code: _chosen(meters.filter(pl.col("eed") == code), system, (boundaries or {}).get(code))
+        for code in codes
+    }
+
+
+def _counted(chosen: Mapping[str, pl.DataFrame]) -> dict[str, int]:
+    return {code: frame.select("system", "meter").n_unique() for code, frame in chosen.items()}
+
+
+def _all_pieces(chosen: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat([_pieces(frame, code) for code, frame in chosen.items()])
 
 
 def _chosen(rows: pl.DataFrame, system: str | None, boundary: str | None) -> pl.DataFrame:
@@ -144,27 +225,39 @@ def _pieces(rows: pl.DataFrame, code: str) -> pl.DataFrame:
     series = pl.concat_str(
         pl.lit(code), pl.lit(" "), pl.col("system").fill_null(""), pl.lit(" "), pl.col("meter")
     ).alias("series")
-    named = rows.with_columns(series)
+    # What is taken off an indicator is told by a sign; whoever knows none adds all up.
+    sign = pl.col("sign") if "sign" in rows.columns else pl.lit(1.0)
+    named = rows.with_columns(series, sign.alias("sign"))
     is_mean = rows["quantity"].is_in(["temperature", "power"]).any()
     counters = (
         named.filter(pl.col("reading") == "counter")
         .sort("series", "end_ms")
+        .with_columns(
+            # Another thing was read: what stands between the two readings is nobody's.
+            (pl.col("device") != pl.col("device").shift(1))
+            .over("series")
+            .fill_null(False)
+            .alias("exchanged")
+        )
         .select(
             "series",
+            "sign",
+            "exchanged",
             pl.col("end_ms").shift(1).over("series").alias("start"),
             pl.col("end_ms").alias("end"),
             (pl.col("value") - pl.col("value").shift(1).over("series")).alias("value"),
         )
-        .filter(pl.col("value") >= 0, pl.col("end") > pl.col("start"))
+        .filter(pl.col("value") >= 0, pl.col("end") > pl.col("start"), ~pl.col("exchanged"))
+        .drop("exchanged")
     )
     amounts = named.filter(pl.col("reading") == "amount").select(
-        "series", pl.col("start_ms").alias("start"), pl.col("end_ms").alias("end"), "value"
+        "series", "sign", pl.col("start_ms").alias("start"), pl.col("end_ms").alias("end"), "value"
     )
     both = pl.concat([amounts, counters])
     length = pl.col("end") - pl.col("start")
     rated = both.select(
         "series", pl.lit(code).alias("code"), "start", "end", length.alias("rank"),
-        (pl.col("value") if is_mean else pl.col("value") / length).alias("rate"),
+        (pl.col("sign") * (pl.col("value") if is_mean else pl.col("value") / length)).alias("rate"),
     )  # fmt: skip
     if rated.is_empty():
         return rated.drop("rank")
@@ -173,7 +266,7 @@ def _pieces(rows: pl.DataFrame, code: str) -> pl.DataFrame:
 
 
 def _shared(pieces: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
-    """`code`, `start`, `end` and `rate` of every series, where all series have one."""
+    """`series`, `code`, `start`, `end` and `rate`, where all series have one."""
     cut = pieces.with_columns(
         pl.col("start").clip(lower_bound=start_ms), pl.col("end").clip(upper_bound=end_ms)
     ).filter(pl.col("end") > pl.col("start"))
@@ -184,7 +277,7 @@ def _shared(pieces: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
     )
     stretches = edges.with_columns(pl.col("from").shift(-1).alias("until")).drop_nulls()
     series = pieces.select("series").unique().sort("series")
-    held = (
+    return (
         stretches.join(series, how="cross")
         .sort("from")
         .join_asof(
@@ -192,7 +285,7 @@ def _shared(pieces: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
             check_sortedness=False,
         )
         .filter(pl.col("end") >= pl.col("until"))
+        .filter(pl.len().over("from") == series.height)
+        .select("series", "code", pl.col("from").alias("start"), pl.col("until").alias("end"),
+                "rate")
     )  # fmt: skip
-    return held.filter(pl.len().over("from") == series.height).select(
-        "code", pl.col("from").alias("start"), pl.col("until").alias("end"), "rate"
-    )

@@ -1,4 +1,4 @@
-"""OEE: the factory's one-number summary, and its factors."""
+"""OEE and TEEP: the factory in one number, of planned and of all time, and their factors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wattline_collector.kpi.efficiency import activity
 from wattline_collector.kpi.sums import grouped, ratio, shaped
 from wattline_collector.kpi.utilisation import observed_share
 from wattline_collector.kpi.view import MS_PER_HOUR, View, account_ms
-from wattline_collector.ledger.accounts import OFFERED, WORKING, Account
+from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, WORKING, Account
 
 
 def availability(view: View, by: list[str]) -> pl.DataFrame:
@@ -57,8 +57,38 @@ def quality(view: View, by: list[str]) -> pl.DataFrame:
     )
 
 
+def in_use(view: View, by: list[str]) -> pl.DataFrame:
+    """Assigned over installed device time; unobserved time is in neither."""
+    every = [account for account in Account if account != Account.UNOBSERVED]
+    found = grouped(
+        view.device,
+        by,
+        numerator=account_ms(*ASSIGNED) / MS_PER_HOUR,
+        denominator=account_ms(*every) / MS_PER_HOUR,
+        n=pl.col("device").n_unique(),
+        coverage=observed_share(),
+    )
+    return shaped(found.with_columns(pl.lit("ledger").alias("method")), by)
+
+
 def overall(view: View, by: list[str]) -> pl.DataFrame:
-    """Availability x performance x quality; unknown if one of them is, covered as the least."""
+    """OEE: availability x performance x quality."""
+    first = ("availability", availability(view, by))
+    return _product(view, by, first)
+
+
+def total_effective(view: View, by: list[str]) -> pl.DataFrame:
+    """TEEP: OEE x loading x planned over installed time, which leaves use x performance x quality.
+
+    Offered and planned time cancel: (offered / planned) x (assigned / offered) x (planned /
+    installed) is assigned over installed.
+    """
+    return _product(view, by, ("use", in_use(view, by)))
+
+
+def _product(view: View, by: list[str], first: tuple[str, pl.DataFrame]) -> pl.DataFrame:
+    """A factor x performance x quality; unknown if one of them is, covered as the least."""
+    named = (first, ("performance", performance(view, by)), ("quality", quality(view, by)))
     factors = [
         frame.select(
             *by,
@@ -66,11 +96,7 @@ def overall(view: View, by: list[str]) -> pl.DataFrame:
             pl.col("coverage").alias(f"{name}_coverage"),
             pl.col("n").alias(f"{name}_n"),
         )
-        for name, frame in (
-            ("availability", availability(view, by)),
-            ("performance", performance(view, by)),
-            ("quality", quality(view, by)),
-        )
+        for name, frame in named
     ]
     joined = factors[0]
     for factor in factors[1:]:
@@ -79,8 +105,10 @@ def overall(view: View, by: list[str]) -> pl.DataFrame:
             if by
             else pl.concat([joined, factor], how="horizontal")
         )
-    names = ("availability", "performance", "quality")
-    product = pl.col("availability_value") * pl.col("performance_value") * pl.col("quality_value")
+    names = [name for name, _ in named]
+    product = pl.lit(1.0)
+    for name in names:
+        product = product * pl.col(f"{name}_value")
     unknown = pl.concat_list(
         pl.when(pl.col(f"{name}_value").is_null()).then(pl.lit(name)) for name in names
     ).list.drop_nulls()
@@ -89,7 +117,7 @@ def overall(view: View, by: list[str]) -> pl.DataFrame:
         joined.select(
             *by,
             product.alias("numerator"),
-            pl.col("availability_n").alias("n"),
+            pl.col(f"{names[0]}_n").alias("n"),
             pl.min_horizontal(*(f"{name}_coverage" for name in names)).alias("coverage"),
             pl.lit("ledger, SM activity counters, job states").alias("method"),
             note.alias("note"),

@@ -141,7 +141,7 @@ def repair(
         mine = mine.filter(pl.col("scope").is_in(list(scopes)))
     whole = merged(
         mine.select(
-            pl.struct("scope", "name").alias("what"), "start_ms",
+            pl.struct("system", "scope", "name").alias("what"), "start_ms",
             pl.col("end_ms").fill_null(2**62),
         ),
         "what",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from wattline_collector.kpi import registry
 from wattline_collector.kpi.figure import Figure, Period, iso
+from wattline_collector.kpi.groups import HEADLINE, IF_KNOWN, MOST_PARTS
 from wattline_collector.kpi.production import all_tokens
 from wattline_collector.kpi.untagged import note_of
 from wattline_collector.kpi.view import MS_PER_HOUR, View, utc
@@ -29,7 +30,7 @@ class Overview:
         systems: Systems with booked time in it.
         devices: Devices installed.
         nodes: Nodes installed.
-        figures: Every KPI.
+        figures: The KPIs shown at first sight, one figure each; `groups` has the list.
         accounts: Per account, in order: `account`, `device_hours`, `energy_joules`.
         waterfall: `step`, `device_hours`, from installed to kept.
         energy: `boundary`, `account` (or `node_overhead`), `energy_joules`.
@@ -84,9 +85,7 @@ def of_view(view: View) -> Overview:
         systems=sorted(everything["system"].unique()),
         devices=view.device["device"].n_unique(),
         nodes=view.node["node"].n_unique(),
-        figures=[
-            figure for kpi in registry.REGISTRY.values() for figure in registry.evaluate(kpi, view)
-        ],
+        figures=_figures(view),
         accounts=accounts,
         waterfall=_waterfall(_hours(view)),
         energy=_energy(view),
@@ -100,6 +99,23 @@ def of_view(view: View) -> Overview:
         },
         notes=notes(view) + _left_out(jobs.height),
     )
+
+
+def _figures(view: View) -> list[Figure]:
+    found: list[Figure] = []
+    for id in (id for id in registry.REGISTRY if id in HEADLINE or id in IF_KNOWN):
+        figures = registry.evaluate(registry.REGISTRY[id], view)
+        known = [figure for figure in figures if figure.value is not None]
+        if id in HEADLINE:
+            found += (known or figures)[:1]
+        elif len(known) <= MOST_PARTS:
+            found += known
+    return [_with_part(figure) for figure in found]
+
+
+def _with_part(figure: Figure) -> Figure:
+    """Where a figure is one of several of its KPI, its name says which."""
+    return replace(figure, name=", ".join([figure.name, *figure.dims.values()]))
 
 
 def _hours(view: View) -> dict[str, float]:

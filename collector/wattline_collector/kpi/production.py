@@ -1,4 +1,8 @@
-"""Production: tokens made, and how fast (P01, P02, P03)."""
+"""Production: tokens made, and how fast (P01, P02, P03).
+
+Model operations are in `model_work`, latency in `request_latency`, runs and quality in `results`,
+and what device time was for in `life_cycle`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from wattline_collector.kpi.view import View, running_seconds
 
 _SERVED = ("tokens_prompt", "tokens_generated")
 _METHOD = "job counters"
+_KEY = ["system", "job"]
 
 
 def training_tokens(view: View, by: list[str]) -> pl.DataFrame:
@@ -39,8 +44,21 @@ def _tokens(view: View, by: list[str], kind: str, columns: tuple[str, ...]) -> p
     if by:
         found = found.filter(pl.col("n") > 0)
     silent = jobs.filter(of_kind & ~pl.col("counts")).select("system", "job").unique().height
-    note = f"{silent} {kind} jobs count no tokens" if silent and not by else None
+    told = [f"{silent} {kind} jobs count no tokens"] if silent else []
+    told += _split(jobs, columns)
+    note = "; ".join(told) if told and not by else None
     return shaped(found.with_columns(pl.lit(note, dtype=pl.String).alias("note")), by)
+
+
+def _split(jobs: pl.DataFrame, columns: tuple[str, ...]) -> list[str]:
+    """What kinds of tokens they are, where there are several."""
+    if len(columns) < 2:
+        return []
+    words = {"tokens_prompt": "prompt", "tokens_generated": "generated",
+             "tokens_prompt_cached": "of the prompt tokens from a cache"}  # fmt: skip
+    sums = jobs.select(total(name).alias(name) for name in words).row(0)
+    told = [f"{n:,} {word}" for n, word in zip(sums, words.values(), strict=True) if n is not None]
+    return [", ".join(told)] if told else []
 
 
 def _counts_at_all(counted: pl.Expr) -> pl.Expr:
@@ -59,6 +77,25 @@ def counting_jobs(view: View) -> pl.DataFrame:
     """`system`, `job` of those that count any tokens in the period."""
     counting = view.job.with_columns(all_tokens().alias("tokens"))
     return counting.filter(pl.col("tokens").is_not_null()).select("system", "job").unique()
+
+
+def throughput_per_device(view: View, by: list[str]) -> pl.DataFrame:
+    """P02 by device: all tokens over the device time of the jobs that count them."""
+    counting = counting_jobs(view)
+    made = grouped(
+        view.job.with_columns(all_tokens().alias("tokens")).join(counting, on=_KEY, how="semi"),
+        by,
+        numerator=total("tokens"),
+        n=pl.struct(_KEY).n_unique(),
+    )
+    duration = pl.col("duration_ms")
+    held = grouped(
+        view.assigned.join(counting, on=_KEY, how="semi"),
+        by,
+        denominator=pl.when(duration.sum() > 0).then(duration.sum() / 1000),
+    )
+    joined = made.join(held, on=by, how="left") if by else pl.concat([made, held], how="horizontal")
+    return shaped(joined.with_columns(pl.lit(_METHOD + ", ledger").alias("method")), by)
 
 
 def throughput(view: View, by: list[str]) -> pl.DataFrame:

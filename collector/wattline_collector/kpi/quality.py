@@ -14,13 +14,11 @@ def completeness(view: View, by: list[str]) -> pl.DataFrame:
     Something installed that never said how often it samples is left out: how many samples to
     expect of it is not known.
     """
-    columns = ["system", "node", "day", "samples", "samples_expected"]
-    both = pl.concat(
-        [
-            view.device.select(columns).with_columns(pl.col("samples").cast(pl.Float64)),
-            view.node.select(columns),
-        ]
-    ).filter(pl.col("samples_expected").is_not_null())
+    columns = [*dict.fromkeys(["system", "node", *by]), "samples", "samples_expected"]
+    frames = [view.device.select(columns).with_columns(pl.col("samples").cast(pl.Float64))]
+    if "device" not in by:  # samples of a node are of none of its devices
+        frames.append(view.node.select(columns))
+    both = pl.concat(frames).filter(pl.col("samples_expected").is_not_null())
     expected = pl.col("samples_expected").sum()
     found = grouped(
         both,

@@ -6,6 +6,7 @@ withholding is done here, the same for all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -51,16 +52,17 @@ def explain(id: str) -> dict[str, object]:
     }
 
 
-def evaluate(kpi: Kpi, view: View, by: Sequence[str] = ()) -> list[Figure]:
+def evaluate(kpi: Kpi, view: View, by: Sequence[str] = (), most: int | None = None) -> list[Figure]:
     """Compute a KPI.
 
     Args:
         kpi: Which.
         view: From what.
         by: Dimensions to split by; one figure for all if empty.
+        most: Figures that there may be; any number if None.
 
     Raises:
-        UsageError: It cannot be split by that.
+        UsageError: It cannot be split by that, or there are more figures than there may be.
     """
     for dimension in by:
         if dimension not in kpi.by:
@@ -68,6 +70,11 @@ def evaluate(kpi: Kpi, view: View, by: Sequence[str] = ()) -> list[Figure]:
                 f"{kpi.id} cannot be split by {dimension[:20]!r}; it can be by {', '.join(kpi.by)}"
             )
     rows = kpi.compute(with_dimensions(view, by), list(by))
+    if most is not None and rows.height > most:
+        raise UsageError(
+            f"too many figures: {kpi.id} alone has {rows.height:,} more where {max(most, 0):,} are "
+            "left of what one answer may hold; ask for a shorter period, fewer KPIs, or split less"
+        )
     if by:
         rows = rows.sort(by, maintain_order=True)
     return [_figure(kpi, view, by, row) for row in rows.iter_rows(named=True)]
@@ -97,7 +104,7 @@ def _figure(kpi: Kpi, view: View, by: Sequence[str], row: Mapping[str, object]) 
     return Figure(
         id=kpi.id,
         name=kpi.name,
-        unit=kpi.unit,
+        unit=str(row.get("unit") or kpi.unit),
         value=value,
         numerator=numerator,
         denominator=denominator,
@@ -117,7 +124,8 @@ def _figure(kpi: Kpi, view: View, by: Sequence[str], row: Mapping[str, object]) 
 
 
 def _number(value: object) -> float | int | None:
-    return value if isinstance(value, int | float) else None
+    """A number; None where it is none, or not finite: nought over nought is not known."""
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _join(*notes: str) -> str:

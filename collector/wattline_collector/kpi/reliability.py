@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -69,11 +69,13 @@ def job_mtti(
         end_ms: Its end; a job that still runs counts up to it.
         causes: `system`, `job`, `cause`: what is known better than by the job's state.
     """
-    ran = _ended(jobs, start_ms, end_ms, causes)
-    hours = float((ran["run_ms"] / MS_PER_HOUR).sum())
-    devices = float(ran["gpu_hours"].sum())
-    in_period = pl.col("end_ms").is_between(start_ms, end_ms, closed="right")
-    n = ran.filter(in_period & (pl.col("cause") == INFRASTRUCTURE)).height
+    sums = interruptions(jobs, start_ms=start_ms, end_ms=end_ms, causes=causes)
+    n, hours, devices = sums.row(0)
+    return of_sums(n, hours, devices)
+
+
+def of_sums(n: int, hours: float, devices: float) -> JobMtti:
+    """The same of what `interruptions` adds up."""
     return JobMtti(
         interrupts=n,
         job_hours=hours,
@@ -84,29 +86,60 @@ def job_mtti(
     )
 
 
+def interruptions(
+    jobs: pl.DataFrame, *, start_ms: int, end_ms: int, by: Sequence[str] = (),
+    causes: pl.DataFrame | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """What A04 is made of, for many groups of jobs at once.
+
+    Args:
+        jobs: `ACCOUNTED`, with the columns of `by`; jobs without devices are left out.
+        start_ms: Start of the period.
+        end_ms: Its end.
+        by: Columns to split by; without any there is one row.
+        causes: As above.
+
+    Returns:
+        `by`, `interrupts`, `job_hours` and `device_hours`.
+    """
+    ran = _ended(jobs, start_ms, end_ms, causes)
+    in_period = pl.col("end_ms").is_between(start_ms, end_ms, closed="right")
+    sums = (
+        (in_period & (pl.col("cause") == INFRASTRUCTURE)).sum().cast(pl.Int64).alias("interrupts"),
+        (pl.col("run_ms") / MS_PER_HOUR).sum().cast(pl.Float64).alias("job_hours"),
+        pl.col("gpu_hours").sum().cast(pl.Float64).alias("device_hours"),
+    )
+    return ran.group_by(by, maintain_order=True).agg(sums) if by else ran.select(sums)
+
+
 def outcomes(
-    jobs: pl.DataFrame, *, start_ms: int, end_ms: int, causes: pl.DataFrame | None = None
-) -> pl.DataFrame:
+    jobs: pl.DataFrame, *, start_ms: int, end_ms: int, by: Sequence[str] = (),
+    causes: pl.DataFrame | None = None,
+) -> pl.DataFrame:  # fmt: skip
     """A07: GPU-hours by how their jobs ended.
 
     Args:
         jobs: `ACCOUNTED`.
         start_ms: Start of the period.
         end_ms: Its end; jobs that ended in the period count, whole.
+        by: Columns to split by.
         causes: `system`, `job`, `cause`, as above.
 
     Returns:
-        `cause` (ok, user, infra, timeout, preempt, other), `jobs`, `gpu_hours` and `share` (of all
-        of them; null if there were none), by cause. Jobs whose devices are not known are in `jobs`.
+        `by`, `cause` (ok, user, infra, timeout, preempt, other), `jobs`, `gpu_hours` and `share`
+        (of all of them; null if there were none), by cause. Jobs whose devices are not known are in
+        `jobs`.
     """
     ended = jobs.filter(pl.col("end_ms").is_between(start_ms, end_ms, closed="right"))
     whole = ended.with_columns(gpu_hours().alias("gpu_hours"), _cause(ended, causes))
     total = pl.col("gpu_hours").sum()
+    if by:
+        total = total.over(by)
     return (
-        whole.group_by("cause")
+        whole.group_by(*by, "cause")
         .agg(pl.len().alias("jobs"), pl.col("gpu_hours").sum())
         .with_columns(pl.when(total > 0).then(pl.col("gpu_hours") / total).alias("share"))
-        .sort("cause")
+        .sort(*by, "cause")
     )
 
 

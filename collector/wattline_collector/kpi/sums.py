@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from wattline_collector.kpi.declare import DIMENSIONS, WORK
+from wattline_collector.kpi.labels import NONE, UNKNOWN
+
 SHAPE = ("numerator", "denominator", "n", "coverage", "method", "note")
 """What a KPI's function returns beside the dimensions."""
-ALSO = ("value", "low", "high")
+ALSO = ("value", "low", "high", "unit")
 """What it may return too; see `declare`."""
 
 
@@ -16,10 +19,18 @@ def grouped(frame: pl.DataFrame, by: Sequence[str], **aggregations: pl.Expr) -> 
     """Aggregate per combination of `by`; one row for everything if it is empty.
 
     Without dimensions there is one row even where there is nothing to add up: its sums are null.
+    What has no answer to a dimension has a row of its own, so that the rows add up to the whole.
     """
     named = [expression.alias(name) for name, expression in aggregations.items()]
     if by:
-        return frame.filter(pl.all_horizontal(pl.col(by).is_not_null())).group_by(by).agg(named)
+        asked = [name for name in by if name in DIMENSIONS and frame.schema[name] == pl.String]
+        parts = [name for name in by if name not in DIMENSIONS]
+        whole = frame.with_columns(
+            pl.col(name).fill_null(NONE if name in WORK else UNKNOWN) for name in asked
+        )
+        if parts:
+            whole = whole.filter(pl.all_horizontal(pl.col(parts).is_not_null()))
+        return whole.group_by(by).agg(named)
     return frame.select(named)
 
 

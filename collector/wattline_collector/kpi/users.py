@@ -1,29 +1,9 @@
-"""Who uses a system: I05, and how evenly its hours are spread (Gini)."""
+"""How evenly the hours of a system are spread: Gini and Lorenz."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-
-import polars as pl
-
-from wattline_collector.kpi.jobs import run_ms
-
-
-def active(jobs: pl.DataFrame, *, start_ms: int, end_ms: int, column: str = "user") -> int:
-    """I05: how many different users, accounts or other had a job that ran in the period.
-
-    XDMoD's COUNT DISTINCT. Names leave no site: give a column of keyed pseudonyms where the count
-    is to be compared with another's.
-
-    Args:
-        jobs: `ACCOUNTED`, with that column.
-        start_ms: Start of the period.
-        end_ms: Its end.
-        column: What is counted; jobs in which it is null count for nobody.
-    """
-    ran = jobs.filter(run_ms(start_ms, end_ms) > 0)
-    return ran[column].drop_nulls().n_unique()
 
 
 def gini(values: Iterable[float]) -> float | None:

@@ -1,4 +1,4 @@
-"""Utilisation: how much of what was offered was used (U01, U02, loading)."""
+"""Utilisation: how much of what was offered was used (U01-U03, loading)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,19 @@ def allocated(view: View, by: list[str]) -> pl.DataFrame:
         numerator=account_ms(*ASSIGNED) / MS_PER_HOUR,
         denominator=account_ms(*OFFERED) / MS_PER_HOUR,
         n=pl.col("device").n_unique(),
+        coverage=observed_share(),
+    )
+    return shaped(found.with_columns(pl.lit("ledger").alias("method")), by)
+
+
+def offered(view: View, by: list[str]) -> pl.DataFrame:
+    """U03: offered over installed device time; unobserved time is in neither."""
+    found = grouped(
+        view.device,
+        by,
+        numerator=account_ms(*OFFERED) / MS_PER_HOUR,
+        denominator=(pl.col("duration_ms").sum() - account_ms(Account.UNOBSERVED)) / MS_PER_HOUR,
+        n=pl.struct("system", "device").n_unique(),
         coverage=observed_share(),
     )
     return shaped(found.with_columns(pl.lit("ledger").alias("method")), by)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from datetime import UTC, datetime
+from functools import cached_property, partial, wraps
 from pathlib import Path
 
 import polars as pl
@@ -20,13 +21,11 @@ from wattline_collector.ledger.lost import lost_time, post
 from wattline_collector.ledger.schema import MINUTE_MS
 from wattline_collector.ledger.standing import OUTAGES
 from wattline_collector.ledger.undone import UNDONE
+from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.registers import projects
 
 MS_PER_HOUR = 3_600_000
 JOULES_PER_KWH = 3_600_000
-
-DIMENSIONS = ("system", "node", "job", "day")
-"""What figures can be split by."""
 
 NODE_METER_FROM = 0.5
 """A node's own meter is taken where it covers at least half of its time; else its devices'."""
@@ -51,6 +50,8 @@ class View:
         projects: The register of projects, as `registers.projects` gives it; None where it is not
             the reader's to read.
         inputs: What is kept beside the entries; None for a view that was put together by hand.
+        split: The dimensions that were put beside the entries.
+        splits: The same period with dimensions beside its entries, as far as anybody asked.
     """
 
     period: Period
@@ -65,6 +66,35 @@ class View:
     accounted: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=ACCOUNTED))
     projects: pl.DataFrame | None = None
     inputs: Inputs | None = None
+    split: tuple[str, ...] = ()
+    splits: dict[tuple[str, ...], View] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _labels: dict[str, pl.DataFrame] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    @cached_property
+    def profile(self) -> FactoryProfile | None:
+        """What the factory says of itself; None too where it may not be read."""
+        return None if self.inputs is None else self.inputs.profile
+
+    @cached_property
+    def zone(self) -> str:
+        """The time zone whose days and months are meant: the profile's, else UTC."""
+        return "UTC" if self.profile is None else self.profile.time_zone
+
+    @property
+    def bounds_ms(self) -> tuple[int, int]:
+        """First moment of the period, and the first one after it."""
+        start, end = (round(at.timestamp() * 1000) for at in (self.period.start, self.period.end))
+        return start, end
+
+    def labels(self, name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """A frame that several KPIs need, made when it is first asked for."""
+        if name not in self._labels:
+            self._labels[name] = make()
+        return self._labels[name]
 
     @cached_property
     def assigned(self) -> pl.DataFrame:
@@ -81,10 +111,13 @@ class View:
         """Every joule once, at the widest boundary that is metered, node by node.
 
         Returns:
-            `system`, `node`, `job`, `account`, `day`, `boundary` (node or gpu), `method`,
-            `joules`, `known_ms` and `device_ms` (device-time with known energy, and all).
+            `system`, `node`, `job`, `account`, `minute`, `day`, `boundary` (node, module or gpu),
+            `method`, `joules`, `known_ms` and `device_ms` (device-time with known energy, and
+            all), and what the entries are split by, but for the device: a node's meter knows none.
         """
         node_key = ["system", "node"]
+        had = {*node_key, "job", "account", "minute", "day", "device"}
+        split = [name for name in self.split if name not in had]
         metered = (
             self.node.group_by(node_key)
             .agg(pl.col("energy_ms").sum() / pl.col("duration_ms").sum())
@@ -102,7 +135,9 @@ class View:
                 *node_key,
                 "job",
                 "account",
+                "minute",
                 "day",
+                *split,
                 pl.lit("node").alias("boundary"),
                 pl.col("energy_method").cast(pl.String).alias("method"),
                 pl.col("energy_joules").alias("joules"),
@@ -110,42 +145,65 @@ class View:
                 (pl.col("duration_ms") * pl.col("devices").fill_null(1)).alias("device_ms"),
             )
         )
-        at_gpu = self.device.join(metered.select(node_key), on=node_key, how="anti").select(
-            *node_key,
-            "job",
-            "account",
-            "day",
-            pl.lit("gpu").alias("boundary"),
-            pl.col("energy_method").cast(pl.String).alias("method"),
-            pl.col("energy_joules").alias("joules"),
-            pl.col("energy_ms").cast(pl.Float64).alias("known_ms"),
-            pl.col("duration_ms").cast(pl.Float64).alias("device_ms"),
+        at_gpu = (
+            self.device.join(metered.select(node_key), on=node_key, how="anti")
+            .join(self.device_scopes, on=["system", "device"], how="left")
+            .select(
+                *node_key,
+                "job",
+                "account",
+                "minute",
+                "day",
+                *split,
+                pl.col("scope").fill_null("gpu").alias("boundary"),
+                pl.col("energy_method").cast(pl.String).alias("method"),
+                pl.col("energy_joules").alias("joules"),
+                pl.col("energy_ms").cast(pl.Float64).alias("known_ms"),
+                pl.col("duration_ms").cast(pl.Float64).alias("device_ms"),
+            )
         )
         return pl.concat([at_node, at_gpu])
 
-    def only_system(self, system: str) -> View:
-        """The same period of one system."""
-        mine = pl.col("system") == system
-        return replace(
-            self,
-            **{
-                name: getattr(self, name).filter(mine)
-                for name in ("device", "node", "job", "control", "jobs", "inventory", "running")
-            },
+    @cached_property
+    def device_scopes(self) -> pl.DataFrame:
+        """`system`, `device`, `scope`: what a device's own meter sees, `gpu` or `module`.
+
+        That of a GH200 sees processor and memory too; that of a MI250X two dies, each of which is
+        booked its part.
+        """
+        return self.inventory.filter(pl.col("kind") == "device").select(
+            "system", pl.col("key").alias("device"), device_scope()
         )
 
+    def only_system(self, system: str) -> View:
+        """The same period of one system; this very view where there is no other.
 
-def load(store: Path, period: Period | None) -> View:
+        Registers stay whole: many of their rows are of no one system, and whoever reads them asks
+        which they are of.
+        """
+        names = (
+            "device", "node", "job", "control", "jobs", "inventory", "running", "accounted",
+        )  # fmt: skip
+        if all(getattr(self, name)["system"].unique().to_list() in ([], [system])
+               for name in names):  # fmt: skip
+            return self
+        mine = pl.col("system") == system
+        return replace(self, **{name: getattr(self, name).filter(mine) for name in names})
+
+
+def load(store: Path, period: Period | None, as_of: datetime | None = None) -> View:
     """Load a period of a store's ledger.
 
     Args:
         store: The store's directory.
         period: Which; all that the store holds if None. Its ends are moved out to whole minutes.
+        as_of: As the books and registers stood at that moment; as they stand now if None.
 
     Raises:
-        UsageError: The directory holds no books.
+        UsageError: The directory holds no books, or how they stood then is not known.
     """
-    books = Books(store)
+    books = Books(store) if as_of is None else Books(store).as_of(as_of)
+    as_of_ms = None if as_of is None else round(as_of.timestamp() * 1000)
     span = books.span()
     if span is None:
         if books.jobs.height:
@@ -203,14 +261,14 @@ def load(store: Path, period: Period | None) -> View:
             for name, schema in (("outages", OUTAGES), ("node_states", NODE_STATES))
         ),
         accounted=books.frame("accounting", ACCOUNTED),
-        projects=_projects(store),
-        inputs=Inputs(store, start_ms, end_ms),
+        projects=_projects(store, as_of_ms),
+        inputs=Inputs(store, start_ms, end_ms, as_of_ms),
     )
 
 
-def _projects(store: Path) -> pl.DataFrame | None:
+def _projects(store: Path, as_of_ms: int | None) -> pl.DataFrame | None:
     try:
-        return projects(store)
+        return projects(store, as_of_ms)
     except InputError:
         # The register may name people and is its owner's to read.
         return None
@@ -221,49 +279,49 @@ def utc(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
+def device_scope() -> pl.Expr:
+    """`scope` of a device of `books.INVENTORY`: `gpu`, or `module` where its meter sees more."""
+    is_module = (pl.col("scope") == "module").fill_null(False) | pl.col("module").is_not_null()
+    return pl.when(is_module).then(pl.lit("module")).otherwise(pl.lit("gpu")).alias("scope")
+
+
 def running_seconds(running: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Time in which at least one of the jobs ran: the length of the union of their intervals.
 
     Args:
-        running: `system`, `job`, `start`, `end` (ms).
-        by: Any of `system`, `job`, `day`.
+        running: `start`, `end` (ms) and the columns of `by`.
+        by: What to split by.
 
     Returns:
         The columns of `by`, and `seconds`.
     """
-    pieces = _split_days(running) if "day" in by else running
-    found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
-    for row in pieces.sort("start").iter_rows(named=True):
-        merged = found.setdefault(tuple(row[name] for name in by), [])
-        if merged and row["start"] <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], row["end"]))
-        else:
-            merged.append((row["start"], row["end"]))
-    seconds = [sum(end - start for start, end in merged) / 1000 for merged in found.values()]
-    columns = {name: [key[i] for key in found] for i, name in enumerate(by)}
-    schema = dict.fromkeys(by, pl.String()) | {"seconds": pl.Float64()}
-    return pl.DataFrame({**columns, "seconds": seconds}, schema=schema)
+    inside = running.filter(pl.col("start") < pl.col("end")).sort("start", "end")
+    # Of each interval counts what lies after the end of all that began before it.
+    covered = pl.col("end").cum_max().shift(1)
+    if by:
+        covered = covered.over(by)
+    measured = inside.with_columns(pl.max_horizontal("start", covered).alias("start"))
+    new = (pl.col("end") - pl.col("start")).clip(lower_bound=0).sum() / 1000
+    if by:
+        return measured.group_by(by, maintain_order=True).agg(new.alias("seconds"))
+    # Without any interval there is nothing to be known, which is not zero.
+    return measured.select(new.alias("seconds")).head(measured.height)
 
 
-def _split_days(running: pl.DataFrame) -> pl.DataFrame:
-    rows = []
-    for row in running.iter_rows(named=True):
-        start = utc(row["start"])
-        while start < (end := utc(row["end"])):
-            midnight = (start + timedelta(days=1)).replace(
-                hour=0, minute=0, second=0, microsecond=0
-            )
-            until = min(end, midnight)
-            rows.append(
-                row
-                | {
-                    "day": f"{start:%Y-%m-%d}",
-                    "start": round(start.timestamp() * 1000),
-                    "end": round(until.timestamp() * 1000),
-                }
-            )
-            start = until
-    return pl.DataFrame(rows, schema={**running.schema, "day": pl.String()})
+def made_once(
+    make: Callable[[View, Sequence[str]], pl.DataFrame],
+) -> Callable[[View, Sequence[str]], pl.DataFrame]:
+    """A function of a view and dimensions that is computed once for both, and kept with the view.
+
+    For what several KPIs are made of: the work of jobs, where their time went.
+    """
+
+    @wraps(make)
+    def found(view: View, by: Sequence[str]) -> pl.DataFrame:
+        name = f"{make.__module__}.{make.__qualname__} {','.join(by)}"
+        return view.labels(name, lambda: make(view, by))
+
+    return found
 
 
 def account_ms(*accounts: Account) -> pl.Expr:

@@ -1,9 +1,8 @@
-"""Queues and sizes of jobs: U06, U07, U08, U09 and Q05, from the scheduler's accounting.
+"""Queues of jobs: U07 and Q05, from the scheduler's accounting.
 
 Names and formulas are XDMoD's, so that a site can check them against its own: wait per job is the
-wait of all jobs that started over their number; job size weighted by GPU-hours is SUM(n x GPU-h) /
-SUM(GPU-h); user expansion factor is SUM(w x EF) / SUM(w) with EF = (wait + run) / run and w the
-GPU-hours.
+wait of all jobs that started over their number; user expansion factor is SUM(w x EF) / SUM(w) with
+EF = (wait + run) / run and w the GPU-hours.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from wattline_collector.kpi.jobs import gpu_hours, run_ms, wait_ms
 MS_PER_HOUR = 3_600_000
 SIZES = (1, 4, 8, 32, 128, 512, 2048)
 """Where classes of size end, in GPUs: 1, 2-4, 5-8, ... and more than the last."""
-CAPABILITY_SHARE = 0.20
-"""A capability job has at least this share of the system's GPUs (DOE operational assessments)."""
 LEAST_JOBS = 5
 """Jobs a group needs before its median is held against another's."""
 
@@ -29,25 +26,6 @@ WAITS = pl.Schema(
         "p95_hours": pl.Float64, "expansion": pl.Float64, "expansion_jobs": pl.Int64,
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """A ratio of two sums.
-
-    Attributes:
-        value: The first over the second; None where the second is nothing or not known.
-        numerator: What is above the line.
-        denominator: What is below it.
-        n: Jobs it is made of.
-        unknown: Jobs left out for what accounting does not say.
-    """
-
-    value: float | None
-    numerator: float
-    denominator: float
-    n: int
-    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,42 +115,6 @@ def waits(
     return both.with_columns(counts).sort(by)
 
 
-def capability_usage(
-    jobs: pl.DataFrame, devices: int, *, start_ms: int, end_ms: int, share: float = CAPABILITY_SHARE
-) -> Ratio:
-    """U06: GPU-hours in jobs of at least a fifth of the devices, over all GPU-hours of jobs.
-
-    Args:
-        jobs: `ACCOUNTED`.
-        devices: Of the system.
-        start_ms: Start of the period; only what a job ran in it counts.
-        end_ms: Its end.
-        share: What makes a capability job.
-
-    Raises:
-        ValueError: A system without devices.
-    """
-    if devices < 1:
-        raise ValueError("a system without devices has no capability jobs")
-    ran, unknown = _ran(jobs, start_ms, end_ms)
-    large = ran.filter(pl.col("gpus") >= share * devices * (1 - 1e-12))
-    return _ratio(float(large["hours"].sum()), float(ran["hours"].sum()), ran.height, unknown)
-
-
-def weighted_size(jobs: pl.DataFrame, *, start_ms: int, end_ms: int) -> Ratio:
-    """U09: job size weighted by GPU-hours, in GPUs: SUM(n x GPU-h) / SUM(GPU-h)."""
-    ran, unknown = _ran(jobs, start_ms, end_ms)
-    weighted = float((ran["hours"] * ran["gpus"]).sum())
-    return _ratio(weighted, float(ran["hours"].sum()), ran.height, unknown)
-
-
-def oversubscription(requested_hours: float | None, offered_hours: float | None) -> float | None:
-    """U08: hours asked for over hours offered at one cut-off; None where either is not known."""
-    if requested_hours is None or not offered_hours or offered_hours <= 0:
-        return None
-    return requested_hours / offered_hours
-
-
 def parity(
     jobs: pl.DataFrame,
     *,
@@ -210,19 +152,6 @@ def parity(
                    groups.height - kept.height)
         )  # fmt: skip
     return found
-
-
-def _ran(jobs: pl.DataFrame, start_ms: int, end_ms: int) -> tuple[pl.DataFrame, int]:
-    """Jobs that ran in the period with their `hours`, and how many may have, but it is not said."""
-    begun = jobs.filter(pl.col("start_ms") < end_ms)
-    touching = begun.filter(pl.col("end_ms").is_null() | (pl.col("end_ms") > start_ms))
-    hours = touching.with_columns(gpu_hours(start_ms, end_ms).alias("hours"))
-    unknown = int(hours["hours"].is_null().sum())
-    return hours.filter(pl.col("hours") > 0), unknown
-
-
-def _ratio(above: float, below: float, n: int, unknown: int) -> Ratio:
-    return Ratio(above / below if below > 0 else None, above, below, n, unknown)
 
 
 def _nearest_rank(value: pl.Expr, q: float) -> pl.Expr:

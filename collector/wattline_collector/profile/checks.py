@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from wattline_agents.nearest import instead
 from wattline_collector.efficiency.peaks import Peak, peak
-from wattline_collector.profile import law
+from wattline_collector.profile import aims, law
 from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.profile.schema.metering import Meter
 from wattline_collector.profile.schema.service import Sla
@@ -62,6 +62,8 @@ def check(profile: FactoryProfile) -> Iterator[Found]:
     yield from _one_peak(profile)
     for id, sla in profile.sla.items():
         yield from _sla(sla, ("sla", id))
+    for id, target in profile.targets.items():
+        yield from _aim(id, target.direction, (("value", target.value),), ("target", id))
     yield from _modes(profile)
     yield from _calendars(profile)
     yield from _guard(profile)
@@ -161,9 +163,17 @@ def _entitlement(one: Entitlement, kind: str | None, at: tuple[str, ...]) -> Ite
 # Service
 
 
+def _aim(
+    id: str, direction: str, told: Iterable[tuple[str, float]], at: tuple[str, ...]
+) -> Iterator[Found]:
+    for key, reason in aims.wrong(id, direction, told):
+        yield Found(at if key is None else (*at, key), reason)
+
+
 def _sla(one: Sla, at: tuple[str, ...]) -> Iterator[Found]:
     names = ("threshold", "target", "full_service")
     told = [(name, getattr(one, name)) for name in names if getattr(one, name) is not None]
+    yield from _aim(one.id, one.direction, told, at)
     sign = 1 if one.direction == "up" else -1
     for (lower, low), (upper, high) in pairwise(told):
         if sign * high < sign * low:

@@ -114,12 +114,17 @@ def readable_profile(store: Path) -> FactoryProfile | None:
     return profile_of(store) if os.access(path, os.R_OK) else None
 
 
-def profile_at(store: Path, when: datetime) -> FactoryProfile | None:
+def profile_at(store: Path, when: datetime, known: datetime | None = None) -> FactoryProfile | None:
     """The profile that holds for figures of a moment; None if the store has none.
 
     That is the one with the latest `holds_since` that is not after the moment's day, and of several
     the one put to use last: a correction. Where none is told, the day it was put to use counts.
     Times before all of them have the earliest.
+
+    Args:
+        store: The store's directory.
+        when: The moment.
+        known: Only profiles that were put to use by then count: what was told then is told again.
 
     Raises:
         InputError: One of them is not right.
@@ -127,6 +132,8 @@ def profile_at(store: Path, when: datetime) -> FactoryProfile | None:
     day = when.astimezone(UTC).date()
     dated = []
     for used, path in (*history(store), *_edited(store)):
+        if known is not None and used > known:
+            continue
         profile = load_profile(path)
         dated.append((profile.holds_since or used.date(), used, path, profile))
     if not dated:

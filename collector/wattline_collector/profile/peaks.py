@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from wattline_collector.efficiency.peaks import Peak
+from wattline_collector.efficiency.peaks import Peak, Unknown, format_of, peak
 from wattline_collector.profile.schema import FactoryProfile
 
 
@@ -33,6 +33,22 @@ def stated_peak(profile: FactoryProfile, model: str, dtype: str) -> Peak | None:
                 source = device.peak_source or "the factory's profile"
                 return Peak(device.peaks[dtype], device.model, dtype, source)
     return None
+
+
+def peak_of(profile: FactoryProfile | None, model: str | None, dtype: str | None) -> Peak | Unknown:
+    """The peak of a device in a number format: the profile's, else what Wattline knows of it.
+
+    Args:
+        profile: What the factory says of itself; None: nothing.
+        model: As the driver says it.
+        dtype: As a job says it; bf16 if it does not.
+    """
+    format = format_of(dtype)
+    if profile is not None and model and format is not None:
+        stated = stated_peak(profile, model, format)
+        if stated is not None:
+            return stated
+    return peak(model, dtype)
 
 
 def plain_model(model: str) -> str:

@@ -1,6 +1,7 @@
 """Registers on disk.
 
     registers/projects.parquet  outages.parquet  activities.parquet  meters.parquet
+    registers/factors.parquet   factors-hourly.parquet   results.parquet
     registers/lock              held while one of them is replaced
 
 A file is replaced whole and atomically, and readable by its owner alone: registers may name people.
@@ -22,7 +23,15 @@ import polars as pl
 from wattline_agents.errors import InputError, UsageError
 from wattline_collector.registers.declare import Register
 from wattline_collector.registers.merge import Merged, kept_schema, merge
-from wattline_collector.registers.schema import ACTIVITIES, METERS, OUTAGES, PROJECTS
+from wattline_collector.registers.schema import (
+    ACTIVITIES,
+    FACTORS,
+    FACTORS_HOURLY,
+    METERS,
+    OUTAGES,
+    PROJECTS,
+    RESULTS,
+)
 from wattline_collector.store import filenames
 from wattline_collector.store.log import sync_directory
 
@@ -59,8 +68,13 @@ def history(store: Path, register: Register) -> pl.DataFrame:
         ) from error
 
 
-def current(store: Path, register: Register) -> pl.DataFrame:
+def current(store: Path, register: Register, as_of_ms: int | None = None) -> pl.DataFrame:
     """The rows that hold; none where nothing was imported.
+
+    Args:
+        store: The store's directory.
+        register: Which.
+        as_of_ms: The rows that held at that moment instead.
 
     Returns:
         The register's columns, times in milliseconds since 1970 as `<name>_ms`, with `origin`,
@@ -69,27 +83,46 @@ def current(store: Path, register: Register) -> pl.DataFrame:
     Raises:
         InputError: The file cannot be read.
     """
-    return history(store, register).filter(pl.col("replaced_ms").is_null()).drop("replaced_ms")
+    replaced = pl.col("replaced_ms")
+    holds = replaced.is_null()
+    if as_of_ms is not None:
+        holds = (pl.col("imported_ms") <= as_of_ms) & (holds | (replaced > as_of_ms))
+    return history(store, register).filter(holds).drop("replaced_ms")
 
 
-def projects(store: Path) -> pl.DataFrame:
+def projects(store: Path, as_of_ms: int | None = None) -> pl.DataFrame:
     """The projects that hold; see `schema.projects` for the columns."""
-    return current(store, PROJECTS)
+    return current(store, PROJECTS, as_of_ms)
 
 
-def outages(store: Path) -> pl.DataFrame:
+def outages(store: Path, as_of_ms: int | None = None) -> pl.DataFrame:
     """The outages that hold; see `schema.outages` for the columns."""
-    return current(store, OUTAGES)
+    return current(store, OUTAGES, as_of_ms)
 
 
-def activities(store: Path) -> pl.DataFrame:
+def activities(store: Path, as_of_ms: int | None = None) -> pl.DataFrame:
     """The activities that hold; see `schema.activities` for the columns."""
-    return current(store, ACTIVITIES)
+    return current(store, ACTIVITIES, as_of_ms)
 
 
-def meters(store: Path) -> pl.DataFrame:
+def meters(store: Path, as_of_ms: int | None = None) -> pl.DataFrame:
     """The meters' readings that hold, in J, m3, Cel and W; see `schema.meters`."""
-    return current(store, METERS)
+    return current(store, METERS, as_of_ms)
+
+
+def results(store: Path, as_of_ms: int | None = None) -> pl.DataFrame:
+    """The results that hold, in FLOP/s, s and J; see `schema.results` for the columns."""
+    return current(store, RESULTS, as_of_ms)
+
+
+def factors(store: Path, as_of_ms: int | None = None) -> pl.DataFrame:
+    """The yearly factors of carbon that hold, in kg/kWh; see `schema.factors`."""
+    return current(store, FACTORS, as_of_ms)
+
+
+def hourly_factors(store: Path, as_of_ms: int | None = None) -> pl.DataFrame:
+    """The hourly factors of carbon that hold, in kg/kWh; see `schema.factors`."""
+    return current(store, FACTORS_HOURLY, as_of_ms)
 
 
 def update(

@@ -23,10 +23,12 @@ FROM_PROJECT = {
     "partner_states": "partner_states",
     "sector": "sector",
     "field": "field",
+    "life_cycle": "life_cycle",
     "share": "share",
     "commercial": "commercial",
     "organisation": "organisation",
     "gpu_hours_granted": "gpu_hours_granted",
+    "valid_from_ms": "granted_from_ms",
 }
 """Columns of a project that its jobs get, and their names there."""
 

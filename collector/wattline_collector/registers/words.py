@@ -43,6 +43,19 @@ ACCESS_MODE_SYNONYMS: Mapping[str, str] = {
     "director_s_discretion": "own_use",
 }
 
+LIFE_CYCLE = ("data", "pretrain", "finetune", "eval", "inference", "other")
+"""Parts of a model's life that device time is spent on."""
+
+LIFE_CYCLE_SYNONYMS: Mapping[str, str] = {
+    "data_preparation": "data",
+    "pre_training": "pretrain",
+    "pretraining": "pretrain",
+    "fine_tuning": "finetune",
+    "finetuning": "finetune",
+    "evaluation": "eval",
+    "serving": "inference",
+}
+
 USER_CATEGORIES = (
     "start_up",
     "sme",

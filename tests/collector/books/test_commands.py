@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import polars as pl
 import pytest
 
 from wattline_agents import cli
+from wattline_collector.kpi.query import figures
+from wattline_collector.kpi.terminal import remarks
 from wattline_collector.ledger.books import Books
 
 HOUR = 3600
@@ -47,6 +50,35 @@ def test_the_table_says_why_a_figure_is_missing(store: str, capsys: Any) -> None
     assert line.split("closure")[1].split()[0] == "–"  # noqa: RUF001 - how unknown is written
 
 
+NOTED: tuple[dict[str, Any], ...] = (
+    {"value": 25.0, "note": "over", "dims": {"system": "a"}},
+    {"value": 5.0, "note": "over", "dims": {"system": "b"}},
+    {"value": 1.0, "note": "", "dims": {"system": "c"}},
+)
+
+
+def test_what_must_be_known_beside_a_value_stands_beneath_the_table(store: str) -> None:
+    (one,) = figures(Path(store), ["U01"])
+    shown = [replace(one, **more) for more in NOTED]
+    assert list(remarks(shown)) == ["U01 a, U01 b: over"]
+    # All of a KPI's figures say the same: its id is enough.
+    assert list(remarks(shown[:2])) == ["U01: over"]
+    # Why a figure has no value stands in the table.
+    assert list(remarks([replace(one, value=None, note="nothing")])) == []
+    many = [replace(one, note=f"note {n}", dims={"job": str(n)}) for n in range(1000)]
+    lines = list(remarks(many))
+    assert len(lines) == 21
+    assert lines[-1].startswith("980 more notes: --format json")
+
+
+def test_notes_are_told_to_who_asks_for_a_kpi_by_its_id(store: str, capsys: Any) -> None:
+    assert cli.main(["kpi", "A06", "--store", store]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("A06: nobody told of outages")
+    assert cli.main(["kpi", "--store", store]) == 0
+    assert "A06: nobody told" not in capsys.readouterr().out
+
+
 def test_a_figure_can_be_opened(store: str, capsys: Any) -> None:
     assert cli.main(["kpi", "U01", "--store", store, "--explain"]) == 0
     text = capsys.readouterr().out
@@ -59,6 +91,85 @@ def test_a_figure_can_be_opened(store: str, capsys: Any) -> None:
 def test_a_kpi_can_be_explained_without_a_store(capsys: Any) -> None:
     assert cli.main(["kpi", "s10", "--explain"]) == 0
     assert "S10  tokens per joule, in tok/J" in capsys.readouterr().out
+
+
+def test_dimensions_are_given_with_commas_or_again(store: str, capsys: Any) -> None:
+    asked = ["kpi", "LOADING", "--store", store, "--format", "json"]
+    found = []
+    for words in (["--by", "node,hour"], ["--by", "node", "--by", "hour"]):
+        assert cli.main([*asked, *words]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0] == found[1]
+    assert [(figure["dims"], figure["value"]) for figure in found[0]] == [
+        ({"node": "n1", "hour": "2026-11-01T00:00Z"}, 1.0),
+        ({"node": "n1", "hour": "2026-11-01T01:00Z"}, 0.0),
+    ]
+
+
+def test_the_list_is_grouped_and_says_how_each_is_known(capsys: Any) -> None:
+    assert cli.main(["kpi", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Overall equipment effectiveness"
+    energy = lines.index("Energy and sustainability")
+    assert lines.index("Production") < energy
+    assert any(line.startswith("  S12     job energy") for line in lines[energy:])
+    assert cli.main(["kpi", "--list", "s12"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_all_figures_come_under_headings_and_what_is_missing_after_them(
+    store: str, capsys: Any
+) -> None:
+    assert cli.main(["kpi", "--store", store]) == 0
+    table, missing = capsys.readouterr().out.split("not known:\n")
+    assert "\nChallenges\n" not in table
+    assert "\nEnergy and sustainability\nS12 " in table
+    assert "P01" in missing and "P01" not in table
+
+
+def test_a_period_is_set_beside_the_one_before_and_beside_its_target(
+    store: str, capsys: Any
+) -> None:
+    Path(store, "profile.toml").write_text(
+        'id = "x"\nname = "X"\ncountry = "FI"\ntime_zone = "UTC"\n'
+        '[target.U01]\ndirection = "up"\nvalue = 60\n'
+    )
+    asked = ["kpi", "U01", "S12", "--store", store, "--from", "2026-11-01T01:00", "--compare"]
+    assert cli.main([*asked, "previous"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == (
+        "2026-11-01T01:00:00Z to 2026-11-01T02:00:00Z, compared with "
+        "2026-11-01T00:00:00Z to 2026-11-01T01:00:00Z"
+    )
+    (line,) = [line for line in out if line.startswith("U01")]
+    assert line.split()[3:9] == ["0", "%", "100", "-100", "worse", "60"]
+    assert "missed" in line
+    assert cli.main([*asked, "2026-11-01T00:00..2026-11-01T01:00", "--format", "json"]) == 0
+    use, energy = json.loads(capsys.readouterr().out)
+    assert (use["previous"]["value"], use["previous"]["verdict"]) == (100, "worse")
+    assert use["target"]["met"] is False
+    assert (energy["previous"]["value"], energy["target"]) == (pytest.approx(0.5), None)
+    assert cli.main([*asked, "previous", "--format", "csv"]) == 0
+    row = next(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert (row["value"], row["previous"], row["change"], row["target"]) == (
+        "0.0", "100.0", "-100.0", "60.0",
+    )  # fmt: skip
+
+
+def test_without_a_comparison_figures_have_neither_previous_nor_target(
+    store: str, capsys: Any
+) -> None:
+    assert cli.main(["kpi", "U01", "--store", store, "--format", "json"]) == 0
+    (figure,) = json.loads(capsys.readouterr().out)
+    assert not {"previous", "target"} & figure.keys()
+
+
+def test_periods_of_unlike_length_are_said_to_be(store: str, capsys: Any) -> None:
+    asked = ["kpi", "P01", "--store", store, "--from", "2026-11-01T01:00", "--compare"]
+    assert cli.main([*asked, "2026-10-01..2026-11-01T01:00"]) == 0
+    out = capsys.readouterr().out
+    assert "note: the books begin at 2026-11-01T00:00:00Z, later than" in out
+    assert "note: the periods are of 0.04167 and 31.04 days" in out
 
 
 @pytest.mark.parametrize(
@@ -76,6 +187,30 @@ def test_a_kpi_can_be_explained_without_a_store(capsys: Any) -> None:
             "--from: 'yesterday' is not a time",
         ),
         (["kpi", "U01", "--store", "S", "--by", "colour"], "cannot split by 'colour'"),
+        (["kpi", "U01", "--store", "S", "--by", "node,"], "cannot split by ''; there are system"),
+        (
+            ["kpi", "U01", "--store", "S", "--compare", "previous"],
+            "to compare, say which period: --from",
+        ),
+        (
+            ["kpi", "U01", "--store", "S", "--from", "2026-11-01", "--compare", "then"],
+            "'then' is nothing to compare with: write previous, year-ago or FROM..TO",
+        ),
+        (
+            [
+                "kpi",
+                "U01",
+                "--store",
+                "S",
+                "--from",
+                "2026-11-01",
+                "--by",
+                "day",
+                "--compare",
+                "previous",
+            ],
+            "whole periods are compared: leave out --by day",
+        ),
         (["audit", "--store", "/no/such/place"], "holds no booked hours"),
     ],
 )

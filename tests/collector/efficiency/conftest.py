@@ -84,7 +84,7 @@ class Told:
             known.DEVICES,
             [
                 {"device": f"gpu{i}", "node": f"n{i // per_node}", "index": i % per_node,
-                 "model": model}
+                 "model": model, "scope": "gpu"}
                 for i in range(nodes * per_node)
             ],
         )  # fmt: skip

@@ -62,6 +62,21 @@ CONTRACT = '[contract.c]\nkind = "on_site"\nsince = 2026-01-01\ngrams_co2e_per_k
          "80 is under threshold, which is 90"),
         ("[sla.A05]\ndirection='down'\nthreshold=4\nfull_service=5", "sla.A05.full_service",
          "5 is over threshold, which is 4"),
+        ("[target.U01]\ndirection='down'\nvalue=85", "target.U01.direction",
+         'more is better: write "up"'),
+        ("[target.S03]\ndirection='up'\nvalue=1.2", "target.S03.direction",
+         'less is better: write "down"'),
+        ("[target.U01]\ndirection='up'\nvalue=0.85", "target.U01.value",
+         "0.85 of a KPI in per cent: is 85 (per cent) meant?"),
+        ("[target.U01]\ndirection='up'\nvalue=8500", "target.U01.value", "a share of a whole"),
+        ("[target.OEE]\ndirection='up'\nvalue=85", "target.OEE.value", "is 0.85 meant?"),
+        ("[target.A03]\ndirection='up'\nvalue=-1", "target.A03.value", "never under nought"),
+        ("[sla.A01]\ndirection='down'\nthreshold=90", "sla.A01.direction",
+         "more is better"),
+        ("[sla.A01]\ndirection='up'\nthreshold=0.9\ntarget=95", "sla.A01.threshold",
+         "is 90 (per cent) meant?"),
+        (SYSTEM + "[system.a.sla.A01]\ndirection='up'\nthreshold=0.9", "system.a.sla.A01.threshold",
+         "is 90 (per cent) meant?"),
         ("[access_mode.fast_lane]\nworking_days=4\ndays=6", "access_mode.fast_lane.days",
          "one of them"),
         ("[access_mode.fast_lane]\ncalendar='x'", "access_mode.fast_lane.calendar",
@@ -159,6 +174,10 @@ def test_what_is_unlikely_or_beyond_the_law_is_a_warning(
         "[finance.2026]\noperating_eligible_euro=100\noperating_union_euro=60",
         FACTOR + "year=2025\ngrams_co2e_per_kwh=72\n[carbon]\nlocation=['x']\nresidual=['x']",
         "[sla.A05]\ndirection='down'\nthreshold=4\ntarget=3\nfull_service=2",
+        "[target.U01]\ndirection='up'\nvalue=1.5",  # modest, and possible
+        "[target.E05]\ndirection='down'\nvalue=0.5",  # half a per cent of power for nothing
+        "[target.I04]\ndirection='down'\nvalue=15",  # a KPI of which neither way is better
+        "[target.S03]\ndirection='down'\nvalue=1.05",
     ],
 )
 def test_what_fits_is_not_complained_about(read: Callable[[str], Read], more: str) -> None:

@@ -84,6 +84,19 @@ def test_a_correction_of_last_year_takes_nobodys_place(tmp_path: Path) -> None:
     assert (now.track, before.track) == (2, 3)
 
 
+def test_what_was_not_known_then_is_left_out_where_figures_are_told_again(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    use(written(tmp_path, "track=1\nholds_since=2025-01-01\n"), store, NOW)
+    later = NOW + timedelta(days=30)
+    use(written(tmp_path, "track=2\nholds_since=2025-01-01\n"), store, later)
+    of_then = datetime(2025, 6, 1, tzinfo=UTC)
+    for known, track in ((NOW, 1), (later - timedelta(seconds=1), 1), (later, 2), (None, 2)):
+        found = profile_at(store, of_then, known)
+        assert found is not None
+        assert found.track == track
+    assert profile_at(store, of_then, NOW - timedelta(seconds=1)) is None
+
+
 def test_without_a_date_the_day_it_was_put_to_use_counts(tmp_path: Path) -> None:
     store = tmp_path / "store"
     use(written(tmp_path, "track=1\n"), store, NOW)

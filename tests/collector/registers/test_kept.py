@@ -42,6 +42,15 @@ def test_each_reader_reads_its_own_register(store: Path) -> None:
     assert "eed" in registers.meters(store).columns
 
 
+def test_a_register_is_read_as_it_was_at_any_moment(store: Path) -> None:
+    for now_ms, title in ((10, "x"), (20, "y"), (30, "z")):
+        update(store, project("a", title=title), now_ms)
+    told = {
+        when: registers.projects(store, when)["title"].to_list() for when in (9, 10, 19, 20, 29, 31)
+    }
+    assert told == {9: [], 10: ["x"], 19: ["x"], 20: ["y"], 29: ["y"], 31: ["z"]}
+
+
 def test_what_was_imported_is_read_back(store: Path) -> None:
     update(store, project("a", title="x", gpu_hours_granted=5.0))
     row = registers.projects(store).row(0, named=True)

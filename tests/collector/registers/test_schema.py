@@ -98,7 +98,7 @@ def test_an_activity_needs_what_its_kind_counts(kind: str, needed: tuple[str, ..
     full: Mapping[str, str] = {
         "id": "a", "kind": kind, "start": "2026-01-01", "participants": "3", "days": "1",
         "count": "5", "rating": "8", "answers": "2", "counterpart": "x", "network": "ncc",
-        "submitted": "9", "awarded": "4", "due": "2026-01-31",
+        "submitted": "9", "awarded": "4", "due": "2026-01-31", "gigabytes": "7", "hours": "2",
     }  # fmt: skip
     row(ACTIVITIES, **full)
     for name in needed:

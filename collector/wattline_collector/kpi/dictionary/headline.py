@@ -1,9 +1,9 @@
-"""Overall equipment effectiveness and loading."""
+"""Overall equipment effectiveness, loading, and both over all time."""
 
 from __future__ import annotations
 
 from wattline_collector.kpi import oee, utilisation
-from wattline_collector.kpi.declare import Kpi
+from wattline_collector.kpi.declare import OF_DEVICES, OF_HELD, Kpi
 
 KPIS: tuple[Kpi, ...] = (
     Kpi(
@@ -19,7 +19,7 @@ KPIS: tuple[Kpi, ...] = (
         "O, M",
         "manufacturing practice (OEE), on the ledger's accounts",
         oee.overall,
-        by=("system", "node", "day"),
+        by=OF_DEVICES,
         note="Loading (assigned / offered) stands beside it: an idle factory is not a bad machine.",
     ),
     Kpi(
@@ -36,7 +36,7 @@ KPIS: tuple[Kpi, ...] = (
         "O, M",
         "OEE",
         oee.availability,
-        by=("system", "node", "day"),
+        by=OF_DEVICES,
         note="Maintenance is what the register of outages, or the scheduler, says it is.",
     ),
     Kpi(
@@ -53,6 +53,7 @@ KPIS: tuple[Kpi, ...] = (
         "O, M",
         "OEE",
         oee.performance,
+        by=OF_HELD,
     ),
     Kpi(
         "OEE_Q",
@@ -69,6 +70,7 @@ KPIS: tuple[Kpi, ...] = (
         "O, M",
         "OEE",
         oee.quality,
+        by=OF_HELD,
     ),
     Kpi(
         "LOADING",
@@ -83,6 +85,23 @@ KPIS: tuple[Kpi, ...] = (
         "O, M",
         "OEE",
         utilisation.allocated,
-        by=("system", "node", "day"),
+        by=OF_DEVICES,
+    ),
+    Kpi(
+        "TEEP",
+        "total effective equipment performance",
+        "OEE x loading x planned / installed device time: of all the time there is, what became "
+        "kept work; availability, loading and planning leave assigned / installed",
+        "1",
+        "product of use (assigned / installed), performance and quality",
+        "1",
+        "",
+        "",
+        "up",
+        "O, M",
+        "manufacturing practice (TEEP), on the ledger's accounts",
+        oee.total_effective,
+        by=OF_DEVICES,
+        note="Time nobody observed is left out and lowers the coverage.",
     ),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from wattline_collector.kpi import production
-from wattline_collector.kpi.declare import Kpi
+from wattline_collector.kpi import life_cycle, model_work, production, request_latency, results
+from wattline_collector.kpi.declare import OF_HELD, OF_JOBS, TIME, WORK, Kpi, Level
+
+_OF_RESULTS = ("system", "project", *TIME)
 
 KPIS: tuple[Kpi, ...] = (
     Kpi(
@@ -19,7 +21,7 @@ KPIS: tuple[Kpi, ...] = (
         "J, O, M",
         "dictionary P01",
         production.training_tokens,
-        by=("system", "job", "day"),
+        by=OF_JOBS,
         floor=0.0,
     ),
     Kpi(
@@ -36,14 +38,31 @@ KPIS: tuple[Kpi, ...] = (
         "M, O, J",
         "dictionary P02",
         production.throughput,
-        by=("system", "job", "day"),
+        by=OF_JOBS,
         floor=0.0,
         note="Prompt tokens answered from a cache are counted as prompt tokens.",
     ),
     Kpi(
+        "P02_GPU",
+        "AI token throughput of a GPU",
+        "(training tokens + inference tokens) / device time of the jobs that count tokens",
+        "tok/GPU/s",
+        "tokens trained on, prompt tokens and generated tokens",
+        "tok",
+        "device time of the jobs that made them",
+        "GPU-s",
+        "up",
+        "M, O, J",
+        "dictionary P02",
+        production.throughput_per_device,
+        by=("system", *WORK, *TIME),
+        floor=0.0,
+        note="Of models of one size it compares systems; of others it compares models.",
+    ),
+    Kpi(
         "P03",
         "inference tokens served",
-        "sum of prompt and generated tokens",
+        "sum of prompt and generated tokens; the note has the two apart",
         "tok",
         "prompt tokens and generated tokens",
         "tok",
@@ -53,8 +72,125 @@ KPIS: tuple[Kpi, ...] = (
         "O, M",
         "dictionary P03",
         production.inference_tokens,
-        by=("system", "job", "day"),
+        by=OF_JOBS,
         floor=0.0,
         note="Prompt tokens answered from a cache are counted as prompt tokens.",
+    ),
+    Kpi(
+        "P04",
+        "model FLOP delivered",
+        "sum of operations of a token x tokens; by the formula that the job states, else 6 N + 12 "
+        "L H d S where the attention's dimensions are known, else 6 N (training), 2 N (serving)",
+        "FLOP",
+        "operations that the models needed",
+        "FLOP",
+        "",
+        "",
+        "up",
+        "J, M",
+        "dictionary P04; arXiv 2001.08361; arXiv 2204.02311 appendix B; AI Act Annex XI section "
+        "1(2)(d)",
+        model_work.model_flops,
+        by=OF_JOBS,
+        floor=0.0,
+        level=Level.DERIVED,
+        note="N are the parameters a token goes through. Tokens from a cache, and steps done again,"
+        " are not in it.",
+    ),
+    Kpi(
+        "P05",
+        "training time",
+        "wall time of training runs that ended in the period / runs; from the first job's start, "
+        "restarts and all, to the end of the last, which completed (way ledger), or to the "
+        "declared target (way register)",
+        "h",
+        "wall time of the runs",
+        "h",
+        "runs",
+        "{run}",
+        "down",
+        "J",
+        "dictionary P05",
+        results.training_time,
+        by=OF_JOBS,
+        parts=("way",),
+        note="The ledger knows no targets: a run that completed may have missed its own.",
+    ),
+    Kpi(
+        "P06",
+        "inference latency",
+        "p50, p95 and p99 of time to first token, per token, between tokens, of whole requests and "
+        "in the queue: the least bound of the histograms, added up, that so many were within",
+        "ms",
+        "the bound",
+        "ms",
+        "",
+        "",
+        "down",
+        "J, O",
+        "dictionary P06",
+        request_latency.latency,
+        by=("system", "partition", *WORK, *TIME),
+        floor=0.0,
+        parts=("kind", "quantile"),
+        note="The true value lies between low and high, the ends of the bucket; an hour is the "
+        "shortest time there is.",
+    ),
+    Kpi(
+        "P07",
+        "run completion",
+        "runs that reached their declared target / runs that began in the period",
+        "%",
+        "runs that reached their target",
+        "{run}",
+        "runs that began",
+        "{run}",
+        "up",
+        "M, O",
+        "dictionary P07; register of results, kind run",
+        results.run_completion,
+        scale=100,
+        by=_OF_RESULTS,
+        level=Level.DECLARED,
+    ),
+    Kpi(
+        "P08",
+        "model quality",
+        "the declared metric of a model, and its distance from the baseline",
+        "as declared",
+        "the metric",
+        "as declared",
+        "",
+        "",
+        "none",
+        "J, M",
+        "dictionary P08; register of results, kind quality",
+        results.quality,
+        by=_OF_RESULTS,
+        parts=("model", "metric", "of"),
+        level=Level.DECLARED,
+        note="Every row bears the digest of its evaluation. The newest of each model and metric.",
+    ),
+    Kpi(
+        "P09",
+        "life-cycle mix",
+        "device time held by jobs, by what it was for: data, pretrain, finetune, eval, inference, "
+        "training of which nobody says which, other",
+        "%",
+        "device time of jobs for that",
+        "GPU-h",
+        "device time held by jobs",
+        "GPU-h",
+        "none",
+        "M, J",
+        "dictionary P09; Regulation (EU) 2021/1173 Article 16(1a); terms of reference of AI for "
+        "Science access",
+        life_cycle.mix,
+        scale=100,
+        by=OF_HELD,
+        floor=0.0,
+        parts=("stage",),
+        note="By the job's kind, and the life_cycle of its project in the register. The coverage is"
+        " the share of which somebody says it.",
     ),
 )

@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
-from wattline_collector.kpi import quality
-from wattline_collector.kpi.declare import Kpi
+from wattline_collector.kpi import declared, punctual, quality, queues
+from wattline_collector.kpi.declare import DAYS, OF_DEVICES, SEASONS, Kpi, Level
 
 KPIS: tuple[Kpi, ...] = (
+    Kpi(
+        "Q01",
+        "support and satisfaction",
+        "requests solved in time / requests; median hours to solve; mean rating of surveys, "
+        "weighted by answers; answers / people asked",
+        "%",
+        "requests solved in time, answers, or ratings x answers",
+        "1",
+        "requests, people asked, or answers",
+        "1",
+        "up",
+        "M, O",
+        "dictionary Q01; HECToR, DOE operational assessment reports, PRACE",
+        declared.support,
+        by=("system", *SEASONS),
+        level=Level.DECLARED,
+        parts=("figure",),
+    ),
+    Kpi(
+        "Q02",
+        "wide-area data rate",
+        "what transfers moved / (their time x the rate of the link)",
+        "%",
+        "bytes moved",
+        "B",
+        "bytes the link could have moved",
+        "B",
+        "up",
+        "O, M",
+        "dictionary Q02",
+        declared.data_rate,
+        scale=100,
+        by=("system", *DAYS),
+        level=Level.DECLARED,
+        note="Of the time of the transfers, not of all time.",
+    ),
     Kpi(
         "Q03",
         "telemetry completeness",
@@ -20,7 +56,43 @@ KPIS: tuple[Kpi, ...] = (
         "dictionary Q03; Regulation (EC) 223/2009 Article 12, accuracy",
         quality.completeness,
         scale=100,
-        by=("system", "node", "day"),
+        by=OF_DEVICES,
         floor=0.0,
+    ),
+    Kpi(
+        "Q04",
+        "punctuality of reports",
+        "days from handing a report in to its last day; below 0 is late",
+        "d",
+        "days to the last day",
+        "d",
+        "",
+        "",
+        "up",
+        "M",
+        "dictionary Q04; Regulation (EU) 2021/1173 Article 10(2)(k), 31 January; Directive "
+        "(EU) 2023/1791 Article 12, 15 May",
+        punctual.punctuality,
+        by=SEASONS,
+        level=Level.DECLARED,
+        parts=("due", "report"),
+    ),
+    Kpi(
+        "Q05",
+        "parity of waits within a user category",
+        "longest / shortest median wait of an organisation, of those with at least five jobs",
+        "1",
+        "longest median wait",
+        "h",
+        "shortest median wait",
+        "h",
+        "down",
+        "M",
+        "dictionary Q05; Regulation (EU) 2021/1173 Article 16(2)",
+        queues.wait_parity,
+        by=("system", *DAYS),
+        level=Level.DERIVED,
+        parts=("user_category",),
+        note="No organisation is named.",
     ),
 )

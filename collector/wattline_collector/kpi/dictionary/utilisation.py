@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wattline_collector.kpi import utilisation
-from wattline_collector.kpi.declare import Kpi
+from wattline_collector.kpi import burn, declared, entitled, queues, sizes, utilisation
+from wattline_collector.kpi.declare import DAYS, OF_DEVICES, OF_GRANTS, OF_JOBS, SEASONS, Kpi, Level
 
 KPIS: tuple[Kpi, ...] = (
     Kpi(
@@ -20,13 +20,13 @@ KPIS: tuple[Kpi, ...] = (
         "dictionary U01; DOE operational assessment reports",
         utilisation.allocated,
         scale=100,
-        by=("system", "node", "day"),
+        by=OF_DEVICES,
     ),
     Kpi(
         "U02",
         "effective utilisation",
-        "integral of SM activity / offered device time; assigned time in which activity was not "
-        "measured is left out and lowers the coverage",
+        "integral of SM activity / offered device time; assigned time in which activity was "
+        "not measured is left out and lowers the coverage",
         "%",
         "integral of SM activity",
         "GPU-h",
@@ -37,6 +37,132 @@ KPIS: tuple[Kpi, ...] = (
         "dictionary U02",
         utilisation.effective,
         scale=100,
-        by=("system", "node", "day"),
+        by=OF_DEVICES,
+    ),
+    Kpi(
+        "U03",
+        "offered capacity",
+        "offered / installed device time; offered is what a job held or could have held; time "
+        "nobody observed is in neither and lowers the coverage",
+        "%",
+        "offered device time",
+        "GPU-h",
+        "installed device time that was observed",
+        "GPU-h",
+        "up",
+        "M",
+        "dictionary U03; DeiC, hours actually offered over maximum hours",
+        utilisation.offered,
+        scale=100,
+        by=OF_DEVICES,
+    ),
+    Kpi(
+        "U04",
+        "Union share used",
+        "access time out of the Union's share / (the Union's share x the system's total access"
+        " time); the total is that agreed for the year, by its days, or else what the system "
+        "offered",
+        "%",
+        "access time of projects out of the Union's share, commercial ones among them",
+        "GPU-h",
+        "access time that the Union is entitled to",
+        "GPU-h",
+        "up",
+        "M",
+        "dictionary U04; Regulation (EU) 2021/1173 Article 17(1), (11)",
+        entitled.union_share_used,
+        scale=100,
+        by=("system", *DAYS),
+        level=Level.DERIVED,
+        parts=("system",),
+        note="One figure for each supercomputer. See docs/access.md.",
+    ),
+    Kpi(
+        "U05",
+        "allocation burn-down",
+        "(used / granted) / (elapsed / duration) of the grants that run when the period ends, "
+        "with all their use since they began; of several, used over due by now",
+        "1",
+        "access time used since the grants began",
+        "GPU-h",
+        "granted hours x the part of the grants' time that is over",
+        "GPU-h",
+        "none",
+        "M, J",
+        "dictionary U05; DeiC, 40 % of a grant at half its time",
+        burn.pace_of_grants,
+        by=("system", *OF_GRANTS),
+        level=Level.DERIVED,
+        note="1 is on time. The note forecasts what will be used at this pace.",
+    ),
+    Kpi(
+        "U06",
+        "capability usage",
+        "access time of jobs of at least 20 % of the system's devices / access time of all "
+        "jobs; a profile may tell another part",
+        "%",
+        "access time of jobs of at least that size",
+        "GPU-h",
+        "access time of all jobs",
+        "GPU-h",
+        "none",
+        "M",
+        "dictionary U06; DOE operational assessment reports",
+        sizes.capability_usage,
+        scale=100,
+        by=OF_JOBS,
+    ),
+    Kpi(
+        "U07",
+        "queue wait and expansion",
+        "of jobs with devices, by class of size: median and p95 of the wait from submission to"
+        " start, where they started; and SUM(GPU-h x (wait + run) / run) / SUM(GPU-h), where "
+        "they ended",
+        "h",
+        "wait from submission to start",
+        "h",
+        "",
+        "",
+        "down",
+        "O, M, J",
+        "dictionary U07; XDMoD, ARCHER",
+        queues.queue_waits,
+        by=("system", "partition", *OF_GRANTS, *DAYS),
+        parts=("size", "figure"),
+        note=(
+            "Expansion is a plain factor. Percentiles are exact: the least wait that so many were "
+            "within."
+        ),
+    ),
+    Kpi(
+        "U08",
+        "oversubscription",
+        "hours asked for / hours there were, of the cut-offs in the period",
+        "1",
+        "GPU-hours asked for",
+        "GPU-h",
+        "GPU-hours there were",
+        "GPU-h",
+        "none",
+        "M",
+        "dictionary U08; PRACE",
+        declared.oversubscription,
+        by=("system", "access_mode", *SEASONS),
+        level=Level.DECLARED,
+    ),
+    Kpi(
+        "U09",
+        "job size weighted by GPU-hours",
+        "SUM(devices x GPU-h) / SUM(GPU-h) over jobs",
+        "GPUs",
+        "devices of jobs x their access time",
+        "GPU x GPU-h",
+        "access time of jobs",
+        "GPU-h",
+        "none",
+        "O, M",
+        "dictionary U09; XDMoD",
+        sizes.weighted_size,
+        by=OF_JOBS,
     ),
 )

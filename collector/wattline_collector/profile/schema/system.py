@@ -8,7 +8,7 @@ from datetime import date
 from wattline_collector.profile.declare import Kind, ident, key, named, numbers, part, table
 from wattline_collector.profile.schema import words
 from wattline_collector.profile.schema.service import Sla
-from wattline_collector.profile.units import BYTES, FLOPS, POWER, RATE
+from wattline_collector.profile.units import BYTES, ENERGY, FLOPS, POWER, RATE
 from wattline_collector.registers.words import STATES
 
 
@@ -149,6 +149,14 @@ class System:
     rated_power_watts: float | None = key(
         Kind.QUANTITY, "Rated power of all of it.", '"2.3 MW"', default=None, unit=POWER,
         least=1, most=1e9, serves="coordination-review",
+    )  # fmt: skip
+    power_budget_watts: float | None = key(
+        Kind.QUANTITY, "What all its nodes may draw at once; an alert tells when it is near.",
+        '"2.0 MW"', default=None, unit=POWER, least=1, most=1e9,
+    )  # fmt: skip
+    energy_budget_per_year_joules: float | None = key(
+        Kind.QUANTITY, "What it may use in a calendar year; an alert tells when it will be more.",
+        '"14 GWh"', default=None, unit=ENERGY, least=1,
     )  # fmt: skip
     cooling: str | None = key(
         Kind.WORD, "How it is cooled.", '"direct_liquid"', default=None, words=words.COOLING

@@ -32,8 +32,12 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "follow_on": (),
     "call": ("submitted", "awarded"),
     "report": ("due",),
+    "data_transfer": ("gigabytes", "hours"),
 }
 """The kinds there are, and the columns without which one of them says nothing."""
+
+_UNCOUNTED = ("training", "survey", "call", "report", "data_transfer")
+"""Kinds of which each row is one; of the others a row may stand for several."""
 
 NETWORKS = (
     "ai_factory", "antenna", "ncc", "coe", "edih", "tef", "data_space", "eit_kic",
@@ -52,7 +56,7 @@ def _finish(values: Values) -> Values:
         few, many = values[part], values[whole]
         if isinstance(few, int) and isinstance(many, int) and few > many:
             raise Malformed(part, f"{few} is more than {whole}, which is {many}")
-    if values["count"] is None and kind not in ("training", "survey", "call", "report"):
+    if values["count"] is None and kind not in _UNCOUNTED:
         values["count"] = 1
     return values
 
@@ -65,15 +69,19 @@ ACTIVITIES = Register(
         Column("id", Kind.NAME, "Names it; a row with the same id replaces it.", "course-2026-04",
                required=True),
         Column("kind", Kind.WORD, "What it is.", "training", required=True, words=tuple(NEEDS)),
-        Column("start", Kind.TIME, "When it began, or when it was.", "2026-04-13", required=True),
-        Column("end", Kind.TIME, "Its last day; empty: the same moment.", "2026-04-15",
-               closes=True),
+        Column("start", Kind.TIME, "When it began, or when it was; of a report: when it was handed"
+               " in.", "2026-04-13", required=True),
+        Column("end", Kind.TIME, "Its last day; of a call: its cut-off; empty: the same moment.",
+               "2026-04-15", closes=True),
         Column("title", Kind.TEXT, "What it was.", "Fine-tuning on many GPUs"),
         Column("count", Kind.WHOLE, "How many: support requests, referrals, assets, results; empty:"
                " one.", unit="items"),
         Column("in_target", Kind.WHOLE, "How many of these support requests were solved within the"
                " agreed time.", unit="items"),
-        Column("hours", Kind.NUMBER, "The median time to solve them.", unit="hours"),
+        Column("hours", Kind.NUMBER, "The median time to solve them; of a data transfer: how long"
+               " it took.", unit="hours"),
+        Column("gigabytes", Kind.NUMBER, "Of a data transfer over the wide area: how much was"
+               " moved.", unit="GB of 1,000,000,000 bytes"),
         Column("participants", Kind.WHOLE, "How many people took part.", "24", unit="people"),
         Column("days", Kind.NUMBER, "How long each took part.", "3", unit="days"),
         Column("rating", Kind.NUMBER, "The mean rating given, 1 to 10.", "8.5", least=1, most=10),

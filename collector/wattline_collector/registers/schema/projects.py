@@ -75,6 +75,14 @@ PROJECTS = Register(
             words=words.FIELDS,
         ),
         Column(
+            "life_cycle",
+            Kind.WORD,
+            "What its jobs mostly do, where they do not say it themselves.",
+            "finetune",
+            words=words.LIFE_CYCLE,
+            synonyms=words.LIFE_CYCLE_SYNONYMS,
+        ),
+        Column(
             "share",
             Kind.WORD,
             "Out of whose part of the machine its time comes.",
@@ -88,6 +96,8 @@ PROJECTS = Register(
         ),
         Column("gpu_hours_granted", Kind.NUMBER, "What it was given.", "30000", unit="GPU-hours"),
         Column("submitted", Kind.TIME, "When it applied.", "2026-02-23"),
+        Column("call_cut_off", Kind.TIME, "The last day of the cut-off it applied for; time to"
+               " access counts from it where its access mode has cut-offs.", closes=True),
         Column("access", Kind.TIME, "When its users could first log in.", "2026-02-27"),
         Column("valid_from", Kind.TIME, "The first day its jobs count; empty: always.",
                "2026-03-01"),

@@ -3,13 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from wattline_collector.jobs.condense import NODE_STATES
-from wattline_collector.kpi.availability import (
-    availability,
-    node_availability,
-    of_tally,
-    sla,
-)
+from wattline_collector.kpi.availability import availability, of_tally, sla
 from wattline_collector.kpi.outages import repair, tally
 from wattline_collector.registers.schema import OUTAGES
 
@@ -164,25 +158,6 @@ def test_time_to_repair_merges_and_leaves_out_what_is_not_over() -> None:
     assert (found.n, found.mean_hours, found.p95_hours, found.ongoing) == (2, 3.0, 5.0, 1)
     nothing = repair(outages(), start_ms=START, end_ms=START + HOUR)
     assert (nothing.n, nothing.mean_hours, nothing.p95_hours) == (0, None, None)
-
-
-def states(*rows: tuple[str, str, float, float | None]) -> pl.DataFrame:
-    made = [
-        {"system": "s", "host": host, "state": state, "start_ms": START + round(start * HOUR),
-         "end_ms": None if end is None else START + round(end * HOUR)}
-        for host, state, start, end in rows
-    ]  # fmt: skip
-    return pl.DataFrame(made, schema=NODE_STATES)
-
-
-def test_node_hours_that_were_usable_over_those_installed() -> None:
-    found = node_availability(
-        states(("n0", "down", -10, 10), ("n0", "drain", 5, 20), ("n1", "maint", 90, None),
-               ("n2", "idle", 0, 100)),
-        10, start_ms=START, end_ms=START + 100 * HOUR,
-    )  # fmt: skip
-    assert (found.numerator, found.denominator) == (970, 1000)
-    assert found.value == pytest.approx(0.97)
 
 
 def test_months_that_met_their_target() -> None:

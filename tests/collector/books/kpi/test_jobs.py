@@ -38,6 +38,12 @@ def test_gpu_hours_in_a_period(said: dict[str, Any], hours: float | None) -> Non
     assert value(job(**said), gpu_hours(2 * HOUR, 8 * HOUR)) == hours
 
 
+def test_a_job_that_nobody_spoke_of_again_ran_no_longer_than_that() -> None:
+    forgotten = job(start_ms=6 * HOUR, stated_ms=7 * HOUR)
+    assert value(forgotten, gpu_hours(2 * HOUR, 8 * HOUR)) == 4
+    assert value(forgotten, gpu_hours(8 * HOUR, 9 * HOUR)) == 0
+
+
 def test_without_a_period_a_job_counts_whole_and_a_running_one_is_not_known() -> None:
     assert value(job(start_ms=0, end_ms=HOUR), run_ms()) == HOUR
     assert value(job(start_ms=0), run_ms()) is None

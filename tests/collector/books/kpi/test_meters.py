@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wattline_collector.kpi.meters import mean_of, metered
+from wattline_collector.kpi.meters import by_hour, mean_of, metered
 from wattline_collector.registers.schema import METERS
 
 QUANTITY = {"E_DC": "energy", "E_IT": "energy", "W_IN": "water", "T_WH": "temperature"}
@@ -185,3 +185,37 @@ def test_quarters_add_up_to_their_year() -> None:
 def test_meters_need_a_period() -> None:
     with pytest.raises(ValueError, match="period"):
         metered(frame(), ["E_IT"], start_ms=5, end_ms=5)
+
+
+def test_hours_add_up_to_the_month_and_to_what_all_meters_share() -> None:
+    rows = frame(
+        reading("E_DC", "2026-01-01", "2026-02-01", 310.0),
+        reading("E_IT", "2026-01-01", "2026-01-11T00:30", 80.0),
+        reading("E_IT", "2026-01-01", "2026-02-01", 31.0, meter="ups-b"),
+    )
+    hours = by_hour(rows, ["E_DC", "E_IT"], **JANUARY)
+    whole = metered(rows, ["E_DC", "E_IT"], **JANUARY)
+    assert hours["E_DC"].sum() == pytest.approx(whole.values["E_DC"])
+    assert hours["E_IT"].sum() == pytest.approx(whole.values["E_IT"])
+    assert hours["covered_ms"].sum() == whole.covered_ms
+    assert hours.height == 10 * 24 + 1
+    assert hours["covered_ms"][-1] == 1_800_000
+
+
+def test_hours_of_an_indicator_without_a_meter_are_none() -> None:
+    rows = frame(reading("E_DC", "2026-01-01", "2026-02-01", 310.0))
+    assert by_hour(rows, ["E_DC", "E_IT"], **JANUARY).is_empty()
+
+
+def test_a_counter_of_another_thing_says_nothing_of_what_lies_between() -> None:
+    found = metered(
+        frame(
+            reading("E_IT", None, "2026-01-01", 0.0, device="old"),
+            reading("E_IT", None, "2026-01-11", 100.0, device="old"),
+            reading("E_IT", None, "2026-01-12", 5000.0, device="new"),
+            reading("E_IT", None, "2026-02-01", 5200.0, device="new"),
+        ),
+        ["E_IT"], **JANUARY,
+    )  # fmt: skip
+    assert found.values["E_IT"] == pytest.approx(300.0)
+    assert found.coverage == pytest.approx(30 / 31)

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from wattline_collector.kpi.query import overview
+from wattline_agents.errors import InputError
+from wattline_collector.kpi.groups import HEADLINE, IF_KNOWN
+from wattline_collector.kpi.query import figures, overview
+from wattline_collector.kpi.registry import REGISTRY
 from wattline_collector.ledger.accounts import Account
 
 HOUR = 3600
@@ -100,3 +103,32 @@ def test_the_work_of_a_job_that_failed_is_lost_in_every_table(
         "boundary": "gpu", "account": "lost", "energy_joules": pytest.approx(400 * HOUR),
     }  # fmt: skip
     assert books.read("device", start_ms, start_ms + HOUR * 1000)["account"].to_list() == ["busy"]
+
+
+def test_a_profile_that_is_not_right_is_said_and_left_out(telemetry: Any) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=HOUR, sm_active_ratio=0.6)
+    telemetry.book(HOUR)
+    whole = overview(telemetry.path)
+    (telemetry.path / "profile.toml").write_text("country = 7 [\n")
+    found = overview(telemetry.path)
+    assert found.figures == whole.figures
+    assert found.notes[1:] == whole.notes
+    assert "which is not right" in found.notes[0] and "profile.toml:1" in found.notes[0]
+    with pytest.raises(InputError, match=r"profile\.toml"):
+        figures(telemetry.path, ["U01"])
+
+
+def test_it_shows_the_chosen_figures_and_of_the_others_only_what_is_known(seen: Any) -> None:
+    ids = [figure["id"] for figure in seen["figures"]]
+    assert set(HEADLINE) <= set(ids) <= {*HEADLINE, *IF_KNOWN}
+    assert all(ids.count(id) == 1 for id in HEADLINE)
+    values = {figure["id"]: figure["value"] for figure in seen["figures"]}
+    assert values["P01"] is None
+    assert all(values[id] is not None for id in ids if id in IF_KNOWN)
+
+
+def test_a_figure_that_is_one_of_several_is_named_after_its_part(seen: Any) -> None:
+    for figure in seen["figures"]:
+        name = ", ".join([REGISTRY[figure["id"]].name, *figure["dims"].values()])
+        assert figure["name"] == name

@@ -1,27 +1,8 @@
 from __future__ import annotations
 
-import polars as pl
 import pytest
 
-from wattline_collector.jobs.condense import ACCOUNTED
-from wattline_collector.kpi.users import active, gini, lorenz
-
-
-def test_users_whose_jobs_ran_are_counted_once() -> None:
-    ran = pl.DataFrame(
-        {
-            "system": ["s"] * 5,
-            "job": list("12345"),
-            "user": ["anna", "anna", "ben", None, "carl"],
-            "account": ["p", "p", "p", "q", "r"],
-            "start_ms": [0, 5, 8, 0, 90],
-            "end_ms": [10, None, 12, 10, 95],
-        },
-        schema_overrides=ACCOUNTED,
-    ).select(pl.all(), pl.lit(None, dtype=pl.Float64).alias("suspended_seconds"))
-    assert active(ran, start_ms=0, end_ms=50) == 2
-    assert active(ran, start_ms=0, end_ms=50, column="account") == 2
-    assert active(ran, start_ms=20, end_ms=50) == 1
+from wattline_collector.kpi.users import gini, lorenz
 
 
 @pytest.mark.parametrize(

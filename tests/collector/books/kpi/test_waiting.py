@@ -6,14 +6,7 @@ import polars as pl
 import pytest
 
 from wattline_collector.jobs.condense import ACCOUNTED
-from wattline_collector.kpi.waiting import (
-    capability_usage,
-    oversubscription,
-    parity,
-    size_class,
-    waits,
-    weighted_size,
-)
+from wattline_collector.kpi.waiting import parity, size_class, waits
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -89,30 +82,6 @@ def test_a_job_counts_where_it_started_and_where_it_ended() -> None:
     third = waits(ran, start_ms=2 * DAY, end_ms=3 * DAY).row(0, named=True)
     assert (first["jobs"], first["expansion"]) == (1, None)
     assert (third["jobs"], third["expansion"]) == (0, pytest.approx(49 / 48))
-
-
-def test_hours_of_jobs_of_a_fifth_of_the_machine() -> None:
-    ran = jobs({"gpus": 200, "run": 1}, {"gpus": 199, "run": 1}, {"gpus": 8, "run": None},
-               {"gpus": None})  # fmt: skip
-    found = capability_usage(ran, 1000, start_ms=0, end_ms=2 * HOUR)
-    assert found.value == pytest.approx(200 / (200 + 199 + 16))
-    assert (found.n, found.unknown) == (3, 1)
-    assert capability_usage(jobs(), 1000, start_ms=0, end_ms=HOUR).value is None
-    with pytest.raises(ValueError, match="without devices"):
-        capability_usage(ran, 0, start_ms=0, end_ms=HOUR)
-
-
-def test_job_size_weighted_by_gpu_hours() -> None:
-    found = weighted_size(
-        jobs({"gpus": 1, "run": 8}, {"gpus": 64, "run": 2}), start_ms=0, end_ms=DAY
-    )
-    assert found.value == pytest.approx((1 * 8 + 64 * 128) / (8 + 128))
-
-
-def test_hours_asked_for_over_hours_offered() -> None:
-    assert oversubscription(300.0, 100.0) == 3.0
-    assert oversubscription(None, 100.0) is None
-    assert oversubscription(300.0, 0.0) is None
 
 
 def grouped(**groups: list[float]) -> pl.DataFrame:
