@@ -1,19 +1,19 @@
 """Do the books balance, and where not?
 
-Three proofs, each naming hour and device:
+Five proofs, each naming hour and device:
 
 1. What is written is what was booked: every hour since something was installed has its files, each
    file has the digest its control recorded, and an altered row is traced to its device.
 2. The invariants (design 9): seconds booked = seconds installed, exactly; joules booked = what the
    meter counted, within 1 J; tokens booked = what the jobs' counters grew by.
 3. The hourly sums that figures are taken from are the sums of the minutes.
-4. The sealed telemetry the books were made from is there, unaltered.
+4. The audit trail holds, and the books are what it says (`chain_audit`).
+5. The sealed telemetry the books were made from is there, unaltered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from wattline_collector.ledger.books import (
     hours_between,
     sha256,
 )
+from wattline_collector.ledger.chain_audit import audit_chains
+from wattline_collector.ledger.finding import Finding
 from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS
 from wattline_collector.store import filenames, manifest
 
@@ -43,25 +45,18 @@ MOST_NAMED = 8
 """Devices named of an hour that is missing whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One place where the books do not balance."""
-
-    hour: str
-    subject: str
-    problem: str
-
-    def __str__(self) -> str:
-        """One line for people."""
-        return f"{self.hour}  {self.subject}: {self.problem}"
-
-
-def audit(store: Path, progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+def audit(
+    store: Path,
+    progress: Callable[[int, int], None] | None = None,
+    published: Mapping[str, tuple[int, str]] | None = None,
+) -> list[Finding]:
     """Examine a store's books.
 
     Args:
         store: The store's directory.
         progress: Told hours done and hours there are.
+        published: By system, the number and digest of a record of its audit trail that was
+            published: the trail must still have it.
 
     Returns:
         What was found, by hour; empty if the books balance.
@@ -83,8 +78,11 @@ def audit(store: Path, progress: Callable[[int, int], None] | None = None) -> li
         findings += _hour(books, hour)
         if progress is not None:
             progress(done, len(hours))
-    findings += _sums(books, hours)
-    return findings
+    sums = _sums(books, hours)
+    findings += sums
+    # What is not the sum of its minutes is named; that it is not what was booked says no more.
+    wrong = frozenset(finding.hour for finding in sums)
+    return findings + audit_chains(store, published, wrong)
 
 
 def unbalanced(control: pl.DataFrame) -> list[Finding]:

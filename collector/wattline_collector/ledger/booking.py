@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wattline_agents.clock import SystemClock
+from wattline_agents.clock import Clock, SystemClock
+from wattline_collector.ledger import superseded
 from wattline_collector.ledger.books import Books, Hour, hourly, hours_between
+from wattline_collector.ledger.chain import Why
 from wattline_collector.ledger.compute import Booked, compute
 from wattline_collector.ledger.evidence import (
     LOOK_MS,
@@ -30,8 +32,9 @@ from wattline_collector.ledger.evidence import (
 )
 from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.known import Telemetry, known_so_far
-from wattline_collector.ledger.learn import forget_due, learn, stretches
+from wattline_collector.ledger.learn import due_hours, forget_due, learn, note_due, stretches
 from wattline_collector.ledger.schema import HOUR_MS, TIME
+from wattline_collector.ledger.trail import Reasons, Trail, add_reasons
 
 MOST_WORKERS = 4
 """Chunks computed at once: each holds a day of telemetry in memory."""
@@ -62,29 +65,44 @@ def book(
     until_ms: int | None = None,
     hours: Iterable[tuple[str, int]] | None = None,
     progress: Progress | None = None,
+    clock: Clock | None = None,
 ) -> int:
     """Book every hour that is due.
 
-    Due are hours with new rows and those their new rows reach into, hours that were still open
-    when they were booked, and hours nobody said anything in since something was installed.
+    What is booked enters the audit trail (`chain`). Due are hours with new rows and those their new
+    rows reach into, hours that were still open when they were booked, and hours nobody said
+    anything in since something was installed.
 
     Args:
         store: Where the rows are; its `path` is where the ledger goes.
         until_ms: Books are kept up to this moment, rows after it wait; now if None.
         hours: (system, hour start in ms) to book; those the store says were touched if None.
         progress: Told after every chunk.
+        clock: Says when things are written down; the machine's own if None.
 
     Returns:
         How many hours were booked.
     """
     books = Books(store.path)
-    now_ms = SystemClock().unix_ms() if until_ms is None else until_ms
+    clock = SystemClock() if clock is None else clock
+    now_ms = clock.unix_ms() if until_ms is None else until_ms
     touched = {Hour(system, start) for system, start in (hours or store.take_dirty())}
-    due = _reach(touched, now_ms) | learn(store, books, touched, now_ms)
+    reasons: Reasons = {}
+    trail = Trail(books, now_ms, clock, reasons)
+    trail.adopt()
+    due = _reach(touched, now_ms)
+    add_reasons(reasons, due, Why.LATE if hours is None else Why.ASKED)
+    found = learn(store, books, touched, now_ms, clock.unix_ms())
+    for hour, whys in found.items():
+        reasons.setdefault(hour, set()).update(whys)
+    due |= found.keys()
+    installed = books.inventory
     done = 0
     # A second round books hours the first found to be missing, or to have become known.
     for _ in range(3):
-        due |= _open_or_missing(books, now_ms)
+        missing = _open_or_missing(books, now_ms)
+        add_reasons(reasons, missing - due, Why.MISSING)
+        due |= missing
         due = _installed(store, books, due, now_ms)
         if not due:
             break
@@ -96,8 +114,14 @@ def book(
             if progress is not None:
                 progress(done, total)
 
-        due = _book_round(store, books, due, now_ms, booked)
+        due = _book_round(store, books, trail, due, now_ms, booked)
+        add_reasons(reasons, due, Why.LATE)
+    trail.close()
+    superseded.keep_facts(books, "inventory", installed, books.inventory, clock.unix_ms())
     forget_due(books)
+    if due:
+        # What still came to light is booked next time.
+        note_due(books, {hour: reasons.get(hour, set()) for hour in due}, {})
     if hours is None:
         store.confirm_booked()
     return done
@@ -189,6 +213,7 @@ def _chunks(hours: set[Hour]) -> list[Chunk]:
 def _book_round(
     store: Telemetry,
     books: Books,
+    trail: Trail,
     due: set[Hour],
     now_ms: int,
     progress: Callable[[int], None],
@@ -217,7 +242,7 @@ def _book_round(
             chunk, booked = computing.popleft()
             if writing is not None:
                 writing.result()
-            writing = writer.submit(_write, books, chunk, booked.result())
+            writing = writer.submit(_write, books, trail, chunk, booked.result())
             progress(len(chunk.hours))
 
         rows = _fetch_ahead(reader, store, chunks[0], now_ms)
@@ -233,8 +258,10 @@ def _book_round(
             inputs = gather(store, books, known, chunk.system, window, fetched, before)
             carried = {chunk.hours[-1]: carried_on(window, inputs)}
             computing.append((chunk, computer.submit(compute, window, chunk.system, inputs)))
-            again |= _reopened(books, chunk, inputs)
-            again |= _overtaken(books, chunk, carried[chunk.hours[-1]])
+            overtaken = _overtaken(books, chunk, carried[chunk.hours[-1]])
+            if overtaken:
+                _still_to_come(books, overtaken)
+            again |= overtaken | _reopened(books, chunk, inputs)
             if len(computing) > workers:
                 finish()
         while computing:
@@ -250,7 +277,7 @@ def _fetch_ahead(
     return reader.submit(fetch, store, chunk.system, chunk.window(now_ms))
 
 
-def _write(books: Books, chunk: Chunk, booked: Booked) -> None:
+def _write(books: Books, trail: Trail, chunk: Chunk, booked: Booked) -> None:
     of_hour = pl.col("minute").dt.truncate("1h").alias("hour")
     parts = {
         table: entries.with_columns(of_hour).partition_by("hour", as_dict=True, include_key=False)
@@ -258,20 +285,27 @@ def _write(books: Books, chunk: Chunk, booked: Booked) -> None:
     }
     controls = booked.control.partition_by("hour", as_dict=True)
     latencies = booked.latency.partition_by("hour", as_dict=True)
+    staged = []
     for hour in chunk.hours:
         key = (hour.time,)
         of_tables = {
             table: hours.get(key, booked.entries[table].clear()) for table, hours in parts.items()
         }
-        books.put_hour(
-            hour,
-            of_tables,
-            controls.get(key, booked.control.clear()),
-            latencies.get(key, booked.latency.clear()),
+        staged.append(
+            books.stage_hour(
+                hour,
+                of_tables,
+                controls.get(key, booked.control.clear()),
+                latencies.get(key, booked.latency.clear()),
+            )
         )
+    sums = {table: hourly(table, entries) for table, entries in booked.entries.items()}
+    trail.enter(staged, sums)
+    for one in staged:
+        one.commit()
     # Figures are read from these sums; they follow the hours they are the sums of.
-    for table, entries in booked.entries.items():
-        books.put_day(table, chunk.hours, hourly(table, entries))
+    for table, of_hours in sums.items():
+        books.put_day(table, chunk.hours, of_hours)
 
 
 def _overtaken(books: Books, chunk: Chunk, newest: pl.DataFrame) -> set[Hour]:
@@ -314,8 +348,16 @@ def _reopened(books: Books, chunk: Chunk, inputs: Inputs) -> set[Hour]:
     )
     if new.is_empty():
         return set()
-    books.put("holes", pl.concat([known, new]).sort("system", "kind", "key", "time"))
     again: set[Hour] = set()
     for since in pairs["last_ms"]:
         again.update(hours_between(chunk.system, since, chunk.hours[0].start_ms))
+    _still_to_come(books, again)
+    books.put("holes", pl.concat([known, new]).sort("system", "kind", "key", "time"))
     return again
+
+
+def _still_to_come(books: Books, hours: set[Hour]) -> None:
+    """Write down that hours are to be booked again, before what tells so is no news any more."""
+    waiting = due_hours(books)
+    if not hours <= waiting.keys():
+        note_due(books, {hour: {Why.LATE} for hour in hours}, waiting)

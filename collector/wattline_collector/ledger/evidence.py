@@ -61,8 +61,8 @@ class Inputs:
         running: `job`, `start`, `end`.
         carried: Newest readings of energy before the window: `kind`, `key`, `last_ms`,
             `last_joules_total`, `last_watts`.
-        spoke: First readings of energy of those whose last one lies before what was looked at, as
-            `HOLES`.
+        spoke: First readings of energy after silences that the hours before do not see the end of,
+            as `HOLES`.
     """
 
     devices: pl.DataFrame
@@ -269,17 +269,43 @@ def _samples(
             .unique(["subject", "time"], keep="first", maintain_order=False)
             .sort("subject", "time")
         )
-    if before.is_empty():
-        return samples, HOLES.to_frame()
-    inside = pl.col("time").is_between(window.low, window.high, closed="right")
-    spoke = (
-        samples.filter(tells_energy())
-        .filter(inside)
+    return samples, _spoke(subjects, kind, near, numbers, carried, window)
+
+
+def _spoke(
+    subjects: pl.DataFrame,
+    kind: str,
+    near: pl.DataFrame,
+    numbers: pl.DataFrame,
+    carried: pl.DataFrame,
+    window: Window,
+) -> pl.DataFrame:
+    """First readings of energy after silences that began before the window and outlast a look.
+
+    The hours before end their look a quarter of an hour after the window's start: of a silence that
+    goes on for longer they cannot know the end, however late it began.
+    """
+    known = numbers.join(
+        carried.filter((pl.col("kind") == kind) & (pl.col("last_ms") <= window.start_ms)), on="key"
+    ).select("subject", "last_ms", pl.col("last_joules_total").is_not_null().alias("counts"))
+    tells = pl.col("energy_joules_total").is_not_null() | (
+        ~pl.col("counts") & pl.col("power_watts").is_not_null()
+    )
+    after = pl.col("time") > window.start_ms
+    soon = near.filter(after & (pl.col("time") <= window.start_ms + window.look_ms))
+    heard = soon.join(known, on="subject").filter(tells)["subject"].unique()
+    long = known.filter(
+        (pl.col("last_ms") < window.low) | ~pl.col("subject").is_in(heard.implode())
+    )
+    if long.is_empty():
+        return HOLES.to_frame()
+    return (
+        near.filter(after & (pl.col("time") <= window.high))
+        .join(long, on="subject", maintain_order="left")
+        .filter(tells)
         .group_by("subject", maintain_order=True)
         .first()
-        .join(before.select("subject"), on="subject", how="semi")
         .join(subjects.select("subject", "system", "node", pl.col(kind).alias("key")), on="subject")
         .with_columns(pl.lit(kind).alias("kind"))
         .select(HOLES.names())
     )
-    return samples, spoke

@@ -12,6 +12,8 @@ Pure functions over the ledger's entries; all times are whole milliseconds and a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from wattline_agents.catalogue import PHASES
@@ -37,7 +39,10 @@ _SLACK = 1.02
 
 
 def of_jobs(
-    entries: pl.DataFrame, running: pl.DataFrame, sizes: pl.DataFrame | None = None
+    entries: pl.DataFrame,
+    running: pl.DataFrame,
+    sizes: pl.DataFrame | None = None,
+    split: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Where the time of each job went.
 
@@ -49,19 +54,22 @@ def of_jobs(
         entries: `schema.JOB`, of any grain.
         running: `system`, `job`, `start`, `end` (ms): when jobs ran, in the period of the entries.
         sizes: `system`, `job`, `nodes`, `devices`: how many processes are usual, where known.
+        split: Columns of entries and of running times that cut a job in parts, such as days.
 
     Returns:
-        `system`, `job`, `elapsed_ms`, `CATEGORIES` (null: it tells no phases), `goodput` (0-1),
-        `coverage`: part of its time in whose minutes it told any.
+        `system`, `job`, `split`, `elapsed_ms`, `CATEGORIES` (null: it tells no phases), `goodput`
+        (0-1), `coverage`: part of its time in whose minutes it told any, and `members`: how many
+        processes spoke.
     """
+    key = [*_KEY, *split]
     tells = pl.any_horizontal(pl.col(_PHASE_MS).is_not_null())
-    sums = entries.group_by(_KEY).agg(
+    sums = entries.group_by(key).agg(
         pl.when(tells.any()).then(pl.col(_PHASE_MS).sum()),
         pl.col("steps", "steps_replayed").sum(),
         pl.col("running_ms").filter(tells).sum().alias("told_ms"),
         pl.col("running_ms").sum(),
     )
-    elapsed = running.group_by(_KEY).agg(
+    elapsed = running.group_by(key).agg(
         (pl.col("end") - pl.col("start")).sum().cast(pl.Int64).alias("elapsed_ms")
     )
     if sizes is None:
@@ -69,7 +77,8 @@ def of_jobs(
             schema={"system": pl.String, "job": pl.String, "nodes": pl.Int64, "devices": pl.Int64}
         )
     told = pl.sum_horizontal(_PHASE_MS)
-    least = told / (pl.col("elapsed_ms") * _SLACK)
+    # Of the job as a whole: in an hour that ends within a step more or less is told than went by.
+    least = told.sum().over(_KEY) / (pl.col("elapsed_ms").sum().over(_KEY) * _SLACK)
     members = pl.coalesce(
         pl.when(least <= 1).then(1.0),
         *(pl.when(least <= pl.col(size)).then(pl.col(size)) for size in ("nodes", "devices")),
@@ -81,7 +90,7 @@ def of_jobs(
     wasted = pl.when(done > 0).then(pl.col("steps_replayed") / done).otherwise(0.0)
     found = (
         elapsed.filter(pl.col("elapsed_ms") > 0)
-        .join(sums, on=_KEY, how="left")
+        .join(sums, on=key, how="left", nulls_equal=True)
         .join(sizes, on=_KEY, how="left")
         .with_columns(members.alias("members"))
         .with_columns((pl.col(_PHASE_MS) * scale), wasted.alias("wasted"))
@@ -107,8 +116,8 @@ def of_jobs(
             (pl.col("elapsed_ms") - pl.sum_horizontal(*parts, ignore_nulls=False)).alias("other_ms")
         )
         .with_columns(*_ratios(pl.col("told_ms") / pl.col("running_ms")))
-        .select(*_KEY, "elapsed_ms", *CATEGORIES, "goodput", "coverage")
-        .sort(_KEY)
+        .select(*key, "elapsed_ms", *CATEGORIES, "goodput", "coverage", "members")
+        .sort(key)
     )
 
 
@@ -135,14 +144,14 @@ def of_runs(jobs_goodput: pl.DataFrame, running: pl.DataFrame, jobs: pl.DataFram
     spans = running.join(named.select(*_KEY, "run_of"), on=_KEY).filter(
         pl.col("end") > pl.col("start")
     )
-    before = pl.col("end").cum_max().shift(1)
+    waited = (
+        _between(spans).group_by("run_of").agg((pl.col("end") - pl.col("start")).sum().alias("gap"))
+    )
     elapsed = (
-        spans.sort("run_of", "start")
-        .group_by("run_of")
-        .agg(
-            (pl.col("end").max() - pl.col("start").min()).alias("elapsed_ms"),
-            (pl.col("start") - before).clip(lower_bound=0).sum().alias("recovery_ms"),
-        )
+        spans.group_by("run_of")
+        .agg((pl.col("end").max() - pl.col("start").min()).alias("elapsed_ms"))
+        .join(waited, on="run_of", how="left")
+        .with_columns(pl.col("gap").fill_null(0).alias("recovery_ms"))
     )
     spent = [name for name in CATEGORIES if name not in ("recovery_ms", "other_ms")]
     told = pl.col("goodput").is_not_null()
@@ -171,6 +180,37 @@ def of_runs(jobs_goodput: pl.DataFrame, running: pl.DataFrame, jobs: pl.DataFram
         .with_columns(*_ratios(pl.col("covered_ms") / pl.col("ran_ms")))
         .select("system", "run", "jobs", "elapsed_ms", *CATEGORIES, "goodput", "coverage")
         .sort("system", "run")
+    )
+
+
+def gaps(jobs: pl.DataFrame, until_ms: int) -> pl.DataFrame:
+    """When runs waited to go on: times between their jobs in which none of them ran.
+
+    By the jobs' own starts and ends, so that a period may begin or end inside such a time.
+
+    Args:
+        jobs: `records.JOBS`.
+        until_ms: A job that has not ended ran up to here.
+
+    Returns:
+        `system`, `job` (the one that went on), `start`, `end` (ms).
+    """
+    spans = jobs.filter(pl.col("start_ms").is_not_null()).select(
+        *_KEY,
+        replay.run_of(),
+        pl.col("start_ms").alias("start"),
+        pl.coalesce("end_ms", pl.max_horizontal("start_ms", pl.lit(until_ms))).alias("end"),
+    )
+    return _between(spans).select(*_KEY, "start", "end")
+
+
+def _between(spans: pl.DataFrame) -> pl.DataFrame:
+    """Times of a run that none of its spans covers, with the span after each."""
+    before = pl.col("end").cum_max().shift(1).over("run_of")
+    return (
+        spans.sort("run_of", "start")
+        .with_columns(before.alias("start"), pl.col("start").alias("end"))
+        .filter(pl.col("start") < pl.col("end"))
     )
 
 

@@ -123,28 +123,26 @@ def before(column: str) -> pl.Expr:
 
 
 def tells_energy() -> pl.Expr:
-    """Whether energy is booked by this sample; needs `subject` and the columns of energy.
+    """Whether energy is booked by this sample; needs `subject`, sorted, and the columns of energy.
 
-    Of a subject with a counter those that have it, of others those that have power. Not every
-    sample does: a lost device has neither, and a node's meter is one source of its rows among
-    others.
+    From a subject's first counter reading on, those that have the counter; before it, and of
+    subjects without one, those that have power. Not every sample does: a lost device has neither,
+    and a node's meter is one source of its rows among others. A sample is judged by those before
+    it alone, so that an hour does not depend on which later ones it is booked with.
     """
     counter = pl.col("energy_joules_total").is_not_null()
-    return (
-        pl.when(counter.any().over("subject"))
-        .then(counter)
-        .otherwise(pl.col("power_watts").is_not_null())
-    )
+    counted = counter.cast(pl.Int8).cum_max().over("subject") == 1
+    return pl.when(counted).then(counter).otherwise(pl.col("power_watts").is_not_null())
 
 
 def energy_rates(samples: pl.DataFrame) -> pl.DataFrame:
     """Joules per millisecond of every interval between two energy readings.
 
-    A subject with an energy counter is booked from it; one without, from power over time by the
-    trapezoidal rule. Where a counter runs backwards it was reset: the joules since the reading
-    before are then taken from power, and where there is no power, from the counter's new value,
-    which misses what was used before the reset. Where that value is more than can have been used
-    since, nothing is known of the interval.
+    Between two readings of an energy counter its difference is booked; before the first of them,
+    and without a counter, power over time by the trapezoidal rule. Where a counter runs backwards
+    it was reset: the joules since the reading before are then taken from power, and where there is
+    no power, from the counter's new value, which misses what was used before the reset. Where that
+    value is more than can have been used since, nothing is known of the interval.
 
     Args:
         samples: `subject`, `time`, `period_ms`, `energy_joules_total`, `power_watts`, sorted by
@@ -154,28 +152,27 @@ def energy_rates(samples: pl.DataFrame) -> pl.DataFrame:
         `subject`, `since`, `time` (the interval's ends), `joules_per_ms` (null: not known; also
         before the first reading), `integrated` (bool).
     """
-    has_counter = pl.col("energy_joules_total").is_not_null().any().over("subject")
-    readings = samples.select(
-        "subject", "time", "period_ms", "energy_joules_total", "power_watts",
-        has_counter.alias("has_counter"),
-    ).filter(tells_energy())  # fmt: skip
+    readings = samples.filter(tells_energy()).select(
+        "subject", "time", "period_ms", "energy_joules_total", "power_watts"
+    )
     elapsed = pl.col("time") - before("time")
     increase = pl.col("energy_joules_total") - before("energy_joules_total")
     near = elapsed <= pl.max_horizontal(gap_limit(), pl.lit(INTEGRATION_LIMIT_MS))
     trapezoid = pl.when(near).then(
         (pl.col("power_watts") + before("power_watts")) / 2 * elapsed / 1000
     )
-    reset = pl.col("has_counter") & (increase < 0)
+    counted = increase.is_not_null()
+    reset = (increase < 0).fill_null(False)
     possible = pl.col("energy_joules_total") <= MOST_WATTS * elapsed / 1000
     since_reset = pl.when(possible).then("energy_joules_total")
     joules = (
         pl.when(reset)
         .then(pl.coalesce(trapezoid, since_reset))
-        .when(pl.col("has_counter"))
+        .when(counted)
         .then(increase)
         .otherwise(trapezoid)
     )
-    integrated = ~pl.col("has_counter") | (reset & trapezoid.is_not_null())
+    integrated = trapezoid.is_not_null() & (reset | ~counted)
     return readings.select(
         "subject",
         before("time").alias("since"),

@@ -54,6 +54,7 @@ def merge_inventory(
         pl.lit(None, dtype=pl.String).alias("rack"),
         "source",
         "module",
+        pl.coalesce("energy_scope", "power_scope").alias("scope"),
     )
     nodes = node_info.select(
         "system",
@@ -70,6 +71,7 @@ def merge_inventory(
         "rack",
         pl.col("power_source").alias("source"),
         pl.lit(None, dtype=pl.String).alias("module"),
+        pl.lit(None, dtype=pl.String).alias("scope"),
     )
     return _condense_inventory(pl.concat([known, devices, nodes]))
 
@@ -104,7 +106,7 @@ def merge_sightings(known: pl.DataFrame, kind: str, rows: pl.DataFrame) -> pl.Da
             pl.lit(None, dtype=pl.Int64).alias("index"),
             *(
                 pl.lit(None, dtype=pl.String).alias(column)
-                for column in ("vendor", "model", "rack", "source", "module")
+                for column in ("vendor", "model", "rack", "source", "module", "scope")
             ),
         )
     )
@@ -128,7 +130,7 @@ def _condense_inventory(rows: pl.DataFrame) -> pl.DataFrame:
             pl.col("period_ms").sort_by("came").drop_nulls().last(),
             *(
                 pl.col(column).drop_nulls().last()
-                for column in ("index", "vendor", "model", "rack", "source")
+                for column in ("index", "vendor", "model", "rack", "source", "scope")
             ),
             # A device whose partitions changed may share its meter no longer: null is an answer.
             pl.col("module").last(),

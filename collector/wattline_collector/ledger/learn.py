@@ -22,13 +22,16 @@ from wattline_collector.ledger import (
     known_jobs,
     replay,
     standing,
+    superseded,
     undone,
 )
 from wattline_collector.ledger.books import Books, Hour, conformed, hours_between
+from wattline_collector.ledger.chain import Why
 from wattline_collector.ledger.device import LOOK_MS
 from wattline_collector.ledger.known import Telemetry, job_ends
 from wattline_collector.ledger.records import SERIES
 from wattline_collector.ledger.schema import HOUR_MS
+from wattline_collector.ledger.trail import Reasons, add_reasons
 from wattline_collector.registers.kept import outages
 
 TABLES = (
@@ -40,13 +43,13 @@ TABLES = (
 MOST_LOOKED_UP = 256
 """Jobs of one booking whose earlier rows are looked through for when they reached a step."""
 
-DUE = pl.Schema({"system": pl.String(), "start_ms": pl.Int64()})
-"""Hours that are to be booked again, and are not yet."""
+DUE = pl.Schema({"system": pl.String(), "start_ms": pl.Int64(), "why": pl.String()})
+"""Hours that are to be booked again, and are not yet; `why` as `chain.Why`, with spaces between."""
 
 _JOB = ["system", "job"]
 
 
-def learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int) -> set[Hour]:
+def learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int, at_ms: int) -> Reasons:
     """Take in what the touched hours say.
 
     Args:
@@ -54,13 +57,15 @@ def learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int) -> se
         books: What is known is kept in them.
         touched: Hours with new rows.
         now_ms: Up to when books are kept.
+        at_ms: The time now: since when it is known.
 
     Returns:
-        Hours about which something became known or changed.
+        Hours about which something became known or changed, and what did.
     """
     out = conformed(outages(store.path), standing.OUTAGES)
-    changed = [standing.changed_outages(books.frame("outages", standing.OUTAGES), out, now_ms)]
-    news = {"outages": out} if changed[0].height else {}
+    outs = standing.changed_outages(books.frame("outages", standing.OUTAGES), out, now_ms)
+    changed = [(outs, Why.OUTAGES)]
+    news = {"outages": out} if outs.height else {}
     if not touched:
         return _write_down(books, changed, books.inventory, news, now_ms)
     installed, jobs, models = books.inventory, books.jobs, books.models
@@ -88,7 +93,7 @@ def learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int) -> se
         known = jobs
         jobs = known_jobs.merge_jobs(jobs, rows["job_info"], counted, _holding(rows["assignment"]))
         back = undone.merge_undone(back, _dated(store, fallen, jobs))
-        changed.append(_recounted(known, jobs, series, rows["job"]))
+        changed.append((_recounted(known, jobs, series, rows["job"]), Why.LATE))
         series = known_jobs.merge_series(series, rows["job"], known)
     if installed is not at_first["inventory"]:
         placed = assignments.found_nodes(held, installed)
@@ -99,35 +104,62 @@ def learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int) -> se
     spoken = pl.concat(named).unique()
     jobs = known_jobs.with_accounting(jobs, accounting.join(spoken, on=_JOB, how="semi"))
     jobs = _kept(store, jobs)
-    changed.append(before.changes(jobs, held, accounting, states, spoken, now_ms))
+    changed += before.changes(jobs, held, accounting, states, spoken, now_ms)
     now = {
         "inventory": installed, "jobs": jobs, "assignments": held, "accounting": accounting,
         "node_states": states, "models": models, "undone": back, "series": series,
     }  # fmt: skip
     news |= {name: frame for name, frame in now.items() if frame is not at_first[name]}
+    for name in superseded.FACTS.keys() & news.keys():
+        superseded.keep_facts(books, name, at_first[name], now[name], at_ms)
     return _write_down(books, changed, installed, news, now_ms)
 
 
 def _write_down(
     books: Books,
-    changed: list[pl.DataFrame],
+    changed: list[tuple[pl.DataFrame, Why]],
     installed: pl.DataFrame,
     news: dict[str, pl.DataFrame],
     now_ms: int,
-) -> set[Hour]:
+) -> Reasons:
     """Write down what is known now, and return the hours to book again.
 
     Those that an earlier booking did not come to are among them. They are written down before what
     they follow from: once that is known, it is no news.
     """
-    due = _hours(pl.concat(changed), installed, now_ms)
-    waiting = {Hour(*row) for row in books.frame("due", DUE).iter_rows()}
-    if not due <= waiting:
-        rows = [(hour.system, hour.start_ms) for hour in sorted(due | waiting)]
-        books.put("due", pl.DataFrame(rows, schema=DUE, orient="row"))
+    due: Reasons = {}
+    for time, why in changed:
+        add_reasons(due, _hours(time, installed, now_ms), why)
+    waiting = due_hours(books)
+    if not due.keys() <= waiting.keys():
+        note_due(books, due, waiting)
     for name, frame in news.items():
         books.put(name, frame)
-    return due | waiting
+    for hour, whys in waiting.items():
+        due.setdefault(hour, set()).update(whys)
+    return due
+
+
+def due_hours(books: Books) -> Reasons:
+    """The hours that are to be booked again, and why."""
+    known = {why.value for why in Why}
+    return {
+        Hour(system, start_ms): {Why(word) for word in (why or "").split() if word in known}
+        for system, start_ms, why in books.frame("due", DUE).iter_rows()
+    }
+
+
+def note_due(books: Books, due: Reasons, waiting: Reasons) -> None:
+    """Write down hours that are to be booked again, beside those that wait already."""
+    rows = [
+        (
+            hour.system,
+            hour.start_ms,
+            " ".join(sorted(waiting.get(hour, set()) | due.get(hour, set()))),
+        )
+        for hour in sorted(due.keys() | waiting.keys())
+    ]
+    books.put("due", pl.DataFrame(rows, schema=DUE, orient="row"))
 
 
 def forget_due(books: Books) -> None:
@@ -157,7 +189,7 @@ class _Before:
         states: pl.DataFrame,
         spoken: pl.DataFrame,
         now_ms: int,
-    ) -> pl.DataFrame:
+    ) -> list[tuple[pl.DataFrame, Why]]:
         """Time of which something is known now that was not known, or was known otherwise."""
 
         def of_spoken(frame: pl.DataFrame) -> pl.DataFrame:
@@ -167,13 +199,32 @@ class _Before:
             (of_spoken(claims), job_ends(of_spoken(ends)))
             for claims, ends in ((self._held, self._accounting), (held, accounting))
         ]
-        found = [
-            assignments.reaching_on(assignments.changes(*holding), held, job_ends(accounting)),
-            known_jobs.changed_runs(of_spoken(self._jobs), of_spoken(jobs), now_ms),
-            standing.changed_states((self._states, self._accounting), (states, accounting)),
-            _replayed(self._jobs, jobs),
+        (claims, ends), (claims_now, ends_now) = holding
+        # What nobody who speaks of the device changed, the scheduler's end of the job did.
+        scheduler = not _same(ends, ends_now)
+        by_claim = not scheduler or not _same(claims, claims_now)
+        return [
+            (
+                assignments.reaching_on(assignments.changes(*holding), held, job_ends(accounting)),
+                Why.ASSIGNMENT if by_claim else Why.SCHEDULER,
+            ),
+            (
+                known_jobs.changed_runs(of_spoken(self._jobs), of_spoken(jobs), now_ms),
+                Why.SCHEDULER if scheduler else Why.JOB,
+            ),
+            (
+                standing.changed_states((self._states, self._accounting), (states, accounting)),
+                Why.SCHEDULER,
+            ),
+            (_replayed(self._jobs, jobs), Why.JOB),
         ]
-        return pl.concat(found)
+
+
+def _same(before: pl.DataFrame, after: pl.DataFrame) -> bool:
+    """Whether two frames hold the same rows, in whatever order."""
+    if before.height != after.height:
+        return False
+    return before.join(after, on=before.columns, how="anti", nulls_equal=True).is_empty()
 
 
 def _hours(changed: pl.DataFrame, installed: pl.DataFrame, now_ms: int) -> set[Hour]:

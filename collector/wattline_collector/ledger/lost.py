@@ -83,18 +83,17 @@ def post(
     key = ["system", "job", "hour"]
     rest = entries.with_columns(hour).join(partly, on=key, how="anti", maintain_order="left")
     bounds = [pl.lit(ms).cast(TIME) for ms in (start_ms, end_ms)]
-    parts = [rest.select(entries.columns)]
-    for system, start in (
-        partly.select("system", "hour").unique().sort("system", "hour").iter_rows()
-    ):
-        minutes = books.minutes(table, Hour(system, round(start.timestamp() * 1000)))
-        if minutes is None:
-            continue
-        inside = minutes.filter((pl.col("minute") >= bounds[0]) & (pl.col("minute") < bounds[1]))
-        parts.append(
-            inside.with_columns(hour).join(partly, on=key, how="semi").select(entries.columns)
-        )
-    return _marked(pl.concat(parts), mine)
+    hours = [
+        Hour(system, round(start.timestamp() * 1000))
+        for system, start in partly.select("system", "hour").unique().sort(pl.all()).iter_rows()
+    ]
+    minutes = books.minutes_of(table, hours, partly["job"])
+    inside = (
+        minutes.filter((pl.col("minute") >= bounds[0]) & (pl.col("minute") < bounds[1]))
+        .with_columns(hour)
+        .join(partly, on=key, how="semi", maintain_order="left")
+    )
+    return _marked(pl.concat([rest, inside]).select(entries.columns), mine)
 
 
 def _marked(entries: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:

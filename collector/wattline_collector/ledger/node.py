@@ -150,7 +150,7 @@ def entries(
             "device_energy_joules",
             (pl.col("samples") * of_account).alias("samples"),
             pl.when(pl.col("period_ms") > 0)
-            .then(pl.col("duration_ms") * of_account / pl.col("period_ms"))
+            .then((pl.col("duration_ms") * of_account / pl.col("period_ms")).round(9))
             .alias("samples_expected"),
         )
         .sort("node", "minute", "job", "account", nulls_last=True)

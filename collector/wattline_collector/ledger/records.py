@@ -22,6 +22,7 @@ INVENTORY = pl.Schema(
         "rack": pl.String(),
         "source": pl.String(),
         "module": pl.String(),  # what a device shares its power meter with
+        "scope": pl.String(),  # what a device's meter sees: gpu, or module
     }
 )
 JOBS = pl.Schema(

@@ -195,7 +195,7 @@ def _of_outages(
         pl.col("end_ms").fill_null(_EVER).alias("end"),
         pl.when("scheduled").then(scheduled).otherwise(unscheduled).cast(pl.Int32).alias("rank"),
     )
-    partitions = _partitions(out, accounting)
+    partitions = partitions_of(out, accounting)
     parts = [nodes.select("system", "node", scope=pl.lit("system"), name=pl.lit(None, pl.String))]
     parts += [
         nodes.select("system", "node", scope=pl.lit(scope), name=pl.col(column))
@@ -217,7 +217,7 @@ def _of_outages(
 _EVER = 1 << 62
 
 
-def _partitions(out: pl.DataFrame, accounting: pl.DataFrame) -> pl.DataFrame:
+def partitions_of(out: pl.DataFrame, accounting: pl.DataFrame) -> pl.DataFrame:
     """`system`, `partition`, `node`: the nodes of the partitions that outages name."""
     wanted = out.filter(pl.col("scope") == "partition")["name"].unique()
     lists = (

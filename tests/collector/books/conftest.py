@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from wattline_agents.catalogue import TABLES, Type
+from wattline_agents.clock import Clock
 from wattline_collector.ledger.booking import book
 from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.schema import HOUR_MS
@@ -192,14 +193,35 @@ class Telemetry:
             node=node,
         )  # fmt: skip
 
-    def book(self, until_s: float) -> Books:
-        book(self, until_ms=START + round(until_s * 1000))
+    def book(self, until_s: float, clock: Clock | None = None) -> Books:
+        book(self, until_ms=START + round(until_s * 1000), clock=clock)
         return Books(self.path)
 
 
 def at(second: float | None) -> int | None:
     """The moment so long after the start, in ms."""
     return None if second is None else START + round(second * 1000)
+
+
+@dataclass
+class Moment:
+    """A clock that stands still until it is set."""
+
+    now_ms: int = START + 24 * HOUR_MS
+
+    def unix_ms(self) -> int:
+        return self.now_ms
+
+    def monotonic(self) -> float:
+        return self.now_ms / 1000
+
+    def sleep(self, seconds: float) -> None:
+        self.now_ms += round(seconds * 1000)
+
+
+@pytest.fixture
+def clock() -> Moment:
+    return Moment()
 
 
 @pytest.fixture

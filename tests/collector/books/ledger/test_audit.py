@@ -158,8 +158,9 @@ def test_forged_control_and_entries_are_still_found_by_the_invariants(books: Boo
     )
     control.with_columns(less.alias("energy_joules")).write_parquet(books.path("control", hour))
     found = audit(books.root.parent)
-    assert [finding.subject for finding in found] == ["device gpu0"]
+    assert [finding.subject for finding in found] == ["device gpu0", "every device"]
     assert "J metered" in found[0].problem
+    assert "altered since record 1" in found[1].problem
 
 
 def test_an_inventory_that_is_gone_is_named(books: Books) -> None:

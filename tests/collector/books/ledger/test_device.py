@@ -348,3 +348,36 @@ def test_late_rows_before_a_silence_of_hours_move_its_energy(telemetry: Any, sta
     assert hours["energy_joules"][0] == pytest.approx(300 * (HOUR - 10), abs=10)
     assert hours["energy_joules"].sum() == pytest.approx(300 * HOUR)
     assert audit(books.root.parent) == []
+
+
+@pytest.mark.parametrize(("falls_silent_s", "speaks_s"), [(-540, 1800), (-10, 1000), (-1200, 1800)])
+@pytest.mark.parametrize("bookings", [1, 3])
+def test_a_silence_across_midnight_loses_no_joules(
+    telemetry: Any, joules: Any, falls_silent_s: int, speaks_s: int, bookings: int
+) -> None:
+    """Hours are booked a day at a time, and a day sees a quarter of an hour of the next."""
+    midnight = 24 * HOUR
+    telemetry.device()
+    telemetry.samples(
+        first_s=22 * HOUR, last_s=midnight + falls_silent_s, counter=lambda s: 400 * s
+    )
+    telemetry.samples(first_s=midnight + speaks_s, last_s=26 * HOUR, counter=lambda s: 400 * s)
+    for _ in range(bookings):
+        books = telemetry.book(26 * HOUR)
+    assert sum(value or 0 for value in joules(books).values()) == pytest.approx(400 * 4 * HOUR)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_power_counts_until_a_counter_begins_however_hours_are_booked(
+    telemetry: Any, joules: Any, together: bool
+) -> None:
+    """A driver that learns to count tells nothing of the time before; its power still does."""
+    telemetry.device()
+    telemetry.samples(last_s=2 * HOUR, watts=300.0)
+    if not together:
+        telemetry.book(2 * HOUR)
+    telemetry.samples(
+        first_s=2 * HOUR + 10, last_s=4 * HOUR, watts=300.0, counter=lambda s: 300 * s + 7
+    )
+    books = telemetry.book(4 * HOUR)
+    assert joules(books) == {"free": pytest.approx(300 * 4 * HOUR)}

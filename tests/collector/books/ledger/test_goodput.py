@@ -76,6 +76,25 @@ def test_phases_of_many_processes_are_the_time_of_one(
     assert told["productive"] == pytest.approx(expected)
 
 
+def test_how_many_processes_speak_is_the_same_in_every_hour_of_a_job() -> None:
+    """Eight processes; of the second hour they tell a tenth, of the third what they owed."""
+    hour = 1000 * SECOND
+    whole = [8.0 * hour, 0.8 * hour, 15.2 * hour]
+    entries = pl.concat(
+        _entries(j={"running_ms": hour, "phase_step_ms": told}).with_columns(
+            pl.lit(name).alias("hour")
+        )
+        for name, told in zip("abc", whole, strict=True)
+    )
+    running = pl.concat(
+        _running(j=(0, 1000)).with_columns(pl.lit(name).alias("hour")) for name in "abc"
+    )
+    size = pl.DataFrame([{"system": "s", "job": "j", "nodes": 2, "devices": 8}])
+    told = goodput.of_jobs(entries, running, size, ["hour"])
+    assert told["members"].to_list() == [8.0, 8.0, 8.0]
+    assert told["productive_ms"].to_list() == [hour, hour // 10, hour]
+
+
 def test_a_little_more_told_than_went_by_is_what_clocks_differ_by() -> None:
     entries = _entries(j={"running_ms": 100 * SECOND, "phase_step_ms": 101.0 * SECOND})
     told = goodput.of_jobs(entries, _running(j=(0, 100)))
@@ -170,3 +189,29 @@ def test_phases_come_from_the_jobs_counters_in_whole(telemetry: Any, start_ms: i
     told = _seconds(goodput.of_jobs(entries, running))
     assert told["productive"] == pytest.approx(476.0)
     assert told["init"] == pytest.approx(59.5)
+
+
+def test_a_job_can_be_cut_in_parts_that_add_up() -> None:
+    part = {"running_ms": 500 * SECOND, "phase_step_ms": 400.0 * SECOND}
+    entries = pl.concat([_entries(j=part), _entries(j=part)]).with_columns(
+        day=pl.Series(["1", "2"])
+    )
+    running = _running(j=(0, 500)).join(pl.DataFrame({"day": ["1", "2"]}), how="cross")
+    told = goodput.of_jobs(entries, running, split=["day"])
+    assert told.select("day", "productive_ms", "elapsed_ms", "members").rows() == [
+        (day, 400 * SECOND, 500 * SECOND, 1.0) for day in ("1", "2")
+    ]
+
+
+def test_gaps_of_a_run_are_times_in_which_none_of_its_jobs_ran() -> None:
+    jobs = pl.DataFrame(
+        [
+            {"system": "s", "job": job, "run": run, "start_ms": start, "end_ms": end}
+            for job, run, start, end in (
+                ("a", "r", 0, 100), ("b", "r", 50, 80), ("c", "r", 130, 200), ("d", "r", 200, None),
+                ("e", "other", 500, 600), ("never", "r", None, None),
+            )
+        ],
+        schema=JOBS,
+    )  # fmt: skip
+    assert goodput.gaps(jobs, 1000).rows() == [("s", "c", 100, 130)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import polars as pl
@@ -36,6 +37,7 @@ def old(telemetry: Any) -> Books:
     )
     books = telemetry.book(2 * HOUR)
     assert isinstance(books, Books)
+    rmtree(books.root / "chain")
     for hour in books.hours():
         stated = books.control(hour)
         assert stated is not None

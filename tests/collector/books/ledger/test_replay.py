@@ -24,6 +24,7 @@ def _train(
     saved: int | None = None,
     resumed: int | None = None,
     made: int = 0,
+    tokens: int = TOKENS,
     last: str | None = None,
     **info: Any,
 ) -> int:
@@ -36,7 +37,7 @@ def _train(
     rows = {
         float(start_s + every_s * count): {
             "steps_total": made + count,
-            "tokens_trained_total": TOKENS * (made + count),
+            "tokens_trained_total": tokens * (made + count),
             "step": step,
             "step_resumed": begin,
             "step_saved": saved if saved is not None and step >= saved else None,
@@ -246,3 +247,12 @@ def test_a_job_that_did_not_fail_loses_only_what_is_seen_to_be_done_again(
 ) -> None:
     _train(gpu, "7", 0, range(0, 100), saved=60, last=state)
     assert _lost(gpu.book(HOUR), start_ms) == []
+
+
+def test_more_tokens_are_done_again_than_32_bits_hold(gpu: Any, start_ms: int) -> None:
+    tokens = 3 * 10**9
+    _train(gpu, "7", 0, range(0, 100), saved=60, tokens=tokens, last="node_fail")
+    _train(gpu, "7.1", 1300, range(60, 150), resumed=60, tokens=tokens, last="completed")
+    found = _sums(gpu.book(HOUR), start_ms, "7.1")
+    assert found["tokens_replayed"] == 40 * tokens
+    assert found["tokens_trained"] == 50 * tokens

@@ -1,0 +1,278 @@
+"""Booking's part of the audit trail: hours enter the chain before they take their places.
+
+The order is what makes it hold through a crash: what an hour held is kept, its new files are
+written beside it, the chain says which they are, and only then they take their places. A booking
+that was cut short in between is done again, as the hour is still due, and finds its record written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from wattline_agents.clock import Clock
+from wattline_agents.errors import InputError
+from wattline_collector.ledger import superseded
+from wattline_collector.ledger.books import Books, Hour, Staged, load, sha256
+from wattline_collector.ledger.chain import (
+    RULES,
+    SETTLED_MS,
+    Chain,
+    Entry,
+    Record,
+    Sums,
+    Why,
+    chain_path,
+)
+from wattline_collector.ledger.job import COUNTED
+from wattline_collector.ledger.schema import ENTRIES, HOUR_MS
+
+JOULE_DECIMALS = 3
+"""Kept of sums: a thousandth of a joule is less than any counter tells."""
+
+Reasons = dict[Hour, set[Why]]
+"""What reopened hours."""
+
+
+def add_reasons(reasons: Reasons, hours: Iterable[Hour], why: Why) -> None:
+    """Note why hours are booked again."""
+    for hour in hours:
+        reasons.setdefault(hour, set()).add(why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the trail looks at of an hour's record."""
+
+    number: int
+    at_ms: int
+    control: str
+    latency: str | None
+    rules: int
+
+
+class Trail:
+    """The chains of a store's books while they are brought up to date."""
+
+    def __init__(self, books: Books, now_ms: int, clock: Clock, reasons: Reasons) -> None:
+        """Follow a booking.
+
+        Args:
+            books: Whose.
+            now_ms: Up to when books are kept.
+            clock: When things are written down.
+            reasons: Why hours are booked, filled as it becomes known.
+        """
+        self._books, self._now_ms, self._clock, self._reasons = books, now_ms, clock, reasons
+        self._run_ms = clock.unix_ms()
+        self._indexes: dict[str, dict[int, list[_Known]]] = {}
+        self._mine: set[tuple[str, int]] = set()
+
+    def adopt(self) -> None:
+        """Begin the chain of every system that was booked before there was one.
+
+        Raises:
+            NotDurable: The disk did not take it.
+            InputError: What is to be adopted cannot be read.
+        """
+        by_system: dict[str, list[Hour]] = {}
+        for hour in self._books.hours():
+            by_system.setdefault(hour.system, []).append(hour)
+        for system, hours in by_system.items():
+            chain = self._chain(system)
+            if chain.exists():
+                continue
+            settled = [hour for hour in hours if self._is_settled(hour)]
+            chain.begin(self._clock.unix_ms(), adopted=len(settled))
+            self._enter_as_they_are(system, settled, Why.ADOPTED)
+
+    def enter(self, staged: Sequence[Staged], hourly: Mapping[str, pl.DataFrame]) -> None:
+        """Write hours down that are about to take their places; those that changed nothing are not.
+
+        Args:
+            staged: Neighbouring hours of one system.
+            hourly: Their sums by table, as the books keep them.
+
+        Raises:
+            NotDurable: The disk did not take it; the hours must not take their places.
+            InputError: The chain cannot be read.
+        """
+        system = staged[0].hour.system
+        chain = self._chain(system)
+        if not chain.exists():
+            chain.begin(self._clock.unix_ms())
+        newest = chain.last()
+        upto_ms = None if newest is None else newest.upto_ms
+        settled = [
+            one
+            for one in staged
+            if self._is_settled(one.hour) or (upto_ms is not None and one.hour.start_ms <= upto_ms)
+        ]
+        if not settled:
+            return
+        index = self._index(system)
+        sums = sums_of(hourly)
+        entries = []
+        for one in settled:
+            known = index.get(one.hour.start_ms, [])
+            newest_is_it = known and (known[-1].control, known[-1].latency) == (
+                one.control, one.latency,
+            )  # fmt: skip
+            self._keep(one.hour, known, one.control)
+            if not newest_is_it:
+                entries.append(
+                    Entry(
+                        one.hour.start_ms, one.control, one.latency, self._why(one.hour, known),
+                        sums.get(one.hour.start_ms, {}),
+                    )
+                )  # fmt: skip
+        self._append(system, entries)
+
+    def close(self) -> None:
+        """Write down the hours that have settled since they were booked.
+
+        Raises:
+            NotDurable: The disk did not take it; they are written down after the next booking.
+            InputError: The chain, or what is to be written down, cannot be read.
+        """
+        waiting: dict[str, list[Hour]] = {}
+        last: dict[str, Record | None] = {}
+        for hour in self._books.hours():
+            if not self._is_settled(hour):
+                continue
+            system = hour.system
+            if system not in last:
+                last[system] = self._chain(system).last()
+            if self._is_unknown(hour, last[system]):
+                waiting.setdefault(system, []).append(hour)
+        for system, hours in waiting.items():
+            self._enter_as_they_are(system, hours, Why.BOOKED)
+
+    def _is_unknown(self, hour: Hour, last: Record | None) -> bool:
+        index = self._indexes.get(hour.system)
+        if index is None and (last is None or last.upto_ms is None):
+            index = self._index(hour.system)
+        if index is not None:
+            return hour.start_ms not in index
+        return last is not None and last.upto_ms is not None and hour.start_ms > last.upto_ms
+
+    def _is_settled(self, hour: Hour) -> bool:
+        return hour.start_ms + HOUR_MS + SETTLED_MS <= self._now_ms
+
+    def _enter_as_they_are(self, system: str, hours: Sequence[Hour], why: Why) -> None:
+        entries: list[Entry] = []
+        for day in sorted({hour.day for hour in hours}):
+            sums = sums_of(self._of_day(system, day))
+            entries += [self._as_it_is(hour, why, sums) for hour in hours if hour.day == day]
+        self._append(system, entries)
+
+    def _as_it_is(self, hour: Hour, why: Why, sums: Mapping[int, Sums]) -> Entry:
+        latency = self._books.path("latency", hour)
+        return Entry(
+            hour.start_ms,
+            sha256(self._books.path("control", hour)),
+            sha256(latency) if latency.exists() else None,
+            (why.value,),
+            sums.get(hour.start_ms, {}),
+        )
+
+    def _of_day(self, system: str, day: str) -> dict[str, pl.DataFrame]:
+        found = {}
+        for table, schema in ENTRIES.items():
+            path = self._books.day_path(table, system, day)
+            try:
+                found[table] = load(path, schema) if path.exists() else schema.to_frame()
+            except InputError:
+                found[table] = schema.to_frame()  # the audit names it; the hours are there
+        return found
+
+    def _why(self, hour: Hour, known: Sequence[_Known]) -> tuple[str, ...]:
+        if not known:
+            return (Why.BOOKED.value,)
+        found = {why.value for why in self._reasons.get(hour, ())}
+        if known[-1].rules != RULES:
+            found.add(Why.RULES.value)
+        return tuple(sorted(found)) or (Why.AGAIN.value,)
+
+    def _keep(self, hour: Hour, known: Sequence[_Known], new: str) -> None:
+        """Keep what an hour holds, if it is what one of its records says."""
+        path = self._books.path("control", hour)
+        if not known or not path.exists():
+            return
+        held = sha256(path)
+        if held == new:
+            return
+        number = next((one.number for one in reversed(known) if one.control == held), None)
+        # Nobody was told what this very booking wrote down first.
+        if number is not None and (hour.system, number) not in self._mine:
+            times = [(one.number, one.at_ms) for one in known]
+            superseded.keep_hour(self._books, hour, number, [*times, (-1, self._clock.unix_ms())])
+
+    def _append(self, system: str, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        records = self._chain(system).append(entries, self._clock.unix_ms(), self._run_ms)
+        self._mine.update((system, record.number) for record in records)
+        if system in self._indexes:
+            _into(self._indexes[system], records)
+
+    def _index(self, system: str) -> dict[int, list[_Known]]:
+        if system not in self._indexes:
+            self._indexes[system] = {}
+            _into(self._indexes[system], self._chain(system).records())
+        return self._indexes[system]
+
+    def _chain(self, system: str) -> Chain:
+        return Chain(chain_path(self._books.root, system))
+
+
+def _into(index: dict[int, list[_Known]], records: Iterable[Record]) -> None:
+    for record in records:
+        entry = record.entry
+        if entry is not None:
+            index.setdefault(entry.hour_ms, []).append(
+                _Known(record.number, record.at_ms, entry.control, entry.latency, record.rules)
+            )
+
+
+def sums_of(hourly: Mapping[str, pl.DataFrame]) -> dict[int, Sums]:
+    """The sums of hours that their records hold.
+
+    Args:
+        hourly: Hourly sums by table, of one system.
+
+    Returns:
+        By the hour's start in ms: `device` and `node` by account, [ms, J (null: not known)], and
+        `tokens` by kind; kinds of which nothing is known are left out.
+    """
+    found: dict[int, dict[str, dict[str, list[float | None]]]] = {}
+    for table in ("device", "node"):
+        known = pl.col("energy_joules")
+        sums = (
+            hourly[table]
+            .group_by(pl.col("minute").dt.epoch("ms"), pl.col("account").cast(pl.String))
+            .agg(
+                pl.col("duration_ms").cast(pl.Float64).sum().round(JOULE_DECIMALS),
+                pl.when(known.is_not_null().any()).then(known.sum()).round(JOULE_DECIMALS),
+            )
+            .sort("minute", "account")
+        )
+        for hour, account, ms, joules in sums.iter_rows():
+            found.setdefault(hour, {}).setdefault(table, {})[account] = [ms, joules]
+    tokens = (
+        hourly["job"]
+        .group_by(pl.col("minute").dt.epoch("ms"))
+        .agg(pl.when(pl.col(k).is_not_null().any()).then(pl.col(k).sum()).alias(k) for k in COUNTED)
+        .sort("minute")
+    )
+    for hour, *made in tokens.iter_rows():
+        told = {
+            kind.removeprefix("tokens_"): [count]
+            for kind, count in zip(COUNTED, made, strict=True)
+            if count is not None
+        }
+        if told:
+            found.setdefault(hour, {})["tokens"] = told
+    return {hour: dict(sums) for hour, sums in found.items()}
