@@ -14,7 +14,6 @@ from itertools import pairwise
 from operator import attrgetter
 
 import polars as pl
-import pyarrow as pa
 
 from wattline_agents.catalogue import (
     ASSIGNMENT,
@@ -27,14 +26,13 @@ from wattline_agents.catalogue import (
     Table,
     Type,
 )
-from wattline_agents.errors import WireError
 from wattline_agents.sources.simulated import physics
 from wattline_agents.sources.simulated.physics import Maths, NodeSums, Terms, Waves
 from wattline_agents.sources.simulated.profile import SHARED, Profile
-from wattline_agents.wire import Header, encode
+from wattline_agents.wire import encode
 from wattline_collector.ledger.booking import book
-from wattline_collector.receive.intake import Batch, Intake
 from wattline_collector.simulated import statements
+from wattline_collector.simulated.batches import Body, Sender, by_node
 from wattline_collector.simulated.jobs import Job
 from wattline_collector.simulated.schedule import Schedule
 from wattline_collector.simulated.segments import State
@@ -78,32 +76,19 @@ def write_history(
     Returns:
         How many rows were written.
     """
-    intake = Intake(store)
     shape = schedule.shape
     # A boot for each stretch: the same stretch written again is the same batches, and ignored.
     boot = f"history-{shape.seed}-{start_ms}-{end_ms}"
-    sequences = [0] * shape.nodes
+    sender = Sender(store, shape.system, boot, PERIOD_MS)
     history = History(schedule, start_ms, end_ms)
     days = _days(history.start_ms, end_ms)
 
-    def taken_in(bodies: Iterator[tuple[Table, int, bytes]]) -> None:
-        batches: list[Batch] = []
-        for table, node, body in bodies:
-            sequences[node] += 1
-            period_ms = PERIOD_MS if table in (DEVICE, NODE, JOB) else 0
-            header = Header(shape.system, shape.node_name(node), boot, sequences[node], period_ms)
-            batches.append(Batch(table.name, header, body))
-        for result in intake.accept_many(batches):
-            if isinstance(result, WireError):
-                raise result
-        store.commit()
-
-    taken_in(history.statements())
+    sender.send(history.statements())
     # Sealing a day and making the next one keep two cores busy.
     with ThreadPoolExecutor(1) as worker:
         sealing: Future[None] | None = None
         for done, (low_ms, high_ms) in enumerate(days, start=1):
-            taken_in(history.readings(low_ms, high_ms))
+            sender.send(history.readings(low_ms, high_ms))
             if sealing is not None:
                 sealing.result()
             sealing = worker.submit(store.seal)
@@ -111,7 +96,7 @@ def write_history(
                 progress(done, len(days))
         if sealing is not None:
             sealing.result()
-    return intake.accepted_rows
+    return sender.rows
 
 
 def write_and_book(
@@ -228,12 +213,14 @@ class History:
             orient="row",
         )
 
-    def readings(self, low_ms: int, high_ms: int) -> Iterator[tuple[Table, int, bytes]]:
+    def readings(self, low_ms: int, high_ms: int) -> Iterator[Body]:
         """Batches of the readings after one moment up to and including another."""
         devices = self.device_rows(low_ms, high_ms)
-        yield from _by_node(NODE, self.node_rows(devices))
-        yield from _by_node(DEVICE, devices)
-        yield from _by_node(JOB, self.job_rows(low_ms, high_ms))
+        shape = self.schedule.shape
+        names = tuple(shape.node_name(node) for node in range(shape.nodes))
+        yield from by_node(NODE, self.node_rows(devices), names)
+        yield from by_node(DEVICE, devices, names)
+        yield from by_node(JOB, self.job_rows(low_ms, high_ms), names)
 
     def device_rows(self, low_ms: int, high_ms: int) -> pl.DataFrame:
         """The columns of table `device`, the node's number, and what its readings are made of."""
@@ -324,7 +311,7 @@ class History:
             ),
         ).sort("node", maintain_order=True)
 
-    def statements(self) -> Iterator[tuple[Table, int, bytes]]:
+    def statements(self) -> Iterator[Body]:
         """Batches of who is there, what runs, and who holds what, as agents would have said it.
 
         A thing is said when it begins, when it ends, and at the last moment it can be said; what
@@ -333,20 +320,21 @@ class History:
         schedule = self.schedule
         first_ms = max(self.start_ms, schedule.shape.start_ms)
         for node in range(schedule.shape.nodes):
+            name = schedule.shape.node_name(node)
             spoken = list(schedule.spoken(node, first_ms, self.end_ms))
             # Names are repeated at the end, for a collector that starts there.
             for at_ms in sorted({spoken[0][0], spoken[-1][1]} if spoken else ()):
                 info = statements.node_info(schedule, node, at_ms)
-                yield NODE_INFO, node, encode(NODE_INFO, [info])
+                yield NODE_INFO, name, encode(NODE_INFO, [info])
                 devices = statements.device_info(schedule, node, at_ms)
-                yield DEVICE_INFO, node, encode(DEVICE_INFO, devices)
+                yield DEVICE_INFO, name, encode(DEVICE_INFO, devices)
             jobs = [
                 statements.job_info(job, at_ms)
                 for job in schedule.jobs_by_reporter.get(node, [])
                 for at_ms in self._moments(node, job)
             ]
             if jobs:
-                yield JOB_INFO, node, encode(JOB_INFO, jobs)
+                yield JOB_INFO, name, encode(JOB_INFO, jobs)
             held = [
                 statements.assignment(schedule.device_names[device], job, at_ms)
                 for device in schedule.devices_of(node)
@@ -354,7 +342,7 @@ class History:
                 for at_ms in self._moments(node, job)
             ]
             if held:
-                yield ASSIGNMENT, node, encode(ASSIGNMENT, held)
+                yield ASSIGNMENT, name, encode(ASSIGNMENT, held)
 
     def _moments(self, node: int, job: Job) -> list[int]:
         """When a node speaks of a job: at its start and end, and before and after a silence."""
@@ -464,25 +452,6 @@ def _marked(stretches: pl.DataFrame, low_ms: int, high_ms: int) -> pl.DataFrame:
         )
         .explode("time_unix_ms", empty_as_null=False)
     )
-
-
-def _by_node(table: Table, rows: pl.DataFrame) -> Iterator[tuple[Table, int, bytes]]:
-    """One batch per node, of rows that are in order of their nodes."""
-    counts = rows.group_by("node", maintain_order=True).len()
-    columns = [name for name in table.columns if name in rows.columns]
-    arrow = rows.select(columns).to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
-    schema = pa.schema(
-        (field.name, pa.string() if pa.types.is_large_string(field.type) else field.type)
-        for field in arrow.schema
-    )
-    arrow = arrow.cast(schema)
-    at = 0
-    for node, count in counts.iter_rows():
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, schema) as stream:
-            stream.write_table(arrow.slice(at, count))
-        yield table, node, sink.getvalue().to_pybytes()
-        at += count
 
 
 def _polars(table: Table, column: str) -> pl.DataType:
