@@ -5,6 +5,9 @@ other may. What names no right is closed; the routes that are open say so by nam
 
 A job is seen by its owner, by whoever leads its project, and by staff. The read token is staff's;
 on the store's own machine the system says who asks.
+
+People who sign in have roles, and `RIGHTS` says what each role sees. Pages ask the collector in the
+name of whoever looks (see `travel`), so what somebody may not see never leaves the collector.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ import hmac
 import os
 import pwd
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from wattline_agents.errors import UsageError
 from wattline_collector.store import filenames
@@ -32,6 +36,41 @@ class Right(StrEnum):
 
     READ = "read"
     WRITE = "write"
+
+
+class Role(StrEnum):
+    """What people are to a factory."""
+
+    OPERATOR = "operator"
+    SUPPORT = "support"
+    MANAGER = "manager"
+    PROJECT_LEAD = "project lead"
+    JOB_OWNER = "job owner"
+
+
+class Sight(StrEnum):
+    """What can be seen; every route and every page asks for one or several of these."""
+
+    FLEET = "fleet"  # every device and node, as it is now
+    FIGURES = "figures"  # figures of the whole, over a period; no person's, no job's
+    PROJECTS = "projects"  # figures that tell projects apart
+    JOBS = "jobs"  # everybody's jobs, with name and owner; figures that tell them apart
+    ALERTS = "alerts"  # what fires, with its evidence
+    SERVICE = "service"  # the collector's own health
+    DEFINITIONS = "definitions"  # what a figure means
+    OWN = "own"  # one's own jobs, and those of the projects one leads
+
+
+RIGHTS: Mapping[Role, frozenset[Sight]] = MappingProxyType(
+    {
+        Role.OPERATOR: frozenset(Sight),
+        Role.SUPPORT: frozenset(Sight) - {Sight.SERVICE, Sight.PROJECTS},
+        Role.MANAGER: frozenset({Sight.FLEET, Sight.FIGURES, Sight.PROJECTS, Sight.DEFINITIONS}),
+        Role.PROJECT_LEAD: frozenset({Sight.OWN, Sight.DEFINITIONS}),
+        Role.JOB_OWNER: frozenset({Sight.OWN, Sight.DEFINITIONS}),
+    }
+)
+"""Who may see what. What stands here for no role of somebody's is closed to them."""
 
 
 class Verdict(StrEnum):
@@ -50,15 +89,33 @@ class Viewer:
         name: The account they are logged in with; null: nobody known.
         staff: Whether they may see everybody's jobs.
         projects: Projects they lead, whose jobs they may see.
+        roles: What they are to the factory; nobody is anything by default.
     """
 
     name: str | None = None
     staff: bool = False
     projects: frozenset[str] = frozenset()
+    roles: frozenset[Role] = frozenset()
 
 
 STAFF = Viewer(staff=True)
-"""Whoever holds a store's read token, for as long as tokens are not people's own."""
+"""Whoever holds a store's read token itself: the factory's programs, and pages without sign-in."""
+
+NOBODY = Viewer()
+"""Whoever has not said who they are."""
+
+
+def sees(viewer: Viewer, *sights: Sight) -> bool:
+    """Whether someone sees all of these; what asks for nothing is shown to staff alone."""
+    if viewer.staff:
+        return True
+    held = frozenset[Sight]().union(*(RIGHTS[role] for role in viewer.roles))
+    return bool(sights) and held.issuperset(sights)
+
+
+def sees_any(viewer: Viewer, sights: Iterable[Sight]) -> bool:
+    """Whether someone sees at least one of these."""
+    return viewer.staff or any(sees(viewer, sight) for sight in sights)
 
 
 def may_see_job(viewer: Viewer, job_user: str | None, project: str | None = None) -> bool:
@@ -69,7 +126,7 @@ def may_see_job(viewer: Viewer, job_user: str | None, project: str | None = None
         job_user: The job's owner; null: not known, and then it is nobody's.
         project: What it runs under.
     """
-    if viewer.staff:
+    if sees(viewer, Sight.JOBS):
         return True
     if viewer.name and job_user and viewer.name == job_user:
         return True
@@ -99,7 +156,7 @@ class Access:
     @classmethod
     def of(cls, tokens: Mapping[Right, str]) -> Access:
         """Access by these tokens."""
-        return cls({right: _digest(token) for right, token in tokens.items()})
+        return cls({right: digest(token) for right, token in tokens.items()})
 
     @classmethod
     def of_store(cls, store: Path) -> Access:
@@ -112,13 +169,31 @@ class Access:
         Every token is compared, in constant time, whichever matches first.
         """
         scheme, _, token = (authorization or "").partition(" ")
-        given = _digest(token.strip())
-        found = [
-            held for held, digest in self.digests.items() if hmac.compare_digest(digest, given)
-        ]
+        given = digest(token.strip())
+        found = [held for held, kept in self.digests.items() if hmac.compare_digest(kept, given)]
         if scheme.lower() != "bearer" or not found:
             return Verdict.UNKNOWN
         return Verdict.GRANTED if right in found else Verdict.FORBIDDEN
+
+    def admit(self, authorization: str | None, right: Right, now_ms: int) -> tuple[Verdict, Viewer]:
+        """Whether a request is granted a right, and who looks.
+
+        With the read token itself that is staff. Pages send a statement of who looks in its place,
+        which reads in that person's name, and writes never.
+        """
+        from wattline_collector import travel  # it needs what stands here
+
+        verdict = self.check(authorization, right)
+        if verdict is Verdict.GRANTED:
+            return verdict, STAFF
+        kept = self.digests.get(Right.READ)
+        scheme, _, said = (authorization or "").partition(" ")
+        viewer = None
+        if kept is not None and scheme.lower() == "bearer":
+            viewer = travel.arrived(said.strip(), kept, now_ms)
+        if viewer is None:
+            return verdict, NOBODY
+        return (Verdict.GRANTED if right is Right.READ else Verdict.FORBIDDEN), viewer
 
 
 def store_tokens(store: Path) -> dict[Right, str]:
@@ -178,6 +253,7 @@ def _make(path: Path) -> None:
         unfinished.unlink()
 
 
-def _digest(token: str) -> bytes:
+def digest(token: str) -> bytes:
+    """What is kept of a token."""
     # Equal lengths for compare_digest; the tokens are random, so no salt and no slow hash.
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -15,7 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from wattline_agents.clock import SystemClock
 from wattline_agents.errors import UsageError, WattlineError
+from wattline_collector import travel
+from wattline_collector.access import Viewer
 
 _SECONDS = 20.0
 """A cold overview of a year takes seconds; longer than this a page does better to say so."""
@@ -46,6 +49,7 @@ class Collector:
         """
         self.url = url.rstrip("/")
         self._token = token
+        self._viewer: Viewer | None = None
         self._seconds = seconds
         parts = urlsplit(self.url)
         try:
@@ -56,6 +60,18 @@ class Collector:
             raise UsageError(f"{url}: not the URL of a collector, such as http://127.0.0.1:8600")
         self._secure = parts.scheme == "https"
         self._host, self._port, self._base = parts.hostname, port, parts.path
+
+    def seen_by(self, viewer: Viewer) -> Collector:
+        """The same collector, asked in somebody's name: it answers what they may see.
+
+        Raises:
+            UsageError: There is no token to vouch for them with.
+        """
+        if self._token is None:
+            raise UsageError(f"{self.url}: without its read token nobody can be asked for")
+        other = Collector(self.url, self._token, seconds=self._seconds)
+        other._viewer = viewer
+        return other
 
     def health(self) -> Mapping[str, Any]:
         """Whether it runs, and which version."""
@@ -116,7 +132,7 @@ class Collector:
         target = self._base + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json"}
         if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
+            headers["Authorization"] = f"Bearer {self._bearer(self._token)}"
         connection = self._connection()
         try:
             connection.request("GET", target, headers=headers)
@@ -134,6 +150,11 @@ class Collector:
             return json.loads(body)
         except ValueError as error:
             raise Refused(f"{self.url}{path}: answered no JSON", 200) from error
+
+    def _bearer(self, token: str) -> str:
+        if self._viewer is None:
+            return token
+        return travel.statement(self._viewer, token, SystemClock().unix_ms())
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._secure:

@@ -26,12 +26,23 @@ def exposition(service: Service) -> str:
             f"{_PREFIX}{name} {value}",
         ]
     lines += _followed(service)
+    lines += _booked(service)
     return "\n".join(lines) + "\n"
 
 
 def figures(service: Service) -> dict[str, float]:
     """The figures without labels, by name without the prefix."""
     return {name: value for name, _, value in _values(service)}
+
+
+def _booked(service: Service) -> list[str]:
+    """Figures of the books that rules of alerts look at, by system and by project."""
+    booked = service.booked(service.store.clock.unix_ms())
+    if not booked:
+        return []
+    from wattline_collector.alerts.from_books import exposition
+
+    return exposition(booked)
 
 
 def _followed(service: Service) -> Iterator[str]:

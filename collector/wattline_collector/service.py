@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,6 +26,9 @@ from wattline_collector.store.log import NotDurable
 from wattline_collector.store.store import Store
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from wattline_collector.alerts.from_books import FromBooks
     from wattline_collector.alerts.watch import Alerting, Watch
 
 _GROUP = 256
@@ -118,6 +121,7 @@ class Service:
         self.followed = [Followed(follower) for follower in followers]
         self.watch: Watch | None = None
         self._alerting = alerting
+        self._from_books: FromBooks | None = None
         self._say = say
         self._complaints: dict[str, str] = {}
         self._queue = _Queue()
@@ -135,8 +139,10 @@ class Service:
             self._say(f"collector: {problem}")
         self.latest.fill(self.store)
         if self._alerting is not None:
+            from wattline_collector.alerts.from_books import FromBooks
             from wattline_collector.alerts.watch import Watch
 
+            self._from_books = FromBooks(self.store.path)
             self.watch = Watch(
                 self.store.path,
                 self._alerting.rules,
@@ -144,6 +150,7 @@ class Service:
                 self._own_figures,
                 self._alerting.notifiers,
                 self._say,
+                lambda: self.booked(self.store.clock.unix_ms()),
             )
             try:
                 self.watch.fill(self.store, self.store.clock.unix_ms())
@@ -327,9 +334,23 @@ class Service:
             self.counters.booked_hours += hours
             self.counters.bookings += 1
             self.counters.booked_until_ms = until_ms
+            self._look_at_books(until_ms)
         spent = time.process_time() - began
         self.counters.booking_seconds += spent
         return spent
+
+    def _look_at_books(self, now_ms: int) -> None:
+        """Make the figures of the books that alerts need anew, where it is time to."""
+        if self._from_books is None or not self._from_books.is_due(now_ms):
+            return
+        try:
+            self._from_books.refresh(now_ms)
+        except Exception as error:  # alerts on them fall silent; booking goes on
+            self._complain("figures of the books for alerts", error)
+
+    def booked(self, now_ms: int) -> Mapping[str, pl.DataFrame]:
+        """Figures of the books that rules of alerts look at, by table; none where not known."""
+        return {} if self._from_books is None else self._from_books.known(now_ms)
 
     def _go_on(self, done: int, total: int) -> None:
         if self._ending.is_set():

@@ -277,7 +277,9 @@ def test_explain_tells_what_a_figure_is(serve: Serve) -> None:
     assert answer["unit"] == "tok/J"
 
 
-def test_what_was_booked_is_answered(serve: Serve, new_sender: Any) -> None:
+def test_what_was_booked_is_answered(
+    serve: Serve, new_sender: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = serve(settle_seconds=0.0)
     agent = new_sender(period_ms=60_000)
     for minute in range(30):
@@ -290,6 +292,17 @@ def test_what_was_booked_is_answered(serve: Serve, new_sender: Any) -> None:
     assert overview["devices"] == 2
     (figure,) = client.get("/v1/kpis?id=OEE_A&from=2026-11-01T11:00Z").json()
     assert figure["id"] == "OEE_A"
+    asked = "/v1/kpis?id=LOADING&by=node&by=device,hour"
+    split = client.get(asked).json()
+    assert [list(figure["dims"]) for figure in split] == [["node", "device", "hour"]] * 2
+    (figure,) = client.get(
+        "/v1/kpis?id=LOADING&from=2026-11-01T11:45Z&to=2026-11-01T12:00Z&compare=previous"
+    ).json()
+    assert figure["previous"]["period"]["to"] == "2026-11-01T11:45:00Z"
+    monkeypatch.setattr("wattline_collector.api._MOST_FIGURES", 1)
+    refused = client.get(asked)
+    assert refused.status == 400
+    assert refused.json()["error"].startswith("too many figures: LOADING alone has 2")
 
 
 def test_a_booking_that_fails_is_said_counted_and_tried_again(

@@ -2,6 +2,10 @@
 
 expression, parse    what a rule can compute
 series               and of what
+book_days            days of the books, added up
+guards, grants       figures of them that rules look at: shares and budgets, and how grants are used
+from_books           reads what these need from a store
+xids                 which XID is how bad, by its maker's catalogue
 rule, read           a rule, and the files rules stand in
 window, evaluate     the samples of the last while, and the value of an expression over them
 machine              pending, firing, resolved: pure

@@ -102,7 +102,8 @@ def _annotations(rule: Rule) -> dict[str, str]:
         "action": rule.action,
     }
     words = {name: f"{{{{ $labels.{name} }}}}" for name in rule.keys}
-    words |= {"value": _WRITTEN[rule.unit], "system": "the system"}
+    system = "{{ $labels.system }}" if rule.is_booked else "the system"
+    words |= {"value": _WRITTEN[rule.unit], "system": system}
     return {
         name: filled(text, {used: words[used] for used in names(text)})
         for name, text in texts.items()

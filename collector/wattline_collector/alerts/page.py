@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wattline_collector.alerts.promql import alert_name, duration
+from wattline_collector.alerts.promql import alert_name, duration, number
 from wattline_collector.alerts.rule import Rule
 
 
@@ -15,8 +15,10 @@ def markdown(rules: Sequence[Rule]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for rule in rules:
-        clears = f", until {rule.clears.comparison} {rule.clears.number:g}" if rule.clears else ""
-        fires = f"{rule.figure} {rule.fires.comparison} {rule.fires.number:g}{clears}"
+        clears = (
+            f", until {rule.clears.comparison} {number(rule.clears.number)}" if rule.clears else ""
+        )
+        fires = f"{rule.figure} {rule.fires.comparison} {number(rule.fires.number)}{clears}"
         mutes = ", ".join(f"`{id}`" for id in rule.mutes) or "-"
         lines.append(
             f"| `{rule.id}` | {rule.severity.value} | {rule.about.value} | {fires} "

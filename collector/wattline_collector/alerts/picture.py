@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import polars as pl
 
@@ -14,7 +15,12 @@ _STANDING_MS = 1_500_000
 """What is sent on change and every ten minutes is believed for as long as two of these."""
 
 
-def picture(known: Known, now_ms: int, collector: Mapping[str, float]) -> dict[str, pl.DataFrame]:
+def picture(
+    known: Known,
+    now_ms: int,
+    collector: Mapping[str, float],
+    booked: Mapping[str, pl.DataFrame] = MappingProxyType({}),
+) -> dict[str, pl.DataFrame]:
     """The newest rows by table: `system`, keys, `at_ms` and metrics.
 
     What stands until it is told otherwise (which job holds a device, a device's model, an XID that
@@ -24,6 +30,8 @@ def picture(known: Known, now_ms: int, collector: Mapping[str, float]) -> dict[s
         known: The newest rows, holes filled.
         now_ms: The time.
         collector: The collector's own figures.
+        booked: Figures of the books by table, as `guards` makes them; they stand until they are
+            made anew.
     """
     devices = live.device_rows(known, now_ms)
     now = pl.lit(now_ms, pl.Int64).alias("at_ms")
@@ -32,6 +40,7 @@ def picture(known: Known, now_ms: int, collector: Mapping[str, float]) -> dict[s
     where = devices.select("system", "node", "device", "job", "model")
     metrics = [metric.column for metric in TABLES["device"].metrics]
     return {
+        **{table: rows.with_columns(now) for table, rows in booked.items()},
         "device": devices.select(
             "system", "node", "device", (now_ms - pl.col("age_ms")).alias("at_ms"), *metrics
         ),

@@ -13,11 +13,13 @@ from wattline_collector.alerts.expression import (
     Expression,
     Group,
     Labelled,
+    Newest,
     Over,
     Where,
     keys,
     parts,
 )
+from wattline_collector.alerts.series import BOOKED
 
 
 class Severity(StrEnum):
@@ -36,6 +38,7 @@ class About(StrEnum):
     JOB = "job"
     SERVICE = "service"
     SYSTEM = "system"
+    PROJECT = "project"
     COLLECTOR = "collector"
 
 
@@ -45,6 +48,7 @@ NEEDED_KEYS = {
     About.JOB: ("job",),
     About.SERVICE: ("job",),
     About.SYSTEM: (),
+    About.PROJECT: ("project",),
     About.COLLECTOR: (),
 }
 """The labels that the values of a rule about something must have."""
@@ -106,6 +110,13 @@ class Rule:
         """All that must be known to judge it."""
         for condition in (self.fires, *self.when):
             yield from parts(condition)
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether it speaks of figures of the books and of nothing else."""
+        return all(
+            one.series.table in BOOKED for one in self.expressions if isinstance(one, Newest)
+        )
 
     @property
     def covered(self) -> tuple[tuple[Over, ...], ...]:

@@ -1,8 +1,9 @@
-"""What rules can speak of: the catalogue's metrics, and the collector's own.
+"""What rules can speak of: the catalogue's metrics, the collector's own, and figures of the books.
 
 A series has a name here, `device.power_watts`, and one in Prometheus, `aif_gpu_power_watts`. It has
 the same labels in both, but for `system`: a collector may hold several systems, while what stands
 in one Prometheus belongs to one. So `system` is a label of everything here and is not written.
+Figures of the books are the collector's to export, of all its systems: they have the label.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from types import MappingProxyType
 
 from wattline_agents.catalogue import AGENT, DEVICE, JOB, NODE, PREFIX, XID, Table
 
-KEYS = ("node", "device", "xid", "job", "model")
+KEYS = ("node", "device", "xid", "job", "model", "project")
 """All labels a rule can tell subjects apart by, in the order in which they are written."""
 
 ASSIGNMENT = "assignment.held"
@@ -75,6 +76,34 @@ COLLECTOR: Mapping[str, str] = MappingProxyType(
 )
 """What the collector tells of itself at `/metrics` and rules may speak of."""
 
+BOOKS: Mapping[str, str] = MappingProxyType(
+    {
+        "commercial_share_ratio": "Commercial part of the Union's access time, this year so far.",
+        "commercial_alarm": "Which level that has reached: 1 notice, 2 warning, 3 limit, 4 over.",
+        "completeness_ratio": "Samples received over expected, the last booked day (KPI Q03).",
+        "completeness_target_ratio": "What the profile aims at with Q03; 0.95 if it does not say.",
+        "closure_gap_ratio": "How far books and meters are apart, the last booked day (KPI S14).",
+        "power_budget_watts": "What the system may draw, as the profile says.",
+        "energy_used_ratio": "Energy of this year over what the profile says it may be.",
+        "energy_forecast_ratio": "The same by the year's end, at the pace of the year so far.",
+    }
+)
+"""Figures of the books by system, made anew about every hour; see `guards.py`."""
+
+GRANT: Mapping[str, str] = MappingProxyType(
+    {
+        "used_ratio": "Used over granted GPU-hours of a grant that holds.",
+        "elapsed_ratio": "Part of the grant's time that is over.",
+        "behind": "1: at half its time or later, less of it was used than must be.",
+        "left_seconds": "When it is used up at the pace of four weeks, where that is before its "
+        "end.",
+    }
+)
+"""Figures of the books by system and project."""
+
+BOOKED = ("books", "grant")
+"""The tables whose series have a label `system` in Prometheus too."""
+
 
 def _all() -> Iterator[Series]:
     for table, keys in _TABLES:
@@ -90,6 +119,10 @@ def _all() -> Iterator[Series]:
     for column, help in COLLECTOR.items():
         metric_name = f"wattline_collector_{column}"
         yield Series(f"collector.{column}", (), metric_name, (), column.endswith("_total"), help)
+    for column, help in BOOKS.items():
+        yield Series(f"books.{column}", (), f"wattline_books_{column}", help=help)
+    for column, help in GRANT.items():
+        yield Series(f"grant.{column}", ("project",), f"wattline_grant_{column}", help=help)
     held = ("node", "device", "job")
     yield Series(ASSIGNMENT, held, f"{PREFIX}gpu_assignment", help="1: the job holds the device.")
     yield Series(

@@ -130,7 +130,7 @@ def muted(alerts: Sequence[Alert], rules: Mapping[str, Rule]) -> dict[tuple[str,
     """Alerts that are the consequence of another that fires for the same subject, and of which.
 
     The same subject: every label of the cause's subject that the consequence has too is equal, and
-    it has at least one of them beside the system.
+    it has at least one of them beside the system, or both are about nothing but the system.
     """
     causes: dict[str, list[tuple[str, dict[str, str]]]] = {}
     for alert in alerts:
@@ -145,7 +145,8 @@ def muted(alerts: Sequence[Alert], rules: Mapping[str, Rule]) -> dict[tuple[str,
         ours = dict(alert.labels)
         for by, theirs in causes[alert.rule]:
             shared = ours.keys() & theirs.keys()
-            if shared > {"system"} and all(ours[key] == theirs[key] for key in shared):
+            is_named = shared > {"system"} or ours.keys() == theirs.keys()
+            if is_named and all(ours[key] == theirs[key] for key in shared):
                 found[alert.key] = by
                 break
     return found

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import polars as pl
+
 from wattline_agents.catalogue import TABLES
 from wattline_agents.errors import InputError
 from wattline_collector.alerts import kept, telling
@@ -102,6 +104,7 @@ class Watch:
         collector: Callable[[], Mapping[str, float]],
         notifiers: Sequence[Notifier] = (),
         say: Callable[[str], None] = lambda _: None,
+        booked: Callable[[], Mapping[str, pl.DataFrame]] = dict,
     ) -> None:
         """Take up what a store keeps of alerts.
 
@@ -112,13 +115,14 @@ class Watch:
             collector: The collector's own figures.
             notifiers: Who is told.
             say: Takes the few lines meant for a person.
+            booked: Figures of the books by table.
         """
         self.rules = {rule.id: rule for rule in rules}
         self.notifiers = tuple(notifiers)
         self.counters = Counters()
         self.window = Window(spans(rules))
         self._store, self._known, self._collector = store, known, collector
-        self._say = say
+        self._say, self._booked = say, booked
         self._alerts: dict[str, tuple[Alert, ...]] = {}
         self._ended: list[Told] = []
         self._gone: list[Alert] = []
@@ -144,7 +148,7 @@ class Watch:
     def turn(self) -> None:
         """Look once, judge, keep and tell."""
         known, now_ms = self._known()
-        found = picture(known, now_ms, self._collector())
+        found = picture(known, now_ms, self._collector(), self._booked())
         self.judge(found, now_ms)
 
     def judge(self, found: Mapping[str, Any], now_ms: int) -> None:

@@ -15,9 +15,9 @@ from wattline_collector.alerts.exported import rule_file, unit_test
 from wattline_collector.alerts.expression import Newest
 from wattline_collector.alerts.judge import judge
 from wattline_collector.alerts.machine import Alert, State, turn
-from wattline_collector.alerts.promql import promql
+from wattline_collector.alerts.promql import selector
 from wattline_collector.alerts.read import shipped
-from wattline_collector.alerts.series import SERIES
+from wattline_collector.alerts.series import BOOKED, SERIES
 from wattline_collector.alerts.watch import spans
 from wattline_collector.alerts.window import Window
 
@@ -36,10 +36,11 @@ class Line:
     @property
     def written(self) -> str:
         """As Prometheus calls it, with labels that a scrape adds."""
-        selector = promql(Newest(SERIES[self.series]))
-        name, _, own = selector.partition("{")
+        series = SERIES[self.series]
+        name, _, own = selector(Newest(series)).partition("{")
+        system = ['system="s"'] if series.table in BOOKED else []
         labels = [f'{key}="{word}"' for key, word in (*self.labels, ("instance", "here:9400"))]
-        return f"{name}{{{', '.join([*filter(None, [own.rstrip('}')]), *labels])}}}"
+        return f"{name}{{{', '.join([*filter(None, [own.rstrip('}')]), *system, *labels])}}}"
 
 
 def level(*steps: tuple[int, float | None]) -> list[float | None]:
@@ -153,7 +154,7 @@ def scenario() -> list[Line]:
     }
     for column, values in loss.items():
         lines.append(Line(f"agent.{column}", (("node", "n1"),), values))
-    for xid, at in (("79", 12), ("63", 40), ("31", 70)):
+    for xid, at in (("79", 12), ("94", 40), ("31", 70), ("63", 75)):
         labels = (("node", "n2"), ("device", "ill"), ("xid", xid))
         occurred = level((0, None), (at, at * 60.0 - 7), (at + 25, None))
         lines.append(Line("xid.last_unix_seconds", labels, occurred))
@@ -167,6 +168,41 @@ def scenario() -> list[Line]:
         "alerts_failed_total": counted((0, 0), (20, 1), (21, 0)),
     }
     lines += [Line(f"collector.{column}", (), values) for column, values in own.items()]
+    return [*lines, *booked()]
+
+
+def booked() -> list[Line]:
+    """Figures of the books: they stand for an hour, and then are others."""
+    figures = {
+        "commercial_share_ratio": level((0, 0.14), (20, 0.15), (40, 0.18), (60, 0.21)),
+        "commercial_alarm": level((0, 0), (20, 1), (40, 2), (60, 4)),
+        "completeness_ratio": level((0, 0.97), (30, 0.93), (80, None)),
+        "completeness_target_ratio": level((0, 0.95)),
+        "closure_gap_ratio": level((0, 0.01), (30, 0.06), (60, 0.04)),
+        "power_budget_watts": level((0, 2000)),
+        "energy_used_ratio": level((0, 0.5)),
+        "energy_forecast_ratio": level((0, 0.9), (30, 1.01), (60, 0.98)),
+    }
+    lines = [Line(f"books.{column}", (), values) for column, values in figures.items()]
+    grants = {
+        "full": {
+            "used_ratio": level((0, 0.85), (20, 0.9), (50, 1.0)),
+            "elapsed_ratio": level((0, 0.4)),
+            "behind": level((0, 0)),
+            "left_seconds": level((0, 2_000_000), (20, 1_200_000), (50, None)),
+        },
+        "late": {
+            "used_ratio": level((0, 0.2)),
+            "elapsed_ratio": level((0, 0.49), (30, 0.5)),
+            "behind": level((0, 0), (30, 1)),
+        },
+    }
+    for project, columns in grants.items():
+        labels = (("project", project),)
+        lines += [Line(f"grant.{column}", labels, values) for column, values in columns.items()]
+    for node in ("n1", "n2"):
+        drawn = level((0, 900), (25, 1000), (60, 500))
+        lines.append(Line("node.power_watts", (("node", node),), drawn))
     return lines
 
 
@@ -213,7 +249,10 @@ def judged_here(lines: Sequence[Line]) -> list[Firing]:
                 keep_seconds=rule.keep_seconds,
             ).alerts
             firing += [
-                (rule.id, {name: word for name, word in alert.labels if name != "system"})
+                (
+                    rule.id,
+                    {n: word for n, word in alert.labels if n != "system" or rule.is_booked},
+                )
                 for alert in alerts[rule.id]
                 if alert.state is State.FIRING
             ]
