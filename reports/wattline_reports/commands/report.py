@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
 from wattline_collector.default_store import HELP, default_store
+from wattline_reports import waiting
 
 KINDS = ("review",)
 FORMATS = ("html", "pdf", "json")
-
-_PATIENCE_SECONDS = 2.0
-"""After this long a person wants to know that something is happening, and what."""
 
 _DESCRIPTION = """\
 Make a report from a store's books.
@@ -95,11 +90,13 @@ def _review(store: Path, period: str | None, out: Path, formats: Sequence[str]) 
     from wattline_reports.review import build
 
     asked = None if period is None else parse_period(period)
-    with _said("computing the figures"):
+    with waiting.said("report", "computing the figures"):
         overview = query.overview(store, asked)
     if not overview.devices and not overview.nodes:
         raise UsageError(f"{store} holds nothing {_when(overview.period.to_json())}{_held(store)}")
-    found = findings.within(audit(store, progress=_counted("auditing hours")), overview.period)
+    found = findings.within(
+        audit(store, progress=waiting.counted("report", "auditing hours")), overview.period
+    )
     figures = source.settled({**overview.to_json(), source.FINDINGS: found})
     review = build(figures, registry.explain)
     renderings: dict[str, Callable[[], bytes]] = {
@@ -107,7 +104,7 @@ def _review(store: Path, period: str | None, out: Path, formats: Sequence[str]) 
         "pdf": lambda: pdf.render(review),
         "json": lambda: source.canonical(figures),
     }
-    with _said("setting the pages"):
+    with waiting.said("report", "setting the pages"):
         files = {f"{review.name}.{form}": renderings[form]() for form in formats}
     if not review.statement.good:
         print(f"report: {review.statement.headline}: see the first page", file=sys.stderr)
@@ -143,33 +140,6 @@ def _written(out: Path, files: dict[str, bytes]) -> list[Path]:
     except OSError as error:
         raise UsageError(f"--out {out}: cannot write there: {error.strerror}") from error
     return paths
-
-
-@contextmanager
-def _said(what: str) -> Iterator[None]:
-    """Say what is being done, once it has taken long enough to wonder."""
-    timer = threading.Timer(
-        _PATIENCE_SECONDS, lambda: print(f"report: {what} ...", file=sys.stderr, flush=True)
-    )
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _counted(what: str) -> Callable[[int, int], None]:
-    """A progress callback that speaks at most once per while."""
-    spoken = time.monotonic()
-
-    def progress(done: int, total: int) -> None:
-        nonlocal spoken
-        if time.monotonic() - spoken >= _PATIENCE_SECONDS:
-            spoken = time.monotonic()
-            print(f"report: {what}: {done} of {total}", file=sys.stderr, flush=True)
-
-    return progress
 
 
 COMMAND = Command(
