@@ -40,7 +40,7 @@ class Reason(StrEnum):
     SWAPPED_NONCE = "swapped-nonce"  # the revealed nonce is not the one committed to
     ALTERED_ITEM = "altered-item"  # a secret item, or its nonce, is not the one its leaf is of
     WRONG_PROOF = "wrong-proof"  # an item's leaf is not under the root committed to
-    DUPLICATE_COMMIT = "duplicate-commit"  # the same commitment before, or a second entry
+    DUPLICATE_COMMIT = "duplicate-commit"  # another's commitment or nonce, or a second entry
     RETRY = "retry"  # a submission after the one retry that there is
     NO_RECEIPT = "no-receipt"  # nothing of the organiser's says when it came
     LATE = "late"  # an entry, a submission or a reveal that came after its time

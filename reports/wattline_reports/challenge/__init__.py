@@ -1,0 +1,1 @@
+"""Challenges: contests with secret items that nobody can bend and anybody can check."""
