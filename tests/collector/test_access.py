@@ -8,13 +8,18 @@ import pytest
 
 from wattline_agents.errors import UsageError
 from wattline_collector.access import (
+    NOBODY,
     STAFF,
     Access,
     Right,
+    Role,
+    Sight,
     Verdict,
     Viewer,
     may_see_job,
     read_token,
+    sees,
+    sees_any,
     store_tokens,
     viewer_of_store,
 )
@@ -132,3 +137,38 @@ def test_of_a_store_that_is_not_there_nobody_is_the_owner(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     assert viewer_of_store(tmp_path / "none") == Viewer(name=None)
+
+
+# Roles
+
+
+@pytest.mark.parametrize(
+    ("roles", "sight", "may"),
+    [
+        (set(), Sight.DEFINITIONS, False),
+        ({Role.JOB_OWNER}, Sight.OWN, True),
+        ({Role.JOB_OWNER}, Sight.FLEET, False),
+        ({Role.PROJECT_LEAD}, Sight.FIGURES, False),
+        ({Role.MANAGER}, Sight.JOBS, False),
+        ({Role.MANAGER, Role.JOB_OWNER}, Sight.OWN, True),
+        ({Role.SUPPORT}, Sight.JOBS, True),
+        ({Role.SUPPORT}, Sight.SERVICE, False),
+        *(({Role.OPERATOR}, sight, True) for sight in Sight),
+    ],
+)
+def test_a_role_sees_what_the_table_says(roles: set[Role], sight: Sight, may: bool) -> None:
+    assert sees(Viewer("anna", roles=frozenset(roles)), sight) is may
+
+
+def test_what_asks_for_nothing_is_staffs_alone() -> None:
+    operator = Viewer("olga", roles=frozenset({Role.OPERATOR}))
+    assert not sees(operator)
+    assert not sees_any(operator, ())
+    assert sees(STAFF) and sees_any(STAFF, ())
+    assert not sees_any(NOBODY, Sight)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_anothers_job_is_shown_to_those_who_see_all_jobs(role: Role) -> None:
+    viewer = Viewer("somebody", roles=frozenset({role}))
+    assert may_see_job(viewer, "anna", "p") is (role in (Role.OPERATOR, Role.SUPPORT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from wattline_collector.kpi.sums import grouped, ratio, shaped
+from wattline_collector.kpi.sums import grouped, ledger_method, ratio, shaped
 from wattline_collector.kpi.view import MS_PER_HOUR, View, account_ms
 from wattline_collector.ledger.accounts import Account
 
@@ -45,9 +45,9 @@ def wasted(view: View, by: list[str]) -> pl.DataFrame:
         all=duration.sum() / MS_PER_HOUR,
         n=pl.col("device").filter(held | lost).n_unique(),
         coverage=ratio(duration.sum() - account_ms(Account.UNMEASURED), duration.sum()),
+        method=ledger_method(),
     ).with_columns(
-        pl.when(pl.col("coverage") > 0).then(pl.col("held") + pl.col("lost")).alias("numerator"),
-        pl.lit("ledger").alias("method"),
+        pl.when(pl.col("coverage") > 0).then(pl.col("held") + pl.col("lost")).alias("numerator")
     )
     note = pl.when(pl.col("numerator").is_null()).then(pl.lit("no activity was measured"))
     found = found.with_columns(note.alias("note"))

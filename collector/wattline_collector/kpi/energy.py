@@ -7,7 +7,7 @@ import polars as pl
 from wattline_collector.kpi import accuracy, indicators
 from wattline_collector.kpi.emissions import hour_of
 from wattline_collector.kpi.production import all_tokens, counting_jobs
-from wattline_collector.kpi.sums import grouped, ratio, shaped, total
+from wattline_collector.kpi.sums import ESTIMATED, grouped, ratio, shaped, total
 from wattline_collector.kpi.view import JOULES_PER_KWH, View
 from wattline_collector.ledger.schema import METHOD
 
@@ -137,6 +137,9 @@ def _method() -> pl.Expr:
         )
         for column, names in (("method", METHOD.categories), ("boundary", BOUNDARIES))
     )
+    shared = pl.when((known & pl.col("is_shared")).any()).then(pl.lit(f", {ESTIMATED}"))
     return pl.when(known.any()).then(
-        pl.concat_str(methods, pl.lit(", "), boundaries, pl.lit(" boundary"))
+        pl.concat_str(
+            methods, pl.lit(", "), boundaries, pl.lit(" boundary"), shared.otherwise(pl.lit(""))
+        )
     )

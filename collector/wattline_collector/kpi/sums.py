@@ -11,6 +11,8 @@ from wattline_collector.kpi.labels import NONE, UNKNOWN
 
 SHAPE = ("numerator", "denominator", "n", "coverage", "method", "note")
 """What a KPI's function returns beside the dimensions."""
+ESTIMATED = "shares of devices estimated"
+"""Stands in the method of what is made of parts of devices."""
 ALSO = ("value", "low", "high", "unit")
 """What it may return too; see `declare`."""
 
@@ -60,3 +62,17 @@ def shaped(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     ]
     also = [name for name in ALSO if name in frame.columns]
     return frame.with_columns(missing).select(*by, *SHAPE, *also)
+
+
+def ledger_method(also: str = "") -> pl.Expr:
+    """The method of what is summed from entries of devices, as an aggregation.
+
+    What a job has of a shared device (a MIG instance's part, a time slice) is its share of it, an
+    estimate; a figure with any of that says so.
+
+    Args:
+        also: What stands behind it too.
+    """
+    plain = f"ledger, {also}" if also else "ledger"
+    shared = pl.col("shared_ms").fill_null(0).sum() > 0
+    return pl.when(shared).then(pl.lit(f"{plain}, {ESTIMATED}")).otherwise(pl.lit(plain))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from wattline_collector.kpi.sums import grouped, ratio, shaped
+from wattline_collector.kpi.sums import grouped, ledger_method, ratio, shaped
 from wattline_collector.kpi.view import MS_PER_HOUR, View, account_ms
 from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, Account
 
@@ -18,8 +18,9 @@ def allocated(view: View, by: list[str]) -> pl.DataFrame:
         denominator=account_ms(*OFFERED) / MS_PER_HOUR,
         n=pl.col("device").n_unique(),
         coverage=observed_share(),
+        method=ledger_method(),
     )
-    return shaped(found.with_columns(pl.lit("ledger").alias("method")), by)
+    return shaped(found, by)
 
 
 def offered(view: View, by: list[str]) -> pl.DataFrame:
@@ -50,14 +51,10 @@ def effective(view: View, by: list[str]) -> pl.DataFrame:
         denominator=known / MS_PER_HOUR,
         n=pl.col("device").n_unique(),
         coverage=ratio(known, offered + account_ms(Account.UNOBSERVED)),
+        method=ledger_method("SM activity counters"),
     )
     note = pl.when(pl.col("numerator").is_null()).then(pl.lit("no activity was measured"))
-    return shaped(
-        found.with_columns(
-            pl.lit("ledger, SM activity counters").alias("method"), note.alias("note")
-        ),
-        by,
-    )
+    return shaped(found.with_columns(note.alias("note")), by)
 
 
 def observed_share() -> pl.Expr:

@@ -113,7 +113,8 @@ class View:
         Returns:
             `system`, `node`, `job`, `account`, `minute`, `day`, `boundary` (node, module or gpu),
             `method`, `joules`, `known_ms` and `device_ms` (device-time with known energy, and
-            all), and what the entries are split by, but for the device: a node's meter knows none.
+            all), `is_shared` (of a job that had a part of a device), and what the entries are
+            split by, but for the device: a node's meter knows none.
         """
         node_key = ["system", "node"]
         had = {*node_key, "job", "account", "minute", "day", "device"}
@@ -162,7 +163,18 @@ class View:
                 pl.col("duration_ms").cast(pl.Float64).alias("device_ms"),
             )
         )
-        return pl.concat([at_node, at_gpu])
+        shared = self.shared_jobs.with_columns(pl.lit(True).alias("is_shared"))
+        return (
+            pl.concat([at_node, at_gpu])
+            .join(shared, on=["system", "job"], how="left")
+            .with_columns(pl.col("is_shared").fill_null(False))
+        )
+
+    @cached_property
+    def shared_jobs(self) -> pl.DataFrame:
+        """`system`, `job` of those that had a part of a device: what they have is an estimate."""
+        parts = self.device.filter(pl.col("shared_ms") > 0, pl.col("job").is_not_null())
+        return parts.select("system", "job").unique()
 
     @cached_property
     def device_scopes(self) -> pl.DataFrame:
