@@ -242,7 +242,11 @@ class Books:
         return [self.path("control", hour) for hour in hours]
 
     def span(self) -> tuple[int, int] | None:
-        """From when anything was installed up to where the books go; None for empty books."""
+        """From when anything was installed up to where the books go; None for empty books.
+
+        Raises:
+            InputError: Hours are booked of a system that the inventory does not know.
+        """
         inventory, hours = self.inventory, self.hours()
         newest = {hour.system: hour for hour in hours}
         ends = []
@@ -252,6 +256,12 @@ class Books:
                 continue
             booked = control.select(pl.col("booked_until").dt.epoch("ms").max()).item()
             mine = inventory.filter(pl.col("system") == system)["until_ms"]
+            if mine.is_empty():
+                raise InputError(
+                    f"says nothing of {system}, of which hours are booked; `wattline audit` says "
+                    "what else is damaged",
+                    path=self.root / "inventory.parquet",
+                )
             # Nothing is booked of a time after the last of a system's things was taken away.
             ends.append(booked if mine.null_count() else min(booked, max(mine)))
         if inventory.is_empty() or not ends:

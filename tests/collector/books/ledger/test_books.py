@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -51,3 +52,12 @@ def test_of_many_files_the_damaged_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(InputError, match=r"bad\.parquet: cannot be read"):
         load_all([good, tmp_path / "bad.parquet"], SCHEMA)
+
+
+def test_an_inventory_that_was_lost_is_named(telemetry: Any) -> None:
+    telemetry.device()
+    telemetry.samples(last_s=3600)
+    books = telemetry.book(3600)
+    (books.root / "inventory.parquet").unlink()
+    with pytest.raises(InputError, match=r"inventory\.parquet: says nothing of"):
+        books.span()
