@@ -2,6 +2,9 @@
 
 Ten open pages cost the collector one request a second. When it does not answer, the last good
 answer is kept with its age, so that a page can go on showing it, greyed, and say why.
+
+Where people sign in, the collector is asked in the name of whoever looks and answers what they may
+see; what is kept of that is shown to those alone who see the same.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from wattline_agents.clock import Clock
 from wattline_agents.errors import WattlineError
+from wattline_collector.access import STAFF, Sight, Viewer, sees_any
 from wattline_collector.client import Unreachable
 
 Json = Mapping[str, Any]
@@ -31,6 +35,9 @@ EXPLAIN_SECONDS = 600.0
 
 FAILED_SECONDS = 1.0
 """After a failure, whatever the question: the collector may be back any moment."""
+
+_LIVE_KEPT = 128
+"""Job owners who look at once; each sees their own."""
 
 _PERIODS_KEPT = 32
 """Custom periods are typed by people; more than these at once are not open."""
@@ -49,6 +56,15 @@ class Source(Protocol):
 
     def explain(self, kpi: str) -> Json:
         """`/v1/explain/{id}`."""
+        ...
+
+
+@runtime_checkable
+class Vouching(Protocol):
+    """A collector that can be asked in somebody's name."""
+
+    def seen_by(self, viewer: Viewer) -> Source:
+        """The same collector, answering what they may see."""
         ...
 
 
@@ -106,33 +122,78 @@ class _Slot:
 class Answers:
     """The collector behind a memory of its newest answers; safe to ask from many threads."""
 
-    def __init__(self, source: Source, clock: Clock) -> None:
-        """Ask `source`, and measure ages with `clock`."""
-        self._source, self._clock = source, clock
-        self._latest = _Slot(source.latest, clock, LATEST_SECONDS)
+    def __init__(
+        self, source: Source, clock: Clock, viewer: Callable[[], Viewer] = lambda: STAFF
+    ) -> None:
+        """Ask `source`, and measure ages with `clock`.
+
+        Args:
+            source: The collector.
+            clock: Tells time that never runs backwards.
+            viewer: Who looks, at the time of each question.
+        """
+        self._source, self._clock, self._viewer = source, clock, viewer
+        self._live: OrderedDict[object, _Slot] = OrderedDict()
         self._slots: OrderedDict[object, _Slot] = OrderedDict()
         self._lock = threading.Lock()
 
+    def scope(self) -> Viewer:
+        """Whoever looks, as far as it changes what is answered: all operators see the same."""
+        viewer = self._viewer()
+        if viewer.staff:
+            return STAFF
+        if sees_any(viewer, (Sight.FLEET, Sight.FIGURES)):
+            return Viewer(roles=viewer.roles)
+        return viewer
+
     def latest(self) -> Answer:
-        """The newest reading of everything."""
-        return self._latest.answer()
+        """The newest reading of everything that whoever looks may see."""
+        scope = self.scope()
+        slot = self._kept(
+            self._live, scope, lambda: self._asked_by(scope).latest(), LATEST_SECONDS, _LIVE_KEPT
+        )
+        return slot.answer()
 
     def overview(self, start: datetime | None, end: datetime | None) -> Answer:
         """What a period made and cost; null bounds are the store's own."""
         return self._slot(
-            ("overview", start, end), lambda: self._source.overview(start, end), OVERVIEW_SECONDS
-        ).answer()
+            ("overview", start, end),
+            lambda source: source.overview(start, end),
+            OVERVIEW_SECONDS,
+        )
 
     def explain(self, kpi: str) -> Answer:
         """How a KPI is defined."""
-        return self._slot(
-            ("explain", kpi), lambda: self._source.explain(kpi), EXPLAIN_SECONDS
+        return self._slot(("explain", kpi), lambda source: source.explain(kpi), EXPLAIN_SECONDS)
+
+    def _slot(self, key: object, ask: Callable[[Source], Json], keep_seconds: float) -> Answer:
+        scope = self.scope()
+        return self._kept(
+            self._slots,
+            (scope, key),
+            lambda: ask(self._asked_by(scope)),
+            keep_seconds,
+            _PERIODS_KEPT * 2,
         ).answer()
 
-    def _slot(self, key: object, ask: Callable[[], Json], keep_seconds: float) -> _Slot:
+    def _asked_by(self, scope: Viewer) -> Source:
+        if scope.staff:
+            return self._source
+        if not isinstance(self._source, Vouching):
+            raise WattlineError("this collector cannot be asked in somebody's name")
+        return self._source.seen_by(scope)
+
+    def _kept(
+        self,
+        slots: OrderedDict[object, _Slot],
+        key: object,
+        ask: Callable[[], Json],
+        keep_seconds: float,
+        most: int,
+    ) -> _Slot:
         with self._lock:
-            slot = self._slots.setdefault(key, _Slot(ask, self._clock, keep_seconds))
-            self._slots.move_to_end(key)
-            while len(self._slots) > _PERIODS_KEPT * 2:
-                self._slots.popitem(last=False)
+            slot = slots.setdefault(key, _Slot(ask, self._clock, keep_seconds))
+            slots.move_to_end(key)
+            while len(slots) > most:
+                slots.popitem(last=False)
             return slot

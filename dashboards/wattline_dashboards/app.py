@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any, cast
 
 import dash
@@ -9,7 +11,10 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from flask import Response
 
 from wattline_agents.clock import Clock, SystemClock
+from wattline_collector.access import Sight, sees_any
 from wattline_dashboards import __version__, theme
+from wattline_dashboards.access import shown, viewing
+from wattline_dashboards.access.gate import CSRF_COOKIE, CSRF_HEADER, Gate
 from wattline_dashboards.answers import Answers, Source
 from wattline_dashboards.components import shell
 from wattline_dashboards.pages import fleet, production
@@ -18,7 +23,6 @@ from wattline_dashboards.picture import Live
 PAGES = (fleet, production)
 """The site map."""
 
-LINKS = tuple((page.PATH, page.TITLE) for page in PAGES)
 SHELL_EVERY_MS = 10_000
 
 _INDEX = """<!DOCTYPE html>
@@ -39,9 +43,16 @@ _INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def build(source: Source, clock: Clock | None = None) -> Dash:
-    """The application over a collector."""
-    answers = Answers(source, clock or SystemClock())
+def build(source: Source, clock: Clock | None = None, gate: Gate | None = None) -> Dash:
+    """The application over a collector.
+
+    Args:
+        source: The collector.
+        clock: For the age of answers.
+        gate: Who may come in. Without one whoever reaches the pages sees all: they are for people
+            on this machine.
+    """
+    answers = Answers(source, clock or SystemClock(), viewing.viewer)
     live = Live(answers)
     app = Dash(
         __name__,
@@ -54,6 +65,8 @@ def build(source: Source, clock: Clock | None = None) -> Dash:
         compress=True,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         include_pages_meta=False,  # social-media tags mean nothing on an internal page
+        csrf_token_name=CSRF_COOKIE,
+        csrf_header_name=CSRF_HEADER,
     )
     for page in PAGES:
         dash.register_page(
@@ -61,14 +74,52 @@ def build(source: Source, clock: Clock | None = None) -> Dash:
             path=page.PATH,
             name=page.TITLE,
             title=f"{page.TITLE} · Wattline",
-            layout=page.layout,
+            layout=_guarded(page),
         )
     app.layout = _layout
     fleet.register(app, live)
     production.register(app, answers)
     _register_shell(app, live)
     _add_routes(app)
+    _set_up(app)
+    if gate is None:
+        app.server.before_request_funcs.setdefault(None, []).insert(0, viewing.look_as_staff)
+    else:
+        gate.guard(app.server)
     return app
+
+
+def _set_up(app: Dash) -> None:
+    """Have Dash look at all pages now, in place of with the first request.
+
+    It tells browsers which ids there are, and whoever asks first may not see every page.
+    """
+    with app.server.test_request_context("/"):
+        viewing.look_as_staff()
+        app.server.preprocess_request()
+
+
+def name_of(page: ModuleType) -> str:
+    """What a page is called in the table of who sees what."""
+    return page.__name__.rpartition(".")[2]
+
+
+def links() -> tuple[shell.Link, ...]:
+    """The pages that whoever looks may see."""
+    viewer = viewing.viewer()
+    return tuple(
+        (page.PATH, page.TITLE) for page in PAGES if shown.may_see_page(viewer, name_of(page))
+    )
+
+
+def _guarded(page: ModuleType) -> Callable[..., html.Div]:
+    def layout(**asked: Any) -> html.Div:
+        if not shown.may_see_page(viewing.viewer(), name_of(page)):
+            return shell.not_yours(page.TITLE, links())
+        drawn: html.Div = page.layout(**asked)
+        return drawn
+
+    return layout
 
 
 def _layout() -> html.Div:
@@ -77,7 +128,7 @@ def _layout() -> html.Div:
             dcc.Store(id="shell-mode"),
             dcc.Location(id="shell-location"),
             dcc.Interval(id="shell-tick", interval=SHELL_EVERY_MS),
-            shell.header(LINKS, ""),
+            shell.header(links(), "", viewing.person()),
             html.Main(dash.page_container, id="content", tabIndex="-1"),
         ],
         className="page",
@@ -86,13 +137,15 @@ def _layout() -> html.Div:
 
 def _register_shell(app: Dash, live: Live) -> None:
     def systems(_: int | None) -> list[Any]:
+        if not sees_any(viewing.viewer(), (Sight.FLEET, Sight.OWN)):
+            return []
         picture, answer = live.now()
         names = picture.systems if picture else []
         simulated = picture.simulated if picture else []
         return shell.systems(names, simulated, away=answer.error is not None)
 
     def here(path: str | None) -> list[Any]:
-        return shell.navigation(LINKS, path or "/")
+        return shell.navigation(links(), path or "/")
 
     app.callback(Output("shell-systems", "children"), Input("shell-tick", "n_intervals"))(systems)
     app.callback(Output("shell-pages", "children"), Input("shell-location", "pathname"))(here)

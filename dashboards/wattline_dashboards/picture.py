@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wattline_collector.access import Viewer
 from wattline_collector.ledger.accounts import Account
 from wattline_dashboards.answers import Answer, Answers, Json
 from wattline_dashboards.columns import Columns, number
@@ -16,6 +18,9 @@ STALE_PERIODS = 3
 
 PUSH_MS = 10_000
 """Agents send every five seconds by default; a reading that waits its turn is not a gap."""
+
+_PICTURES_KEPT = 128
+"""Of people who see different things, at once."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +100,21 @@ class Live:
         """Take pictures from `answers`."""
         self._answers = answers
         self._lock = threading.Lock()
-        self._latest: Json | None = None
-        self._picture: Picture | None = None
+        # By whoever sees it: nobody is shown the picture of somebody who may see more.
+        self._pictures: OrderedDict[Viewer, tuple[Json, Picture]] = OrderedDict()
 
     def now(self) -> tuple[Picture | None, Answer]:
         """The newest picture there is, and how the collector answered."""
-        answer = self._answers.latest()
+        answer, scope = self._answers.latest(), self._answers.scope()
         with self._lock:
-            if answer.value is not None and answer.value is not self._latest:
-                self._latest, self._picture = answer.value, picture(answer.value)
-            return self._picture, answer
+            latest, drawn = self._pictures.get(scope, (None, None))
+            if answer.value is not None and answer.value is not latest:
+                drawn = picture(answer.value)
+                self._pictures[scope] = answer.value, drawn
+                self._pictures.move_to_end(scope)
+                while len(self._pictures) > _PICTURES_KEPT:
+                    self._pictures.popitem(last=False)
+            return drawn, answer
 
 
 def _stale(table: Columns) -> list[bool]:

@@ -14,6 +14,7 @@ from flask import Response, request
 from waitress import create_server
 
 from wattline_agents.errors import UsageError
+from wattline_dashboards.access import headers
 
 THREADS = 8
 """Of all that wait for one answer of the collector one thread asks; the others serve files."""
@@ -49,15 +50,20 @@ def checked_host(host: str, behind_proxy: bool) -> None:
     if not loopback:
         raise UsageError(
             f"--listen {host}: the pages have no sign-in, so anybody who reaches this address "
-            "reads them; listen on 127.0.0.1, or put a proxy that signs people in before it "
-            "and say --behind-proxy --allow-host NAME"
+            "reads them; listen on 127.0.0.1, have people sign in with --access FILE, or put a "
+            "proxy that signs people in before it and say --behind-proxy --allow-host NAME"
         )
 
 
-def protect(app: Dash, allowed_hosts: Iterable[str]) -> None:
+def protect(app: Dash, allowed_hosts: Iterable[str], *, secure: bool = False) -> None:
     """Check the Host of every request, and say in every answer what a browser may do with it.
 
     Without the first, a page elsewhere could point its own name at 127.0.0.1 and read ours.
+
+    Args:
+        app: The pages.
+        allowed_hosts: Names they are reached by, besides those of this machine.
+        secure: Whether browsers reach them by https.
     """
     allowed = frozenset(host.casefold() for host in (*LOCAL_HOSTS, *allowed_hosts))
 
@@ -71,16 +77,10 @@ def protect(app: Dash, allowed_hosts: Iterable[str]) -> None:
         )
 
     def dress(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = _content_policy(app)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["X-Frame-Options"] = "DENY"
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-        return response
+        return headers.dress(response, headers.pages_policy(app.csp_hashes()), secure=secure)
 
-    app.server.before_request(check)
+    # First of all, whatever else stands before the pages.
+    app.server.before_request_funcs.setdefault(None, []).insert(0, check)
     app.server.after_request(dress)
 
 
@@ -125,25 +125,3 @@ def _without_port(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.partition(":")[0]
-
-
-def _content_policy(app: Dash) -> str:
-    """As tight as Dash and Plotly allow: everything ours, no script but ours and Dash's own line.
-
-    Plotly sets styles from scripts and draws heatmaps as data images, hence those two. Dash adds
-    its own inline scripts with the first request, so their hashes are taken for every answer.
-    """
-    scripts = " ".join(app.csp_hashes())
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src 'self' {scripts}",
-            "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data:",
-            "font-src 'self'",
-            "connect-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    )

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from dash import dcc, html
 
+from wattline_dashboards.access.people import Person
 from wattline_dashboards.components.parts import marks
 
 Link = tuple[str, str]
 """A page's path and its name."""
 
 
-def header(links: Sequence[Link], here: str) -> html.Header:
-    """The head of every page."""
+def header(links: Sequence[Link], here: str, person: Person | None = None) -> html.Header:
+    """The head of every page; `person` is who is signed in."""
     return html.Header(
         [
             html.A("Skip to content", href="#content", className="skip"),
@@ -32,8 +33,37 @@ def header(links: Sequence[Link], here: str) -> html.Header:
                 title="Switch between light and dark",
                 **marks(aria_label="Switch between light and dark"),
             ),
+            *([] if person is None else [_account(person)]),
         ],
         className="header",
+    )
+
+
+def _account(person: Person) -> html.A:
+    return html.A(
+        person.shown, href="/account", className="who", title="Who you are here, and signing out"
+    )
+
+
+def not_yours(title: str, links: Sequence[Link]) -> html.Div:
+    """In place of a page that whoever looks may not see: why, and where else to go."""
+    others = [html.Li(dcc.Link(name, href=path)) for path, name in links]
+    return html.Div(
+        [
+            html.H1(f"{title} is not for your roles"),
+            html.P(
+                [
+                    "What you may see goes by your roles, which the operators give. ",
+                    html.A("Your account", href="/account"),
+                    " says which are yours. A job of yours: ",
+                    html.Code("wattline job ID"),
+                    " on the terminal.",
+                ]
+            ),
+            *([html.Ul(others)] if others else []),
+        ],
+        id="shell-refused",
+        className="answer",
     )
 
 

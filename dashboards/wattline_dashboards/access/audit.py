@@ -1,0 +1,99 @@
+"""Who came, went and was refused: a file that is only added to, one JSON object a line.
+
+It holds names, accounts, roles and what was asked for; no token, cookie, code or secret. It is
+bounded: a full file is set aside under a number, and the oldest is let go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wattline_agents.clock import Clock
+from wattline_agents.errors import UsageError
+from wattline_dashboards.access.people import Person, clean
+
+MOST_BYTES = 16 * 1024 * 1024
+KEPT = 8
+"""Full files kept beside the one that is written to."""
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class AuditLog:
+    """The file; safe to use from many threads of one process."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        most_bytes: int = MOST_BYTES,
+        say: Callable[[str], None] = _to_stderr,
+    ) -> None:
+        """Write to `path`, which is made if it is not there.
+
+        Raises:
+            UsageError: It cannot be written to.
+        """
+        self._path, self._clock, self._most, self._say = path, clock, most_bytes, say
+        self._lock = threading.Lock()
+        self._failed = False
+        try:
+            self._append("")
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written to: {error.strerror}") from error
+
+    def write(self, did: str, person: Person | None, **more: str) -> None:
+        """Add a line.
+
+        Args:
+            did: What happened: `sign-in`, `sign-out`, `failed`, `refused`.
+            person: Who; None: nobody known.
+            more: What else there is to say.
+        """
+        at = datetime.fromtimestamp(self._clock.unix_ms() / 1000, UTC)
+        entry = {"time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), "did": did}
+        if person is not None:
+            entry |= {
+                "who": clean(person.id),
+                "account": person.viewer.name or "",
+                "roles": ", ".join(sorted(role.value for role in person.viewer.roles)),
+            }
+        entry |= {name: clean(value) for name, value in more.items()}
+        try:
+            with self._lock:
+                self._append(json.dumps(entry, separators=(",", ":")) + "\n")
+            self._failed = False
+        except OSError as error:
+            if not self._failed:  # pages that are looked at every two seconds say it once
+                self._say(f"dashboards: {self._path}: cannot be written to: {error.strerror}")
+            self._failed = True
+
+    def _append(self, line: str) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(self._path, flags, 0o600)
+        try:
+            if line and os.fstat(file).st_size + len(line) > self._most:
+                os.close(file)
+                self._set_aside()
+                file = os.open(self._path, flags, 0o600)
+            os.write(file, line.encode())
+        finally:
+            os.close(file)
+
+    def _set_aside(self) -> None:
+        for number in range(KEPT - 1, 0, -1):
+            older = self._numbered(number)
+            if older.exists():
+                older.replace(self._numbered(number + 1))
+        self._path.replace(self._numbered(1))
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")

@@ -1,0 +1,105 @@
+"""The two pages that are not Dash's: to sign in, and who one is. Text in, HTML out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import urlencode
+
+from wattline_dashboards.access.people import Person
+from wattline_dashboards.access.settings import SignIn
+
+_FRAME = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>{title} · Wattline</title>
+    <link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
+    <link rel="stylesheet" href="/theme.css">
+    <link rel="stylesheet" href="/assets/wattline.css">
+    <link rel="stylesheet" href="/assets/sign-in.css">
+    <script src="/assets/boot.js"></script>
+  </head>
+  <body>
+    <main class="sign-in">
+      <p class="brand"><span class="logo" aria-hidden="true"></span>Wattline</p>
+      <h1>{title}</h1>
+      {body}
+    </main>
+  </body>
+</html>"""
+
+
+def sign_in(settings: SignIn, back: str, csrf: str, problem: str | None) -> str:
+    """The page that asks who somebody is.
+
+    Args:
+        settings: The ways there are.
+        back: The page they wanted.
+        csrf: What the form must bring along.
+        problem: Why the last try failed.
+    """
+    parts = []
+    if problem is not None:
+        parts.append(_notice(problem))
+    if settings.oidc is not None:
+        start = f"/sign-in/oidc?{urlencode({'next': back})}"
+        parts.append(
+            f'<a class="button" href="{escape(start)}">'
+            f"Continue with {escape(settings.oidc.name)}</a>"
+        )
+    if settings.tokens:
+        parts.append(
+            '<form method="post" action="/sign-in/token">'
+            f'<input type="hidden" name="csrf" value="{escape(csrf)}">'
+            f'<input type="hidden" name="next" value="{escape(back)}">'
+            '<label for="token">Token</label>'
+            '<input id="token" name="token" type="password" required maxlength="512" '
+            'autocomplete="current-password" spellcheck="false">'
+            '<button type="submit">Sign in</button></form>'
+        )
+    if settings.proxy is not None:
+        parts.append(
+            "<p>These pages are reached through the site's own sign-in. "
+            "Open them by the address you were given.</p>"
+        )
+    return _page("Sign in", parts)
+
+
+def account(person: Person, csrf: str, *, leaves: bool) -> str:
+    """Who somebody is to these pages, and the way out.
+
+    Args:
+        person: Who.
+        csrf: What the form must bring along.
+        leaves: Whether signing out is ours to do.
+    """
+    viewer = person.viewer
+    rows = [
+        ("Account", viewer.name or "\N{EN DASH}"),
+        ("Roles", ", ".join(sorted(role.value for role in viewer.roles)) or "none"),
+        ("Leads", ", ".join(sorted(viewer.projects)) or "no project"),
+        ("Known as", person.id),
+    ]
+    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    parts = [f"<dl>{told}</dl>"]
+    if not viewer.roles:
+        parts.append(_notice("No role is yours yet, so there is nothing to see. "
+                             "Ask the operators for one, and tell them this page."))  # fmt: skip
+    if leaves:
+        parts.append(
+            '<form method="post" action="/sign-out">'
+            f'<input type="hidden" name="csrf" value="{escape(csrf)}">'
+            '<button type="submit">Sign out</button></form>'
+        )
+    parts.append('<p><a href="/">Back to the pages</a></p>')
+    return _page(person.shown, parts)
+
+
+def _notice(text: str) -> str:
+    return f'<p class="notice" role="alert">{escape(text)}</p>'
+
+
+def _page(title: str, parts: Sequence[str]) -> str:
+    return _FRAME.format(title=escape(title), body="\n      ".join(parts))
