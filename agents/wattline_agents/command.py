@@ -8,8 +8,9 @@ attribute of this type. Its module imports at its top only the standard library 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from wattline_agents.record import record
 
 if TYPE_CHECKING:
     # An agent that has read its arguments has no more use for what read them.
@@ -19,7 +20,7 @@ Arguments = Any
 """What was parsed, as attributes: an `argparse.Namespace`, or any other object that has them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Command:
     """A subcommand.
 

@@ -11,7 +11,10 @@ from __future__ import annotations
 import gc
 import sys
 from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class _LoadedWhenUsed(ModuleType):
@@ -26,13 +29,14 @@ class _LoadedWhenUsed(ModuleType):
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
-        module = __import__(self.__name__)
+        __import__(self.__name__)
+        module = sys.modules[self.__name__]
         self.__dict__.update(vars(module))
         return getattr(module, name)
 
 
 def load_when_used(name: str) -> None:
-    """Let a module of the standard library be loaded when something of it is used, not before."""
+    """Let a module be loaded when something of it is used, not before."""
     sys.modules.setdefault(name, _LoadedWhenUsed(name))
 
 

@@ -7,13 +7,12 @@ A batch is named by (system, node, boot, sequence); sent again, it has no second
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from wattline_agents.catalogue import TABLES, VERSION, Table, Type
 from wattline_agents.errors import WireError
+from wattline_agents.record import record
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 PATH = "/v1/batches/"
@@ -30,7 +29,7 @@ Value = int | float | str | None
 Row = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Header:
     """Who sends a batch, and which of its batches this is.
 
@@ -135,8 +134,7 @@ def encode(table: Table, rows: Sequence[Row]) -> bytes:
     Raises:
         WireError: There is no row, a row has a column the table lacks, or lacks a required one.
     """
-    import nanoarrow as na
-    from nanoarrow.ipc import StreamWriter
+    from wattline_agents import arrow
 
     if not rows:
         raise WireError(f"a batch of {table.name} needs at least one row")
@@ -150,17 +148,12 @@ def encode(table: Table, rows: Sequence[Row]) -> bytes:
         if any(row.get(column) is None for row in rows):
             raise WireError(f"{table.name}.{column}: missing in a row")
 
-    types = {Type.INT: na.int64(), Type.FLOAT: na.float64(), Type.TEXT: na.string()}
-    columns = {column: types[known[column]] for column in known if column in present}
-    children = [
-        na.c_array([_plain(row.get(column), known[column]) for row in rows], arrow)
-        for column, arrow in columns.items()
+    columns = [
+        (column, type_, [_plain(row.get(column), type_) for row in rows])
+        for column, type_ in known.items()
+        if column in present
     ]
-    array = na.c_array_from_buffers(na.struct(columns), len(rows), [None], children=children)
-    body = io.BytesIO()
-    with StreamWriter.from_writable(body) as writer:
-        writer.write_array(array)
-    return body.getvalue()
+    return arrow.encode(columns, len(rows))
 
 
 def _plain(value: Value, type: Type) -> Value:

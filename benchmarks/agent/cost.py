@@ -11,8 +11,9 @@ OTLP each ten. Everything listens on the loopback address and is removed at the 
                    makes one call for each reading
     driver calls   counted by the stand-in itself
     memory         PSS of all its processes as on a node where no other Python runs
-    wake-ups       context switches of all its threads
-    start          processor time before the first steady second
+    wake-ups       how often its threads went to sleep and woke again; how often they were pushed
+                   aside while they had work left is the neighbours' doing, and told apart
+    start          processor time before the first steady second, with all modules compiled
     installed      what the package adds to an empty environment
 
 nvitop-exporter is installed by pip into an environment of its own, node_exporter from
@@ -27,7 +28,9 @@ left out. valgrind is needed for the instructions: apt install valgrind.
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -113,6 +116,7 @@ class Used:
 
     cpu_percent: float
     wake_ups: float
+    pushed: float
     calls: float
     pss_mib: float
     own_mib: tuple[float, ...]
@@ -173,11 +177,13 @@ class Bench:
     def window(self, samplers: Sequence[Sampler], seconds: int) -> dict[str, Used]:
         """What each of them uses in the same window."""
 
-        def snapshot() -> dict[str, tuple[float, int, int]]:
-            return {
-                one.name: (one.cpu_seconds(), one.wake_ups(), self.scene.calls(one.name))
-                for one in samplers
-            }
+        def snapshot() -> dict[str, tuple[float, int, int, int]]:
+            found = {}
+            for one in samplers:
+                spent, switched = one.cpu_seconds(), one.switches()
+                calls = self.scene.calls(one.name)
+                found[one.name] = spent, switched.slept, switched.pushed, calls
+            return found
 
         began, before = time.monotonic(), snapshot()
         time.sleep(seconds)
@@ -186,14 +192,15 @@ class Bench:
         for one in samplers:
             if not one.runs:
                 raise SystemExit(f"{one.name} ended: {one.last_words()}")
-            cpu, wakes, calls = (
+            cpu, wakes, pushed, calls = (
                 b - a for a, b in zip(before[one.name], after[one.name], strict=True)
             )
             memory = one.memory()
             own = (sum(area.anonymous for area in each) / 1024 for each in memory)
             used[one.name] = Used(
-                100 * cpu / took, wakes / took, calls / took, memory_alone(memory), tuple(own)
-            )
+                100 * cpu / took, wakes / took, pushed / took, calls / took,
+                memory_alone(memory), tuple(own),
+            )  # fmt: skip
         return used
 
     # The parts.
@@ -295,6 +302,11 @@ class Bench:
         add("wake-ups", "/s", Limits(6, 3), lambda one: one.wake_ups)
         self.figures.append(Figure("start, processor", start, "s", Limits(0.15, 0.1)))
         self.notes.append(
+            "wake-ups a second, and times pushed aside by others: "
+            + ", ".join(f"{name} {one.wake_ups:.1f} + {one.pushed:.1f}"
+                        for name, one in used.items())
+        )  # fmt: skip
+        self.notes.append(
             f"the agent: {ours.cpu_percent:.3f} % of a core; memory of its own, by process: "
             f"{' + '.join(f'{mib:.1f}' for mib in ours.own_mib)} MiB"
         )
@@ -331,6 +343,17 @@ class Bench:
         self.figures.append(Figure("installed beyond Python", size, "MiB", Limits(8, 3)))
 
 
+def compile_installed() -> None:
+    """Compile what the agent loads, as pip does when it installs; other installers may not."""
+    for name in ("wattline_agents", "pynvml", "google.protobuf", "opentelemetry.proto"):
+        with contextlib.suppress(ModuleNotFoundError):
+            spec = importlib.util.find_spec(name)
+            for place in (spec and spec.submodule_search_locations) or ():
+                compileall.compile_dir(place, quiet=2)
+            if spec and spec.origin and not spec.submodule_search_locations:
+                compileall.compile_file(spec.origin, quiet=2)
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -356,6 +379,7 @@ def main() -> int:
     told = parser().parse_args()
     if shutil.which("cc") is None:
         raise SystemExit("no C compiler for the stand-in: apt install gcc libc6-dev")
+    compile_installed()
     with tempfile.TemporaryDirectory(prefix="wattline-bench-") as name:
         folder = Path(name)
         with built(folder, DEVICES) as scene:

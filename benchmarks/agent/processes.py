@@ -44,12 +44,28 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def switches(status: str) -> int:
-    """Context switches of one thread, from its `status`: each is a wake-up or an interruption."""
-    return sum(
-        int(line.split()[1])
-        for line in status.splitlines()
-        if line.startswith(("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"))
+@dataclass(frozen=True)
+class Switches:
+    """Context switches so far.
+
+    Attributes:
+        slept: A thread went to sleep of its own will, from which it woke or will wake once.
+        pushed: The system took the processor from a thread that had work left, for another's sake.
+            That says how busy the machine is, and nothing of how often the thread wakes.
+    """
+
+    slept: int
+    pushed: int
+
+    def __add__(self, other: Switches) -> Switches:
+        return Switches(self.slept + other.slept, self.pushed + other.pushed)
+
+
+def switches(status: str) -> Switches:
+    """Context switches of one thread, from its `status`."""
+    counted = dict(line.split(":") for line in status.splitlines() if "_ctxt_switches:" in line)
+    return Switches(
+        int(counted["voluntary_ctxt_switches"]), int(counted["nonvoluntary_ctxt_switches"])
     )
 
 
@@ -184,9 +200,9 @@ class Sampler:
                     spent += int(task.read_text().split()[0])
         return spent / 1e9
 
-    def wake_ups(self) -> int:
+    def switches(self) -> Switches:
         """Context switches of all its threads so far."""
-        total = 0
+        total = Switches(0, 0)
         for pid in self.pids():
             for task in Path(f"/proc/{pid}/task").glob("*/status"):
                 with contextlib.suppress(OSError):

@@ -4,10 +4,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-import nanoarrow
 import pytest
-from nanoarrow.ipc import InputStream
 
+from wattline_agents.arrow import decode
 from wattline_agents.clock import Clock
 from wattline_agents.errors import ReadFailed
 from wattline_agents.sinks.sink import Health
@@ -143,8 +142,7 @@ class Collector:
 
     def take(self, path: str, fields: Mapping[str, str], body: bytes) -> None:
         header = Header.from_http(fields)
-        with InputStream.from_readable(body) as stream:
-            rows = list(nanoarrow.ArrayStream(stream).read_all().to_pylist())
+        rows: list[dict[str, object]] = [{**row} for row in decode(body)]
         self.received.append(Received(path.rpartition("/")[2], header, rows, fields))
 
     def close(self) -> None:

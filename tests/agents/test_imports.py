@@ -48,7 +48,7 @@ def test_an_agent_loads_none_of_what_a_compute_node_does_not_install() -> None:
 
 def test_a_job_that_counts_loads_nothing_beyond_the_standard_library() -> None:
     loaded = modules(JOB)
-    assert loaded & {"psutil", "nanoarrow", "pynvml", "http.client", "asyncio"} == set()
+    assert loaded & {"psutil", "pynvml", "http.client", "asyncio"} == set()
     loaded -= modules("import sys\nprint(*sys.modules)")
     tops = {name.partition(".")[0] for name in loaded}
     assert tops - sys.stdlib_module_names == {"wattline_agents"}

@@ -49,9 +49,11 @@ def test_a_systems_python_is_counted_whole_too(bench: Any) -> None:
     assert not bench.processes.is_shared_by_all("/opt/agent/bin/python")
 
 
-def test_every_switch_of_a_thread_counts(bench: Any) -> None:
+def test_to_be_pushed_aside_is_no_wake_up(bench: Any) -> None:
     status = "Name:\tx\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t7\n"
-    assert bench.processes.switches(status) == 157
+    once = bench.processes.switches(status)
+    assert (once.slept, once.pushed) == (150, 7)
+    assert once + once == bench.processes.Switches(300, 14)
 
 
 def test_a_process_is_its_own_first_child(bench: Any) -> None:

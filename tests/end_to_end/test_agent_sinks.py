@@ -25,14 +25,13 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-import nanoarrow
 import pytest
 import rotel  # type: ignore[import-untyped]
-from nanoarrow.ipc import InputStream
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
+from wattline_agents.arrow import decode
 from wattline_agents.catalogue import DEVICE
 from wattline_agents.sinks.otel_names import names_of
 from wattline_collector.store import log
@@ -149,14 +148,12 @@ class Everybody:
             for record in log.scan(path.read_bytes()):
                 if not isinstance(record, log.Record) or record.table != "device":
                     continue
-                with InputStream.from_readable(record.body) as stream:
-                    rows = nanoarrow.ArrayStream(stream).read_all().to_pylist()
-                for row in rows:
+                for row in decode(record.body):
                     for metric in DEVICE.metrics:
                         value = row.get(metric.column)
                         if value is not None:
-                            place = (row["device"], metric.column)
-                            found[place][row["time_unix_ms"]] = float(value)
+                            place = (str(row["device"]), metric.column)
+                            found[place][int(row["time_unix_ms"] or 0)] = float(value)
         return found
 
     def scraped(self) -> Series:

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nanoarrow
-from nanoarrow.ipc import InputStream
-
+from wattline_agents.arrow import decode
 from wattline_collector.store import log
 
 PERIOD_SECONDS = 0.1
@@ -56,9 +54,7 @@ def arrivals(store: Path) -> list[Arrived]:
 
 
 def decoded(body: bytes) -> Rows:
-    with InputStream.from_readable(body) as stream:
-        rows = nanoarrow.ArrayStream(stream).read_all().to_pylist()
-    return [{column: v for column, v in row.items() if v is not None} for row in rows]
+    return [{column: v for column, v in row.items() if v is not None} for row in decode(body)]
 
 
 def recorded(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

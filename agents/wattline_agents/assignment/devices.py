@@ -8,10 +8,10 @@ two differ, and a job is charged with another's device. Which one is meant can b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from wattline_agents.pattern import pattern
 from wattline_agents.wire import Row
 
 AUTO, INDEX, MINOR = "auto", "index", "minor"
@@ -25,14 +25,14 @@ _LEAST_PREFIX = 8
 _MOST_NAME = 128
 _MOST_INSTANCES = 4096
 
-_PCI = re.compile(r"(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
-_NUMBER = re.compile(r"[0-9]{1,4}")
-_INSTANCE_OF_NUMBER = re.compile(r"([0-9]{1,4})[.:]([0-9]{1,3})")
-_FILE = re.compile(r"(?:/dev/)?nvidia([0-9]{1,4})(?:/(?:gi([0-9]{1,3})(?:/.*)?|vgpu[0-9]{1,4}))?")
-_RENDER = re.compile(r"(?:/dev/dri/)?renderD([0-9]{1,4})")
-_OLD_MIG = re.compile(r"mig-(gpu-[0-9a-f-]+)/([0-9]{1,3})/[0-9]{1,3}")
-_RANGE = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")
-_IDX = re.compile(r"\(IDX:([0-9,-]*)\)")
+_PCI = pattern(r"(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
+_NUMBER = pattern(r"[0-9]{1,4}")
+_INSTANCE_OF_NUMBER = pattern(r"([0-9]{1,4})[.:]([0-9]{1,3})")
+_FILE = pattern(r"(?:/dev/)?nvidia([0-9]{1,4})(?:/(?:gi([0-9]{1,3})(?:/.*)?|vgpu[0-9]{1,4}))?")
+_RENDER = pattern(r"(?:/dev/dri/)?renderD([0-9]{1,4})")
+_OLD_MIG = pattern(r"mig-(gpu-[0-9a-f-]+)/([0-9]{1,3})/[0-9]{1,3}")
+_RANGE = pattern(r"([0-9]{1,4})-([0-9]{1,4})")
+_IDX = pattern(r"\(IDX:([0-9,-]*)\)")
 
 
 class Found(NamedTuple):

@@ -6,7 +6,6 @@ variables of it are looked at, it is believed where nothing contradicts it, and 
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from typing import NamedTuple, Protocol
 
@@ -21,6 +20,7 @@ from wattline_agents.assignment.cgroups import (
 )
 from wattline_agents.assignment.proc import Proc, Seen
 from wattline_agents.assignment.records.record import Record, job_key
+from wattline_agents.pattern import pattern
 from wattline_agents.wire import MAX_TEXT_BYTES
 
 BY_CGROUP, BY_PROCESS = "cgroup", "process"
@@ -30,11 +30,11 @@ _TOLD = ("WATTLINE_JOB", "AIF_JOB_ID")
 ASKED = frozenset((_SLURM_ID, _SLURM_RESTARTS, *_TOLD))
 """The only variables of a process that are ever looked at."""
 _MOST_KNOWN = 4096
-_JOB_ID = re.compile(r"[1-9][0-9]{0,11}")
-_COUNT = re.compile(r"[0-9]{1,5}")
-_LIKE_SLURM = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_LIKE_POD = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9._:@+-]+")
+_JOB_ID = pattern(r"[1-9][0-9]{0,11}")
+_COUNT = pattern(r"[0-9]{1,5}")
+_LIKE_SLURM = pattern(r"[0-9]+(?:\.[0-9]+)?")
+_LIKE_POD = pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NOT_IN_KEYS = pattern(r"[^A-Za-z0-9._:@+-]+")
 _MOST_KEY = 128
 _MOST_UNIT = 128
 

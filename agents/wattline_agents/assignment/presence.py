@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 
 from wattline_agents.assignment.cgroups import SLUID
+from wattline_agents.pattern import pattern
 
 _ROOT = "/sys/fs/cgroup"
 _V1 = ("freezer", "memory", "cpuset", "devices", "cpu,cpuacct", "cpuacct")
 _MOST_ENTRIES = 4096
-_JOB = re.compile(r"([1-9][0-9]{0,11})(?:\.[0-9]+)?")
+_JOB = pattern(r"([1-9][0-9]{0,11})(?:\.[0-9]+)?")
 
 
 class Presence:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from wattline_agents.record import record
 
 VERSION = 1
 """Sent with every batch; raised when a column changes its meaning, not when one is added."""
@@ -27,7 +28,7 @@ class Type(StrEnum):
     TEXT = "string"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Metric:
     """One metric.
 
@@ -59,7 +60,7 @@ class Metric:
         return PREFIX + self.family
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Field:
     """A column of a table that is no metric: a key, a time, a label."""
 
@@ -69,7 +70,7 @@ class Field:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Table:
     """What one batch holds.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from wattline_agents.errors import UsageError, WireError
+from wattline_agents.record import record
 from wattline_agents.wire import MAX_TEXT_BYTES, checked_name
 
 AUTOMATIC = ("nvml", "amdsmi", "intel", "host", "cray", "rapl", "grace")
@@ -25,7 +26,7 @@ DEFAULT_SPOOL_BYTES = 64 * 1024 * 1024
 """About six hours of one eight-GPU node at one reading a second; many nodes have no own disk."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AgentConfig:
     """Who the node is, and how often it is read.
 
@@ -61,7 +62,7 @@ class AgentConfig:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SourceChoice:
     """One source to open: `NAME` or `NAME:KEY=VALUE,...`.
 
@@ -94,7 +95,7 @@ class SourceChoice:
         return cls(name, options)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OtlpSettings:
     """How readings go to an OpenTelemetry receiver.
 
@@ -111,7 +112,7 @@ class OtlpSettings:
     gzip: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InfluxSettings:
     """How readings go to InfluxDB, or to what takes its writes.
 
@@ -130,7 +131,7 @@ class InfluxSettings:
     every_seconds: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AssignmentSettings:
     """How it is found out which job holds which device.
 
@@ -155,7 +156,7 @@ class AssignmentSettings:
     kubernetes: Path | bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Settings:
     """Everything `wattline agent` can be told.
 

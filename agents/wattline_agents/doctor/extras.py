@@ -8,7 +8,7 @@ from wattline_agents.config import Settings
 from wattline_agents.doctor.finding import Finding, missing, ok
 from wattline_agents.doctor.machine import Machine
 
-BASE = {"nanoarrow": "nanoarrow", "pynvml": "nvidia-ml-py"}
+BASE = {"pynvml": "nvidia-ml-py"}
 if sys.platform != "linux":
     BASE["psutil"] = "psutil"
 EXTRAS = {

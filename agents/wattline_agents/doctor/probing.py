@@ -123,6 +123,9 @@ def _try(
     question = {"name": probed.name, "config": _told(config), "skip": probed.hung}
     process = subprocess.Popen(
         command,
+        # What a process that ended first did not take would wait in a buffer, and fail once more
+        # when that is closed.
+        bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -134,7 +137,6 @@ def _try(
         assert process.stdin is not None and process.stdout is not None
         try:
             process.stdin.write(json.dumps(question).encode() + b"\n")
-            process.stdin.flush()
         except BrokenPipeError:
             pass  # it has ended; what it said, and its status, tell why
         patience = _Patience(_OPENING * silence_seconds)

@@ -12,11 +12,11 @@ import socket
 import struct
 import threading
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 
 from wattline_agents.errors import SourceUnavailable, UsageError
 from wattline_agents.job.message import MOST_BYTES
+from wattline_agents.record import record
 
 _MOST_WAITING = 2_000
 _MOST_WAITING_BYTES = 4 * 1024 * 1024
@@ -27,7 +27,7 @@ _BURST = 64
 _CREDENTIALS = struct.Struct("iII")  # struct ucred of Linux: pid, uid, gid
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Sender:
     """Who sent a datagram, by the kernel's word.
 

@@ -10,12 +10,13 @@ Version 2 added `run`, `gauges` and `model`; version 1 is still understood.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from wattline_agents.catalogue import JOB, JOB_MODEL, Kind, Type
 from wattline_agents.errors import WireError
+from wattline_agents.pattern import pattern
+from wattline_agents.record import record
 from wattline_agents.wire import MAX_TEXT_BYTES, checked_name
 
 VERSION = 2
@@ -38,8 +39,8 @@ GAUGES = tuple(m.column for m in JOB.metrics if m.kind is Kind.GAUGE)
 MODEL = {field.column: field.type for field in JOB_MODEL.fields[2:]}
 """What may be counted, what may be said as it is now, and what may be said of a model."""
 
-_DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,95}\Z")
-_MEMBER = re.compile(r"[0-9a-f]{16}\Z")
+_DEVICE = pattern(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,95}\Z")
+_MEMBER = pattern(r"[0-9a-f]{16}\Z")
 _FIRST_FIELDS = {
     "v", "job", "member", "pid", "start_unix_ms", "name", "kind", "project", "state", "devices",
     "counters",
@@ -47,7 +48,7 @@ _FIRST_FIELDS = {
 _FIELDS = {1: _FIRST_FIELDS, 2: _FIRST_FIELDS | {"run", "gauges", "model"}}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Message:
     """One datagram.
 

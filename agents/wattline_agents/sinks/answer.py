@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from wattline_agents.record import record
 
 MOST_WAIT_SECONDS = 300.0
 """A collector that is back must not wait longer than this for its nodes."""
@@ -21,7 +22,7 @@ class Verdict(Enum):
     LATER = auto()  # later: the collector is busy or broken
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer:
     """An answer to one batch.
 

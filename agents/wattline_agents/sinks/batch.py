@@ -47,12 +47,14 @@ class Batch:
         return cls(table, header, body)
 
     def split(self, headers: tuple[Header, Header]) -> tuple[Batch, Batch] | None:
-        """Two batches of half the rows each; None if there is only one row to split."""
-        import nanoarrow as na
-        from nanoarrow.ipc import InputStream
+        """Two batches of half the rows each; None if there is only one row to split.
 
-        with InputStream.from_readable(self.body) as stream:
-            rows = list(na.ArrayStream(stream).read_all().to_pylist())
+        Raises:
+            WireError: Its body is no batch's.
+        """
+        from wattline_agents.arrow import decode
+
+        rows = decode(self.body)
         if len(rows) < 2:
             return None
         table = table_named(self.table)

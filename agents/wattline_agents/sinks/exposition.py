@@ -9,10 +9,10 @@ Both of Prometheus' formats are written: its own text, version 0.0.4, and OpenMe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 
 from wattline_agents.catalogue import PREFIX, TABLES, Metric, Table, Type
+from wattline_agents.record import record
 from wattline_agents.sinks.exposition_text import (
     Labels,
     comments,
@@ -70,7 +70,7 @@ class Reading:
         self.columns, self.row, self.turn = columns, row, turn
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Subject:
     """What has series of a table: a device, the node, a job, ...
 
@@ -85,7 +85,7 @@ class Subject:
     readings: Mapping[Columns, Reading]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Statement:
     """Something that is so: a series of value 1, which says all it has to say in its labels.
 

@@ -47,34 +47,41 @@ if TYPE_CHECKING:
     Encoded = tuple[list[Frame], list[EncodedMetric]]
     """The frames around all metrics, the outermost first, and the metrics."""
 
-_UNUSED = ("pickle", "calendar", "inspect")
+_UNUSED = (
+    "pickle", "calendar", "inspect",
+    # What does in Python what the library does in C, and half of what it would load.
+    "google.protobuf.internal.python_message",
+)  # fmt: skip
 """What the library's modules import and encoding does not use."""
 
 
 def encode(description: Description) -> Encoded:
     """Encode points with numbers nobody could guess, to find again where they stand.
 
+    Points are alike but for their attributes, and devices have theirs in every metric. So each kind
+    of point, and each set of attributes, is encoded once: one message behind the other is one
+    message with the fields of both.
+
     Raises:
         Exception: The libraries are not there, or do this otherwise.
     """
-    marks = _marks()
-    numbers = [[marks[is_whole] for is_whole, _, _ in metric[4]] for metric in description[3]]
-    request = message(description, numbers)
+    request = message(description)
     (resource,) = request.resource_metrics
     (scope,) = resource.scope_metrics
+    points = _Points()
     encoded = []
     for metric, described in zip(scope.metrics, description[3], strict=True):
         kind = metric.WhichOneof("data")
         data = getattr(metric, kind)
-        points = [
-            _point(data, one, marks[is_whole])
-            for one, (is_whole, _, _) in zip(data.data_points, described[4], strict=True)
-        ]
+        key, counts = _key(data, "data_points"), described[3] != "gauge"
         encoded.append(
             (
                 _frame(scope, "metrics", metric, kind),
-                _frame(metric, kind, data, "data_points"),
-                points,
+                (_key(metric, kind), data.SerializeToString()),
+                [
+                    points.encoded(key, is_whole, counts, {**shared, **own})
+                    for is_whole, shared, own in described[4]
+                ],
             )
         )
     frames = [
@@ -84,8 +91,8 @@ def encode(description: Description) -> Encoded:
     return frames, encoded
 
 
-def message(description: Description, numbers: Sequence[Sequence[Numbers]]) -> Any:
-    """The request that says this, with these numbers for the points of each metric."""
+def message(description: Description) -> Any:
+    """The request that says this, without the points."""
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
         ExportMetricsServiceRequest,
     )
@@ -98,21 +105,64 @@ def message(description: Description, numbers: Sequence[Sequence[Numbers]]) -> A
     made = resource.scope_metrics.add(schema_url=schema)
     made.scope.name, made.scope.version = scope, version
     _describe(made.scope, about)
-    for (name, unit, help, instrument, points), those in zip(described, numbers, strict=True):
+    for name, unit, help, instrument, _points in described:
         metric = made.metrics.add(name=name, description=help, unit=unit)
         if instrument == "gauge":
-            data: Any = metric.gauge
+            metric.gauge.SetInParent()
         else:
-            data = metric.sum
-            data.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
-            data.is_monotonic = instrument == "counter"
-        for (is_whole, shared, own), (start_ns, time_ns, value) in zip(points, those, strict=True):
-            point = data.data_points.add(time_unix_nano=time_ns)
-            if instrument != "gauge":
-                point.start_time_unix_nano = start_ns
-            setattr(point, "as_int" if is_whole else "as_double", value)
-            _describe(point, {**shared, **own})
+            metric.sum.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
+            metric.sum.is_monotonic = instrument == "counter"
     return request
+
+
+class _Points:
+    """Points that have been encoded, in parts."""
+
+    def __init__(self) -> None:
+        from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
+
+        self._kind = NumberDataPoint
+        self._marks = _marks()
+        self._numbers: dict[tuple[bool, bool], EncodedPoint] = {}
+        self._attributes: dict[tuple[tuple[str, str | int], ...], bytes] = {}
+
+    def encoded(
+        self, key: bytes, is_whole: bool, counts: bool, attributes: Attributes
+    ) -> EncodedPoint:
+        """A point of a metric.
+
+        Args:
+            key: What stands before the length of each of its points.
+            is_whole: Whether its values are whole numbers.
+            counts: Whether it has a time since when it counts.
+            attributes: What tells it from the others.
+        """
+        numbers = self._numbers.get((is_whole, counts))
+        if numbers is None:
+            numbers = self._numbers[is_whole, counts] = self._made(is_whole, counts)
+        place = tuple(attributes.items())
+        told = self._attributes.get(place)
+        if told is None:
+            point = self._kind()
+            _describe(point, attributes)
+            told = self._attributes[place] = point.SerializeToString()
+        raw, value_at, time_at, start_at = numbers
+        before = key + _varint(len(raw) + len(told))
+        by = len(before)
+        return before + raw + told, value_at + by, time_at + by, start_at + by if counts else 0
+
+    def _made(self, is_whole: bool, counts: bool) -> EncodedPoint:
+        """One without attributes and without what stands before it."""
+        start_ns, time_ns, value = self._marks[is_whole]
+        point = self._kind(time_unix_nano=time_ns)
+        if counts:
+            point.start_time_unix_nano = start_ns
+        setattr(point, "as_int" if is_whole else "as_double", value)
+        raw = point.SerializeToString()
+        # What is not negative looks the same signed and unsigned.
+        value_at = _place(raw, struct.pack("<q" if is_whole else "<d", value))
+        time_at = _place(raw, struct.pack("<q", time_ns))
+        return raw, value_at, time_at, _place(raw, struct.pack("<q", start_ns)) if counts else 0
 
 
 def _describe(what: Any, attributes: Attributes) -> None:
@@ -129,16 +179,6 @@ def _marks() -> tuple[Numbers, Numbers]:
     # With this exponent it is a number as any other.
     (value,) = struct.unpack("<d", struct.pack("<Q", fraction & (1 << 56) - 1 | 0x40 << 56))
     return (start, time, value), (start, time, whole)
-
-
-def _point(data: Any, message: Any, marks: Numbers) -> EncodedPoint:
-    start_ns, time_ns, value = marks
-    raw = _key(data, "data_points") + _varint(message.ByteSize()) + message.SerializeToString()
-    # What is not negative looks the same signed and unsigned.
-    value_at = _place(raw, struct.pack("<d" if isinstance(value, float) else "<q", value))
-    time_at = _place(raw, struct.pack("<q", time_ns))
-    counts = message.start_time_unix_nano
-    return raw, value_at, time_at, _place(raw, struct.pack("<q", start_ns)) if counts else 0
 
 
 def _place(raw: bytes, mark: bytes) -> int:

@@ -12,14 +12,15 @@ And a name brings its instrument along: memory in use is an up-down counter ther
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
 
 from wattline_agents.catalogue import TABLES, Kind, Metric, Table
+from wattline_agents.pattern import pattern
+from wattline_agents.record import record
 
 VERSION = 1
 """Raised when a column changes its name here; exported as the scope's `wattline.names`."""
@@ -39,7 +40,7 @@ class Instrument(StrEnum):
 Attributes = Mapping[str, str | int]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Name:
     """What a column is called.
 
@@ -60,7 +61,7 @@ class Name:
     is_convention: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Convention:
     """A name of OpenTelemetry's own, its instrument, and what tells the column apart."""
 
@@ -176,7 +177,7 @@ STATUS = Name(
 )
 """Made of `up` and `recovery_action`, which are exported under their own names too."""
 
-_COMPONENTS = re.compile(r"(?P<cpu>cpu|package)(-?\d+)?\Z|(?P<memory>memory|dram)(-?\d+)?\Z")
+_COMPONENTS = pattern(r"(?P<cpu>cpu|package)(-?\d+)?\Z|(?P<memory>memory|dram)(-?\d+)?\Z")
 
 
 def component_of(domain: str) -> str | None:

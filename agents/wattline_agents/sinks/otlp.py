@@ -14,13 +14,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from wattline_agents import __version__
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.config import AgentConfig, OtlpSettings
 from wattline_agents.errors import InputError, UsageError
+from wattline_agents.record import record
 from wattline_agents.sinks.answer import Backoff, judge
 from wattline_agents.sinks.otel_data import Point, Points, Series
 from wattline_agents.sinks.otel_helper import INSTALL, NotEncoded, encoded, is_installed
@@ -280,7 +281,7 @@ class Encoding:
         self._not_before = max(self._not_before + _ENCODING_SECONDS, saved)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outcome:
     """What became of a request that was sent.
 

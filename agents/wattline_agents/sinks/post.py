@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattline_agents.errors import UsageError, WattlineError
+from wattline_agents.pattern import pattern
 
 MOST_BODY_BYTES = 16 * 1024
 """Of an answer: enough for a reason; what is longer is not read to its end."""
@@ -24,13 +25,13 @@ _MOST_INTERIM = 8
 """Answers such as `100 Continue` before the one that counts."""
 _AT_ONCE = 16 * 1024
 
-_ADDRESS = re.compile(
+_ADDRESS = pattern(
     r"(?P<scheme>https?)://"
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))"
     r"(?::(?P<port>\d{1,5}))?(?P<path>(?:/[!$-;=@-_a-~]*)?)\Z",
     re.ASCII | re.IGNORECASE,
 )
-_STATUS = re.compile(rb"HTTP/1\.([01]) (\d{3})(?:[ \t]|\Z)")
+_STATUS = pattern(rb"HTTP/1\.([01]) (\d{3})(?:[ \t]|\Z)")
 
 Body = bytes | bytearray
 

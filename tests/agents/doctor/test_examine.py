@@ -11,7 +11,7 @@ NOBODY: frozenset[str] = frozenset()
 
 
 def test_every_subject_has_its_section(node: Any) -> None:
-    node.modules = {"nanoarrow", "pynvml", "psutil"}
+    node.modules = {"pynvml", "psutil"}
     asked: dict[str, SourceConfig] = {}
 
     def prober(configs: Mapping[str, SourceConfig]) -> dict[str, Probed]:

@@ -34,6 +34,6 @@ def test_what_the_configuration_asks_for_must_be_installed(node: Any) -> None:
 
 
 def test_a_base_that_is_incomplete_is_a_problem(node: Any) -> None:
-    node.modules = {"nanoarrow", "psutil"}
+    node.modules = {"psutil"}
     finding = check(node.machine(), BARE)[0]
     assert (finding.mark, finding.cure) == (Mark.PROBLEM, "pip install nvidia-ml-py")

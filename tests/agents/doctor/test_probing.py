@@ -1,5 +1,8 @@
+import subprocess
 import sys
 from typing import Any
+
+import pytest
 
 from wattline_agents.doctor.probing import Probed, keep_newest, probe_all
 from wattline_agents.sources.settings import SourceConfig
@@ -59,6 +62,20 @@ def test_a_source_that_hangs_while_it_opens_is_not_tried_again() -> None:
 def test_a_process_that_dies_is_a_failure_that_names_where() -> None:
     code = 'import os; print(\'{"part": "GPU-3"}\', flush=True); os.kill(os.getpid(), 11)'
     assert run(code).failed == ["the process that read it ended at 'GPU-3' (signal 11)"]
+    assert run("raise SystemExit(3)").failed == [
+        "the process that read it ended at 'start' (exit status 3)"
+    ]
+
+
+def test_a_process_that_ends_before_it_is_asked_is_a_failure_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ended(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            self.wait()
+
+    monkeypatch.setattr("wattline_agents.doctor.probing.subprocess.Popen", Ended)
     assert run("raise SystemExit(3)").failed == [
         "the process that read it ended at 'start' (exit status 3)"
     ]

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nanoarrow
 import pytest
-from nanoarrow.ipc import InputStream
 
+from wattline_agents.arrow import decode
 from wattline_agents.catalogue import TABLES
 from wattline_agents.config import AgentConfig
 from wattline_agents.sinks import push
@@ -70,8 +69,7 @@ def row(time_ms: int = 1) -> dict[str, Any]:
 
 
 def rows_of(batch: Batch) -> list[dict[str, Any]]:
-    with InputStream.from_readable(batch.body) as stream:
-        return list(nanoarrow.ArrayStream(stream).read_all().to_pylist())
+    return decode(batch.body)
 
 
 def times(transport: FakeTransport) -> list[int]:

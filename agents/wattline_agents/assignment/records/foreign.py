@@ -9,13 +9,13 @@ None says when the job began; the file's time does. None says when it ended, but
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 from wattline_agents.assignment.claim import Claim
 from wattline_agents.assignment.devices import expanded, modulo_render
 from wattline_agents.assignment.records.directory import Directory, Mark
 from wattline_agents.assignment.records.record import EARLIEST_MS
+from wattline_agents.pattern import pattern
 from wattline_agents.wire import Row, Value
 
 JOBSTATS_PLACE = "/run/gpustat"
@@ -25,8 +25,8 @@ DCGM_VARIABLE = "DCGM_HPC_JOB_MAPPING_DIR"
 _EVERY_MS = 5_000
 _MOST_JOBS = 64
 """Lines of one file: jobs that share one device."""
-_JOB = re.compile(r"[1-9][0-9]{0,11}(?:\.[1-9][0-9]{0,5})?")
-_NAME = re.compile(r"(?:GPU-|MIG-)?[0-9A-Za-z][0-9A-Za-z.:/_-]{0,80}")
+_JOB = pattern(r"[1-9][0-9]{0,11}(?:\.[1-9][0-9]{0,5})?")
+_NAME = pattern(r"(?:GPU-|MIG-)?[0-9A-Za-z][0-9A-Za-z.:/_-]{0,80}")
 
 _Parsed = Iterator[tuple[str, str, dict[str, Value]]]
 """Device as named, job's id, and what is said of the job."""

@@ -12,18 +12,19 @@ from typing import NamedTuple
 
 from wattline_agents.assignment.cgroups import SLUID
 from wattline_agents.assignment.devices import expanded
+from wattline_agents.pattern import pattern
 
 EARLIEST_MS = 1_000_000_000_000
 _AHEAD_MS = 86_400_000
 _MOST_TEXT = 256
 
-RUNNING = re.compile(r"job\.([1-9][0-9]{0,11}(?:\.[1-9][0-9]{0,5})?)\.json")
-ENDED = re.compile(
+RUNNING = pattern(r"job\.([1-9][0-9]{0,11}(?:\.[1-9][0-9]{0,5})?)\.json")
+ENDED = pattern(
     r"ended\.([0-9]{13})\.([0-9]{1,6}|x)\.([0-9]{1,6}|x)"
     r"\.([1-9][0-9]{0,11}(?:\.[1-9][0-9]{0,5})?)\.json"
 )
 """Time of the end, wait status, the scheduler's count of restarts at the end, the job's key."""
-_UUID = re.compile(r"(?:GPU|MIG)-", re.IGNORECASE)
+_UUID = pattern(r"(?:GPU|MIG)-", re.IGNORECASE)
 
 
 class Record(NamedTuple):

@@ -5,9 +5,10 @@ Nothing here waits or sends; it turns bytes into a request and an answer into by
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from wattline_agents.pattern import pattern
+from wattline_agents.record import record
 
 MAX_HEAD_BYTES = 8 * 1024
 """Prometheus sends about 400 bytes; a browser with cookies two thousand."""
@@ -22,9 +23,9 @@ _REASONS = {
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-_TARGET = re.compile(r"[!-~]+\Z")
-_QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
+_TOKEN = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_TARGET = pattern(r"[!-~]+\Z")
+_QUALITY = pattern(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
 
 
 class BadRequest(Exception):
@@ -40,7 +41,7 @@ class BadRequest(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Request:
     """A request, as far as it matters here.
 
@@ -59,7 +60,7 @@ class Request:
     is_last: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer:
     """What a request is answered with.
 

@@ -115,9 +115,11 @@ class _Kept(Reading):
 class _Known:
     """What is known of one subject."""
 
-    __slots__ = ("age", "answered_at", "is_silent", "late", "newest", "readings")
+    __slots__ = ("age", "answered_at", "ends", "is_silent", "late", "newest", "readings")
 
     def __init__(self) -> None:
+        self.ends = 0.0
+        """Before this none of its readings ends."""
         self.late: tuple[float, float] | None = None
         """When the row came whose age grows now because none came after it, and its age then."""
         self.readings: dict[Columns, _Kept] = {}
@@ -259,6 +261,7 @@ class Latest:
                 if reading is not None:
                     reading.first = self._first_beside(table.name, reading, columns)
                 reading = known.newest = self._reading(table.name, known, columns, period)
+                known.ends = min(known.ends, now + reading.first)
             reading.row, reading.at, reading.turn = row, now, turn
 
     def _reading(self, table: str, known: _Known, columns: Columns, period: float) -> _Kept:
@@ -361,6 +364,7 @@ class Latest:
     def _answers_again(self, known: _Known, now: float) -> None:
         """What it does not say anew soon is not known any more."""
         known.is_silent, known.age, known.newest = False, None, None
+        known.ends = 0.0
         if known.readings.pop(_AGE_ALONE, None) is not None:
             self.version += 1
         for reading in known.readings.values():
@@ -405,20 +409,28 @@ class Latest:
         self._next_expiry = math.inf
         for name, subjects in self._known.items():
             for key, known in [*subjects.items()]:
-                if any(one.ends() <= now for one in known.readings.values()):
-                    self._tidy(name, known, now)
-                if not any(one.lasts for one in known.readings.values()):
+                if known.ends <= now and not self._lasts_on(name, known, now):
                     del subjects[key]
                     self.version += 1
                     continue
-                ends = min(one.ends() for one in known.readings.values())
-                self._next_expiry = min(self._next_expiry, ends)
+                self._next_expiry = min(self._next_expiry, known.ends)
         for stated in self._stated.values():
             for key in [key for key, one in stated.items() if one.until <= now]:
                 del stated[key]
                 self.version += 1
             for one in stated.values():
                 self._next_expiry = min(self._next_expiry, one.until)
+
+    def _lasts_on(self, table: str, known: _Known, now: float) -> bool:
+        """Leave out of a subject what has ended; whether anything is left."""
+        ends = min([one.ends() for one in known.readings.values()], default=now)
+        if ends <= now:
+            self._tidy(table, known, now)
+            if not any(one.lasts for one in known.readings.values()):
+                return False
+            ends = min([one.ends() for one in known.readings.values()])
+        known.ends = ends
+        return True
 
 
 def _lasts(table: Table, columns: _Key, period: float, is_silent: bool) -> dict[str, float]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+from wattline_agents.record import record
 
 _PLAUSIBLE_CELSIUS = (-50.0, 150.0)
 """Unconnected sensors report -128 or 65535; those are no temperatures."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CpuTimes:
     """Seconds of processor time since the system started, summed over cores.
 

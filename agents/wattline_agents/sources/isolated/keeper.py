@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from wattline_agents.record import record
 from wattline_agents.sources.isolated.child import DESCRIBE, START
 
 READER, PROBE = "reader", "probe"
@@ -75,7 +76,7 @@ class Rest:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Action:
     """Something to do now: `start`, `ask` or `end` a process.
 

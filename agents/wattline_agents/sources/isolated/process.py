@@ -91,6 +91,8 @@ class Process:
                     self.is_over = True
                     break
                 found += self._splitter.feed(data)
+                if len(data) < _AT_ONCE:
+                    break  # that was all; that no more will come shows at the next call
         except BlockingIOError:
             pass
         self.is_over = self.is_over or is_cut

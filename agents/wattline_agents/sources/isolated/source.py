@@ -44,6 +44,7 @@ _MOST_ROWS = 20_000
 _PROCESS = "the process"
 """What failed where no part did."""
 _INFO = ("device_info", "node_info", "capability")
+_READER_ALONE = {READER}
 
 
 class Talks(Protocol):
@@ -156,7 +157,8 @@ class Isolated:
 
     def read(self, now_ms: int) -> Readings:
         """Ask for a reading; returns at once what has come, and a row of `device` per lost one."""
-        self._take_in_all()
+        if not self._waits_for_its_tick():
+            self._take_in_all()
         if 0 <= now_ms - self._answered_ms < self._ahead_ms:
             self._ask_ahead()  # that of this tick has come
         self._act(now_ms)
@@ -258,6 +260,18 @@ class Isolated:
             if not self._dying:
                 break
             time.sleep(0.005)  # they were killed; what hangs is left to the system
+
+    def _waits_for_its_tick(self) -> bool:
+        """Whether all that was asked is the next reading, and is not due yet.
+
+        Then nothing can have come; a process that has ended rings its bell by that.
+        """
+        return (
+            not self._dying
+            and not any(process.is_over for process in self._processes.values())
+            and self._processes.keys() == _READER_ALONE
+            and self.is_expected
+        )
 
     def _take_in_all(self) -> None:
         now = self._clock.monotonic()

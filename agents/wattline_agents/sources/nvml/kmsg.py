@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 
 _MOST_RECORDS = 256
 """Read at one tick; a log that is fuller than that is read on at the next."""
 _MOST_BYTES = 8192
 """The kernel writes no longer record."""
 
-_XID = re.compile(
+_BEGIN = b"NVRM: Xid (PCI:"
+_XID = (
     rb"NVRM: Xid \(PCI:([0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})(?:\.[0-7])?\): (\d{1,5})\b"
 )
 
@@ -73,9 +73,11 @@ def xid_in(record: bytes) -> tuple[str, int] | None:
     A record begins with its priority; from 8 up it was written by a program and not by the kernel.
     """
     priority = record.partition(b",")[0]
-    if not priority.isdigit() or int(priority) >= 8:
+    if not priority.isdigit() or int(priority) >= 8 or _BEGIN not in record:
         return None
-    match = _XID.search(record)
+    import re  # a mebibyte that a process has no use for before its first XID
+
+    match = re.search(_XID, record)
     return None if match is None else (place_of(match[1].decode()), int(match[2]))
 
 

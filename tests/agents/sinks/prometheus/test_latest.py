@@ -85,6 +85,22 @@ def test_each_column_goes_after_three_of_its_periods_but_not_before_ten_seconds(
     assert gone == {UP: 10, POWER: 10, TEMPERATURE: 15, PENDING: 180}
 
 
+def test_what_goes_soon_goes_in_time_beside_what_stays_for_long(shown: Shown, clock: Any) -> None:
+    shown.put("device", device(row_remap_pending=0))
+    clock.sleep(20)
+    assert set(shown()) == {PENDING}
+    shown.put("device", device(up=1, power_watts=1.0))
+    shown.put("device", device(temperature_celsius=2.0))
+    clock.sleep(9)
+    assert set(shown()) == {UP, POWER, TEMPERATURE, PENDING}
+    clock.sleep(1)
+    assert set(shown()) == {TEMPERATURE, PENDING}
+    clock.sleep(5)
+    assert set(shown()) == {PENDING}
+    clock.sleep(145)
+    assert shown() == {}
+
+
 def test_a_slow_source_is_given_three_of_its_own_periods(shown: Shown, clock: Any) -> None:
     shown.put("node", {"time_unix_ms": 1, "power_watts": 900.0}, period=60)
     clock.sleep(179)

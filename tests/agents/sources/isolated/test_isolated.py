@@ -54,6 +54,7 @@ class FakeProcess:
     def __init__(self, machine: Machine, pid: int) -> None:
         self.machine, self.pid, self.bell = machine, pid, 10_000 + pid
         self.is_over = self.is_ended = False
+        self.looks = 0
         self.commands: list[int] = []
         self.skips: list[list[str]] = []
         self.begins: list[float] = []
@@ -74,6 +75,7 @@ class FakeProcess:
         self._out, self._later = self._out + self._later, b""
 
     def receive(self) -> list[tuple[int, bytes]]:
+        self.looks += 1
         out, self._out = self._out, b""
         return list(Splitter().feed(self.machine.garbage or out))
 
@@ -251,6 +253,20 @@ def test_the_next_tick_s_reading_is_asked_for_when_the_last_has_come(
     assert {row["time_unix_ms"] for row in rows} == {tick_ms}
     assert ahead.read(set_clock.unix_ms()) == {}, "its tick asks for nothing more"
     assert machine.reader.begins == pytest.approx([0, 101, 102])
+
+
+def test_a_tick_does_not_look_for_what_cannot_have_come(
+    ahead: Isolated, machine: Machine, set_clock: SetClock
+) -> None:
+    set_clock.sleep(0.602)
+    machine.reader.come()
+    ahead.handle(machine.reader.bell, 1)
+    looks = machine.reader.looks
+    ahead.read(set_clock.unix_ms())
+    assert machine.reader.looks == looks
+    machine.reader.die(-9)
+    ahead.read(set_clock.unix_ms())
+    assert machine.reader.is_ended, "its bell rings by that, and then it is seen"
 
 
 def test_an_answer_that_its_tick_finds_is_not_asked_for_again(

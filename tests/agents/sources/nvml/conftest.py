@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ class Bench:
     patch: pytest.MonkeyPatch
     sources: list[NvmlSource] = field(default_factory=list)
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    planted: int = 0
 
     @property
     def source(self) -> NvmlSource:
@@ -100,6 +102,9 @@ class Bench:
         """Let it be this long after T0, and let these faults, and no others, be there."""
         replacement = self.folder / "control.new"
         replacement.write_text("".join(f"{line}\n" for line in (f"now {T0 + second!r}", *faults)))
+        # By its time the stand-in knows what is newer, and file systems count in milliseconds.
+        self.planted += 1
+        os.utime(replacement, ns=(self.planted, self.planted))
         replacement.replace(self.control)
 
     def read(self, second: float, *faults: str) -> Told:

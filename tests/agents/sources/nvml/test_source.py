@@ -59,8 +59,10 @@ print(*sys.modules)
 
 
 def test_the_process_that_reads_imports_nothing_heavy(nvml_stand_in: Any) -> None:
-    code = """
-import sys
+    # No site, as the process itself is started: that loads some of it, here and there.
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}"
+        + """
 from wattline_agents.sources.nvml import NvmlSource
 before = set(sys.modules)
 source = NvmlSource()
@@ -70,15 +72,19 @@ import pynvml
 from ctypes import util
 assert util.find_library is not pynvml.find_library
 assert util.find_library("c") == pynvml.find_library("c")
+import string
+assert pynvml.string.capwords("NO_PERMISSION", "_") == string.capwords("NO_PERMISSION", "_")
+assert pynvml.string.digits == string.digits
 print(*told)
 """
+    )
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-S", "-c", code],
         stdout=subprocess.PIPE, text=True, check=True, env=nvml_stand_in.environment(),
     )  # fmt: skip
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     heavy = {"asyncio", "concurrent", "email", "hashlib", "http", "json", "logging", "lzma",
-             "multiprocessing", "nanoarrow", "psutil", "random", "shutil", "socket", "ssl",
+             "multiprocessing", "psutil", "random", "re", "shutil", "socket", "ssl", "string",
              "subprocess", "tempfile", "urllib"}  # fmt: skip
     assert "pynvml" in loaded
     assert not loaded & heavy

@@ -1,0 +1,76 @@
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, field, fields, replace
+
+import pytest
+
+from wattline_agents.record import record
+
+
+@record(frozen=True, slots=True)
+class Place:
+    """Where something stands."""
+
+    rack: str
+    unit: int = 1
+    seen_in: str = field(default="", compare=False)
+
+
+@record(frozen=True, slots=True)
+class Name:
+    """A class of one field."""
+
+    text: str
+
+
+@record(frozen=True)
+class Loose:
+    """A class without slots."""
+
+    text: str
+
+
+def test_records_with_the_same_values_are_the_same() -> None:
+    assert Place("a", 2) == Place("a", 2)
+    assert hash(Place("a", 2)) == hash(Place("a", 2))
+    assert Place("a", 2) != Place("a", 3)
+    assert len({Place("a"), Place("a"), Place("b")}) == 2
+
+
+def test_a_field_that_is_not_compared_makes_no_difference() -> None:
+    one, other = Place("a", seen_in="x"), Place("a", seen_in="y")
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+def test_records_of_different_classes_are_never_the_same() -> None:
+    name: object = Name("a")
+    assert name != Loose("a")
+    assert name != "a"
+    assert hash(Name("a")) != hash(Loose("a"))
+
+
+def test_a_record_shows_all_its_fields() -> None:
+    assert repr(Place("a", seen_in="x")) == "Place(rack='a', unit=1, seen_in='x')"
+
+
+def test_a_record_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Place("a").unit = 3  # type: ignore[misc]
+    assert not hasattr(Place("a"), "__dict__")
+    assert hasattr(Loose("a"), "__dict__")
+
+
+def test_a_record_is_a_dataclass_in_all_else() -> None:
+    place = Place("a", 2, "x")
+    assert [one.name for one in fields(place)] == ["rack", "unit", "seen_in"]
+    assert replace(place, unit=3) == Place("a", 3)
+    assert pickle.loads(pickle.dumps(place)) == copy.deepcopy(place) == place
+    match place:
+        case Place("a", unit):
+            assert unit == 2
+
+
+def test_what_may_change_is_refused() -> None:
+    with pytest.raises(TypeError, match="frozen"):
+        record(frozen=False)
