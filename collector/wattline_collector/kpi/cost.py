@@ -102,6 +102,34 @@ def facility_cost(view: View, by: list[str]) -> pl.DataFrame:
     return _told(view, found, by, "E_DC by tariffs", facility.absent(view, ["E_DC"]))
 
 
+def priced_part(view: View, by: list[str]) -> pl.DataFrame:
+    """How much of the time that devices were held lies where the cost of E_DC is known.
+
+    Hours of jobs over the cost of only some of the time would make it look cheap; times this, both
+    are of the same time.
+
+    Args:
+        view: The period.
+        by: `system` and dimensions of time.
+
+    Returns:
+        The columns of `by`, and `part`, 0-1.
+    """
+    covered = pl.col("covered_ms").fill_null(0) / pl.col("expected_ms")
+    known = (
+        _priced(view, facility.hours(view, ["E_DC"], by).rename({"E_DC": "joules"}))
+        .select(*by, "hour_ms", pl.when(pl.col("euro").is_not_null()).then(covered).alias("known"))
+    )  # fmt: skip
+    held = (
+        view.assigned.with_columns(hour_of("minute").alias("hour_ms"))
+        .group_by(*by, "hour_ms")
+        .agg(pl.col("duration_ms").sum())
+        .join(known, on=[*by, "hour_ms"], how="left")
+    )
+    duration = pl.col("duration_ms")
+    return grouped(held, by, part=ratio((duration * pl.col("known")).sum(), duration.sum()))
+
+
 def energy_boundaries(view: View) -> list[str]:
     """The boundaries that joules of the books were metered at."""
     known = view.energy.filter(pl.col("joules").is_not_null())

@@ -10,7 +10,7 @@ import polars as pl
 from wattline_collector.kpi import lacking
 from wattline_collector.kpi.access_time import LEDGER, access_time, book, covered, told_part
 from wattline_collector.kpi.buckets import Bucket, buckets, years
-from wattline_collector.kpi.cost import energy_cost, facility_cost
+from wattline_collector.kpi.cost import energy_cost, facility_cost, priced_part
 from wattline_collector.kpi.sums import grouped, shaped
 from wattline_collector.kpi.view import View
 from wattline_collector.profile.law import ceilings
@@ -80,10 +80,18 @@ def _of_operation(told: _Years, hours: _Row | None, part: float) -> list[_Row]:
 
 
 def _of_energy(view: View, by: list[str], hours: Mapping[tuple[Any, ...], _Row]) -> list[_Row]:
-    """The same of energy, by the tariffs; both coverages must be good for it to be."""
+    """The same of energy, by the tariffs; both coverages must be good for it to be.
+
+    Hours count by the part of their time whose energy has a known cost, so that a hole in a meter
+    makes no GPU-hour cheap.
+    """
     euro = facility_cost(view, by)
     if euro["numerator"].null_count() == euro.height:
-        euro = energy_cost(view, by)
+        euro = energy_cost(view, by).with_columns(pl.col("coverage").alias("part"))
+    elif by:
+        euro = euro.join(priced_part(view, by), on=by, how="left")
+    else:
+        euro = pl.concat([euro, priced_part(view, by)], how="horizontal")
     rows: list[_Row] = []
     for row in euro.iter_rows(named=True):
         names = {name: row[name] for name in by}
@@ -92,7 +100,7 @@ def _of_energy(view: View, by: list[str], hours: Mapping[tuple[Any, ...], _Row])
             coverages = [one for one in (row["coverage"], had["coverage"]) if one is not None]
             rows.append(
                 {**names, "figure": "energy_euro_per_gpu_hour", "numerator": row["numerator"],
-                 "denominator": had["hours"], "n": had["jobs"],
+                 "denominator": had["hours"] * (row["part"] or 0.0), "n": had["jobs"],
                  "coverage": min(coverages, default=None),
                  "method": f"{row['method']}; {had['book'] or LEDGER}", "note": row["note"]}
             )  # fmt: skip

@@ -69,6 +69,21 @@ def test_energy_costs_what_the_tariffs_make_of_the_books(site: Any) -> None:
     assert figure.method == "booked energy (gpu boundary) by tariffs; ledger"
 
 
+def test_a_hole_in_the_facilitys_meter_makes_no_gpu_hour_cheap(site: Any) -> None:
+    site.install(4)
+    site.hold("d0", "1", "busy", 0, 100, watts=700)
+    site.profile("[tariff.2026]\neuro_per_kwh = 0.15\n")
+    header = "meter,quantity,eed,reading,start,end,value,unit"
+    times = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+    site.register("meters", header, f"main,energy,E_DC,amount,{','.join(times)},240,kWh")
+    figure = site.one("I12")
+    # Of a hundred hours the meter tells 24, in which 24 GPU-hours were held.
+    assert (figure.numerator, figure.denominator) == (pytest.approx(36), pytest.approx(24))
+    assert figure.numerator / figure.denominator == pytest.approx(1.5)
+    assert figure.coverage is not None
+    assert figure.coverage < 0.5
+
+
 def test_energy_without_a_price_is_not_free(site: Any) -> None:
     site.install(4)
     site.hold("d0", "1", "busy", 0, 100, watts=700)
