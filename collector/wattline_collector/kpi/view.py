@@ -28,7 +28,8 @@ MS_PER_HOUR = 3_600_000
 JOULES_PER_KWH = 3_600_000
 
 NODE_METER_FROM = 0.5
-"""A node's own meter is taken where it covers at least half of its time; else its devices'."""
+"""A node's own meter is taken where it covers at least half of the time in which the node was
+observed; else its devices'."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,10 @@ class View:
         node_key = ["system", "node"]
         had = {*node_key, "job", "account", "minute", "day", "device"}
         split = [name for name in self.split if name not in had]
+        # Time nobody observed says nothing of which meters there are.
         metered = (
-            self.node.group_by(node_key)
+            self.node.filter(pl.col("account") != Account.UNOBSERVED)
+            .group_by(node_key)
             .agg(pl.col("energy_ms").sum() / pl.col("duration_ms").sum())
             .filter(pl.col("energy_ms") >= NODE_METER_FROM)
         )
