@@ -58,6 +58,10 @@ class Contest:
             raise Refused(Reason.MISSING_FILE, "is not there", path=where)
         found = parse(self.files[name], kind, where)
         verify(found, self.ring, where, place=self.place, author=author)
+        if found.at < self.commit.at:
+            # Nobody knew of the challenge: an old key could otherwise write into a new one.
+            words = f"written at {found.at}, before the challenge was, at {self.commit.at}"
+            raise Refused(Reason.TIMES, words, path=where, field="at")
         return found
 
     def refused(self, code: Reason, words: str, field: str) -> Refused:

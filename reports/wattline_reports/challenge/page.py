@@ -14,7 +14,7 @@ def page(verdict: Verdict) -> str:
     """What a challenge's directory proves, and what it came to."""
     rules, times = verdict.rules, verdict.rules.times
     lines = [
-        f"{rules.title} ({rules.id}, season {verdict.commit.place.season})",
+        f"{_plain(rules.title)} ({rules.id}, season {verdict.commit.place.season})",
         f"  organiser   {verdict.commit.author}, committed at {written(verdict.commit.at)}",
         f"  times       entries {written(times.enter_by)}, submissions {written(times.submit_by)},",
         f"              reveals {written(times.reveal_by)}, reruns {written(times.rerun_by)}",
@@ -74,3 +74,8 @@ def _row(one: Entrant) -> Iterator[str]:
 
 def _number(value: float | None) -> str:
     return _UNKNOWN if value is None else f"{value:,.4g}"
+
+
+def _plain(text: str) -> str:
+    """Text of others without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

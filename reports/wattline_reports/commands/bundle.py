@@ -107,6 +107,15 @@ def _configure_keys(parser: ArgumentParser) -> None:
     )
     _life(rotate)
     _ring(rotate)
+    vouch = verbs.add_parser("vouch", help="vouch for a key, and put it into the ring")
+    vouch.add_argument("id", help="of the key that is vouched for")
+    vouch.add_argument(
+        "--key", type=Path, required=True, metavar="PEM", help="an organiser's, or its owner's"
+    )
+    vouch.add_argument(
+        "--of", type=Path, metavar="FILE", help="the ring that holds it; default: the ring itself"
+    )
+    _ring(vouch)
     revoke = verbs.add_parser("revoke", help="say that a key holds no longer")
     revoke.add_argument("id", help="of the key that is revoked")
     revoke.add_argument(
@@ -172,6 +181,8 @@ def _export(arguments: Namespace) -> int:
     private = keys.read_private(arguments.key)
     store: Path = arguments.store or default_store()
     period = parse_period(arguments.period)
+    if period.end > datetime.now(UTC):
+        raise UsageError(f"--period {arguments.period} is not over: a bundle is of what was")
     with waiting.said("bundle", "auditing the books, computing figures, hiding cells"):
         made = export.of_store(
             store,
@@ -183,9 +194,20 @@ def _export(arguments: Namespace) -> int:
         ).signed(private, keys.FACTORY, _today())
     told = made.manifest
     name = f"{told.factory}_{arguments.period}_{told.revision}.aifb.zip"
-    arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / name.replace("/", "-")
-    _replace(path, made.to_bytes())
+    data = made.to_bytes()
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        is_another = path.exists() and path.read_bytes() != data
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be written", path=arguments.out) from error
+    if is_another:
+        raise InputError(
+            "there is another bundle of this name, which may have been sent; with --earlier "
+            f"{arguments.out} this one becomes its next revision",
+            path=path,
+        )
+    _replace(path, data)
     print(path)
     return 0
 
@@ -354,11 +376,13 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _key(arguments: Namespace) -> int:
-    work = {"new": _new, "rotate": _rotate, "revoke": _revoke, "list": _list}.get(
-        arguments.key_verb
-    )
+    work = {
+        "new": _new, "rotate": _rotate, "vouch": _vouch, "revoke": _revoke, "list": _list,
+    }.get(arguments.key_verb)  # fmt: skip
     if work is None:
-        raise UsageError("what of keys? new, rotate, revoke, list: `wattline bundle key --help`")
+        raise UsageError(
+            "what of keys? new, rotate, vouch, revoke, list: `wattline bundle key --help`"
+        )
     return work(arguments)
 
 
@@ -405,6 +429,19 @@ def _rotate(arguments: Namespace) -> int:
     return 0
 
 
+def _vouch(arguments: Namespace) -> int:
+    from wattline_reports.exchange import keys
+
+    ring = _read_ring(arguments.ring)
+    whence = arguments.of or arguments.ring
+    key = _in_ring(_read_ring(whence), arguments.id, whence)
+    by = keys.read_private(arguments.key)
+    keys.write_ring(keys.ring_of(ring, keys.endorsed(key, by)), arguments.ring)
+    told = keys.id_of(by.public_key())
+    print(f"{arguments.ring}: {key.id} of {key.owner}, vouched for by {told}; send it around")
+    return 0
+
+
 def _revoke(arguments: Namespace) -> int:
     from wattline_reports.exchange import keys
 
@@ -416,10 +453,35 @@ def _revoke(arguments: Namespace) -> int:
     key = _in_ring(ring, arguments.id, arguments.ring)
     by = keys.read_private(arguments.key)
     on = arguments.on or _today()
+    gone = key.revocation
+    stolen = keys.COMPROMISED
+    if gone is not None and arguments.reason != stolen and (gone.reason == stolen or on > gone.on):
+        raise UsageError(
+            f"{key.id} was revoked on {gone.on}: {gone.reason}; that is not taken back"
+        )
+    if arguments.reason == stolen:
+        _check_vouched(ring, key.id)
     grown = keys.ring_of(ring, keys.revoked(key, by, on, arguments.reason))
     keys.write_ring(grown, arguments.ring)
     print(f"{arguments.ring}: {key.id} of {key.owner} holds no longer from {on} on; send it around")
     return 0
+
+
+def _check_vouched(ring: Ring, id: str) -> None:
+    """Check that no key rests on one that is about to be called stolen.
+
+    Raises:
+        UsageError: One does.
+    """
+    rest = sorted(
+        key.id for key in ring.values() if key.endorsement is not None and key.endorsement.key == id
+    )
+    if rest:
+        raise UsageError(
+            f"{id} vouches for {', '.join(rest)}, and was revoked as stolen it vouches for none: "
+            f"first let another, as the organiser's, do so: `wattline bundle key vouch {rest[0]} "
+            "--key PEM`"
+        )
 
 
 def _list(arguments: Namespace) -> int:

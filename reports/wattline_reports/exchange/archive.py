@@ -16,7 +16,7 @@ from pathlib import Path
 
 from wattline_reports.exchange.refused import Reason, Refused
 
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 8 * 1024 * 1024
 """Of a bundle. A year of one factory is under one MiB."""
 MOST_ENTRIES = 200
 
@@ -96,6 +96,11 @@ def _entries(data: bytes, path: object) -> dict[str, bytes]:
         entries = archive.infolist()
         if len(entries) > MOST_ENTRIES:
             raise Refused(Reason.UNREADABLE, f"more than {MOST_ENTRIES} entries", path=path)
+        if sum(entry.file_size for entry in entries) > len(data):
+            # Before any is read: entries that lie in one another unfold as well.
+            raise Refused(
+                Reason.COMPRESSED, "the entries say that they are larger than the file", path=path
+            )
         for entry in entries:
             _check_name(entry.orig_filename, path)
             if entry.orig_filename in found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,8 @@ def dumps(value: Any) -> bytes:
     """
     try:
         return rfc8785.dumps(_exact(value))
-    except rfc8785.CanonicalizationError as error:
+    # A whole number may be larger than any double.
+    except (rfc8785.CanonicalizationError, OverflowError) as error:
         raise InputError(f"cannot be written as JSON: {error}") from error
 
 
@@ -76,8 +78,7 @@ def loads(data: bytes, path: object) -> Any:
 def _object(pairs: Sequence[tuple[str, Any]], path: object) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
         raise Refused(Reason.DUPLICATE, "the key stands twice", path=path, field=_shown(twice))
     return found
 

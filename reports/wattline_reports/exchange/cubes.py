@@ -21,7 +21,7 @@ from wattline_collector.registers.words import (
     STATES,
     USER_CATEGORIES,
 )
-from wattline_reports.exchange.disclosure.table import TOTAL, Key
+from wattline_reports.exchange.disclosure.table import TOTAL, Key, Link
 from wattline_reports.exchange.refused import Reason, Refused
 
 UNKNOWN = "_U"
@@ -146,6 +146,19 @@ CUBES: Mapping[str, Cube] = MappingProxyType(
     }
 )
 """Every table a bundle can hold, by name."""
+
+FAMILIES: tuple[tuple[str, ...], ...] = (("access", "sectors"), ("waiting",))
+"""Protected cubes that are split by different things and of the same sums: hidden together."""
+
+LINKS: Mapping[tuple[str, ...], tuple[Link, ...]] = MappingProxyType(
+    {
+        FAMILIES[0]: tuple(
+            ((TOTAL, TOTAL, TOTAL, sold), (TOTAL, sold)) for sold in ("yes", "no", TOTAL)
+        ),
+        FAMILIES[1]: (),
+    }
+)
+"""Totals that two cubes of a family have both: what one hides, the other must not tell."""
 
 Row = tuple[float | None, ...]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from wattline_agents.errors import UsageError
+from wattline_agents.errors import InputError, UsageError
 from wattline_collector.kpi import registry
 from wattline_collector.kpi.declare import Kpi
 from wattline_collector.kpi.figure import Figure, Period
@@ -29,13 +29,13 @@ from wattline_reports.exchange import (
     tables,
 )
 from wattline_reports.exchange.bundle import KPIS, KPIS_SCHEMA, Bundle
-from wattline_reports.exchange.cubes import CUBES, Cube, Row
+from wattline_reports.exchange.cubes import CUBES, FAMILIES, LINKS, Row
 from wattline_reports.exchange.disclosure import table
 from wattline_reports.exchange.disclosure.suppress import suppress
-from wattline_reports.exchange.disclosure.table import Key, Part
+from wattline_reports.exchange.disclosure.table import Cell, Key
 from wattline_reports.exchange.manifest import Books, Manifest, Parameters
-from wattline_reports.exchange.sensitive import hides, is_in_a_cube
-from wattline_reports.exchange.verify import published, standing
+from wattline_reports.exchange.sensitive import hides, is_in_a_cube, tells_hidden
+from wattline_reports.exchange.verify import published_of, standing
 
 DIMENSIONS = frozenset(
     {
@@ -92,12 +92,13 @@ def of_store(
     mine = [one for one in earlier if one.manifest.factory == profile.id]
     balanced = not audit(store, progress)
     told = _manifest(store, view, profile, kind, rules, mine, balanced=balanced)
+    cells = _cubes(store, view, rules, standing(mine, told), mine, told)
     files = {
         KPIS: canonical.dumps(
-            {"schema": KPIS_SCHEMA, "figures": [_told(one, rules) for one in figures(view)]}
+            {"schema": KPIS_SCHEMA, "figures": [_told(one, rules, cells) for one in figures(view)]}
         ),
         "methods/dictionary.json": canonical.dumps(dictionary.definitions()),
-        **_cubes(store, view, rules, standing(mine, told), mine, told),
+        **{CUBES[name].file: cubes.to_csv(CUBES[name], rows) for name, rows in cells.items()},
     }
     described = _with_files(told, files)
     publisher = profile.host
@@ -167,7 +168,9 @@ def _can_split(kpi: Kpi) -> bool:
     return "system" in kpi.by and "system" not in kpi.parts
 
 
-def _told(figure: Figure, rules: Parameters) -> dict[str, Any]:
+def _told(
+    figure: Figure, rules: Parameters, cells: Mapping[str, Mapping[Key, object]]
+) -> dict[str, Any]:
     """A figure as it stands in a bundle: without its note, which is free text."""
     told: dict[str, Any] = {
         name: _settled(getattr(figure, name))
@@ -181,7 +184,7 @@ def _told(figure: Figure, rules: Parameters) -> dict[str, Any]:
         "flags": [],
         "dims": dict(figure.dims),
     }  # fmt: skip
-    if hides(told, rules):
+    if hides(told, rules) or tells_hidden(figure.id, cells):
         nothing = dict.fromkeys(("value", "numerator", "denominator", "low", "high"))
         return told | nothing | {"n": None, "status": "suppressed", "flags": ["A"]}
     if figure.level == "declared":
@@ -204,20 +207,20 @@ def _cubes(
     beside: Sequence[Bundle],
     mine: Sequence[Bundle],
     told: Manifest,
-) -> dict[str, bytes]:
-    protected = {
+) -> Mapping[str, Mapping[Key, Row | None]]:
+    parts = {
         "access": tables.of_projects(
             view, ("participating_state", "user_category", "access_mode", "commercial")
         ),
         "sectors": tables.of_projects(view, ("sector", "commercial")),
         "waiting": tables.waiting(view),
     }
-    found = {
-        CUBES[name].file: cubes.to_csv(
-            CUBES[name], _protected(CUBES[name], parts, rules, beside, mine, told)
-        )
-        for name, parts in protected.items()
-    }
+    protected: dict[str, dict[Key, Row | None]] = {}
+    for family in FAMILIES:
+        cells = {name: table.cells_of(parts[name]) for name in family}
+        shown = _protected(cells, rules, beside, mine, told)
+        for name in family:
+            protected[name] = {key: shown[key] for key in cells[name]}
     plain: dict[str, dict[Key, Row | None]] = {
         "incidents": tables.incidents(view, rules.hour_digits),
         "energy": {
@@ -226,35 +229,44 @@ def _cubes(
             for key, row in tables.energy(month, load(store, part), rules.hour_digits).items()
         },
     }
-    return found | {
-        CUBES[name].file: cubes.to_csv(CUBES[name], rows) for name, rows in plain.items()
-    }
+    return protected | plain
 
 
 def _protected(
-    cube: Cube,
-    parts: Sequence[Part],
+    tables: Mapping[str, Mapping[Key, Cell]],
     rules: Parameters,
     beside: Sequence[Bundle],
     mine: Sequence[Bundle],
     told: Manifest,
 ) -> dict[Key, Row | None]:
-    cells = table.cells_of(parts)
+    """The cubes of a family, which are hidden together; their keys differ in their length."""
+    family = tuple(tables)
+    cells = {key: cell for found in tables.values() for key, cell in found.items()}
     known = [
-        published(cube, one.cubes[cube.name], one.manifest)
-        for one in beside
-        if cube.name in one.cubes
+        published_of(family, one) for one in beside if any(name in one.cubes for name in family)
     ]
     before = {
         key
         for one in mine
-        for key, row in one.cubes.get(cube.name, {}).items()
+        for name in family
+        for key, row in one.cubes.get(name, {}).items()
         if row is None and key in cells
     }
     ends = told.period.to_json()
-    shown = suppress(
-        cells, (ends["from"], ends["to"]), rules, published=known, hidden_before=before
-    ).table
+    try:
+        shown = suppress(
+            cells,
+            (ends["from"], ends["to"]),
+            rules,
+            published=known,
+            hidden_before=before,
+            links=LINKS[family],
+        ).table
+    except ValueError as error:
+        raise InputError(
+            "the books no longer add up to what earlier bundles say of parts of this time: "
+            "export those periods again first, so that their revisions say the same"
+        ) from error
     return {
         key: None
         if key in shown.hidden

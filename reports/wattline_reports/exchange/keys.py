@@ -3,7 +3,7 @@
 A private key is an Ed25519 key in a PEM file that only its owner can read. The ring is a JSON file:
 who holds which public key, in which role, from when until when. A factory's first key is taken as
 the ring says, so the ring must come from somebody trusted. Every later key of the same owner must
-be endorsed by an earlier one, or by an organiser's: whoever can only edit the ring cannot slip a
+be endorsed by an earlier one, or by an organiser's: whoever can only add to the ring cannot slip a
 key in. A revocation is signed as well: by the key itself, another of its owner, or an organiser's.
 """
 
@@ -259,11 +259,18 @@ def read_ring(path: Path) -> Ring:
 
 
 def write_ring(ring: Ring, path: Path) -> None:
-    """Replace a ring's file."""
+    """Replace a ring's file.
+
+    Raises:
+        InputError: It cannot be written.
+    """
     value = {"schema": SCHEMA, "keys": [ring[id].to_json() for id in sorted(ring)]}
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(canonical.dumps(value))
-    draft.replace(path)
+    try:
+        draft.write_bytes(canonical.dumps(value))
+        draft.replace(path)
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be written", path=path) from error
 
 
 def prove(ring: Ring, path: object) -> None:
@@ -271,7 +278,7 @@ def prove(ring: Ring, path: object) -> None:
 
     Raises:
         Refused: An id that is not its key's, an endorsement or revocation that does not hold, or
-            two keys of one owner and role of which neither is endorsed.
+            two keys of one owner and role, or two of organisers, of which neither is endorsed.
     """
     roots: dict[tuple[str, str], str] = {}
     for key in ring.values():
@@ -280,11 +287,13 @@ def prove(ring: Ring, path: object) -> None:
         if key.valid_until < key.valid_from:
             raise Refused(Reason.BAD_RING, "ends before it begins", path=path, field=key.id)
         if key.endorsement is None:
-            other = roots.setdefault((key.owner, key.role), key.id)
+            # An organiser may vouch for anybody, so there is one that nobody vouches for.
+            owner = "the organisers" if key.role == ORGANISER else key.owner
+            other = roots.setdefault((owner, key.role), key.id)
             if other != key.id:
                 raise Refused(
                     Reason.BAD_RING,
-                    f"neither this nor {other} of {key.owner} is endorsed by an earlier key",
+                    f"neither this nor {other} of {owner} is endorsed by an earlier key",
                     path=path,
                     field=key.id,
                 )
@@ -345,10 +354,12 @@ def _may_vouch(by: Key, key: Key) -> bool:
 def holds(key: Key, signature: str, text: bytes) -> bool:
     """Whether a signature is that key's over that text."""
     try:
-        key.verifier.verify(base64.b64decode(signature, validate=True), text)
+        told = base64.b64decode(signature, validate=True)
+        key.verifier.verify(told, text)
     except (InvalidSignature, ValueError):
         return False
-    return True
+    # Base64 leaves bits over in its last letter: other bytes that say the same are refused.
+    return base64.b64encode(told).decode() == signature
 
 
 def _endorsed_text(key: Key) -> bytes:

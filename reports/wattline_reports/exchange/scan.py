@@ -12,12 +12,14 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from wattline_collector.jobs.condense import ACCOUNTED, NODE_STATES
 from wattline_collector.ledger.books import Books
 from wattline_collector.registers import projects
 from wattline_collector.registers import words as register_words
+from wattline_reports.exchange import checked, dictionary
 from wattline_reports.exchange.refused import Reason, Refused
 
 LEAST_LETTERS = 3
@@ -59,11 +61,21 @@ def names_of(store: Path) -> frozenset[str]:
         for column in columns:
             if column in frame.columns:
                 found.update(frame[column].drop_nulls().cast(str).unique())
-    return frozenset(
-        name
-        for name in (one.strip().lower() for one in found)
-        if len(name) >= LEAST_LETTERS and not name.isdigit() and name not in _OURS
+    return (
+        frozenset(
+            name
+            for name in (one.strip().lower() for one in found)
+            if len(name) >= LEAST_LETTERS and not name.isdigit()
+        )
+        - _our_words()
     )
+
+
+@cache
+def _our_words() -> frozenset[str]:
+    """Words that every bundle holds: a job that is called `energy` cannot be told from them."""
+    texts = (*_json_texts(dictionary.definitions()), *_json_texts(checked.schema("kpis")))
+    return _OURS | {word for text in texts for word in _WORD.findall(text.lower())}
 
 
 def check(files: Mapping[str, bytes], names: Iterable[str], path: object = None) -> None:

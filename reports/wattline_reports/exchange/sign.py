@@ -119,7 +119,7 @@ def verify(
         factory: Id of the factory that the bundle is of.
         signatures: Those there are.
         ring: Keys to verify with.
-        needed: Fewest signatures.
+        needed: Of how many owners there must be signatures; two keys of one owner are one.
         roles: Roles that must be among them.
         path: The bundle, for errors.
 
@@ -133,8 +133,9 @@ def verify(
     for role in roles:
         if role not in (key.role for key in keys):
             raise Refused(Reason.UNSIGNED, f"not signed by the {role}", path=path)
-    if len(keys) < needed:
-        raise Refused(Reason.UNSIGNED, f"{len(keys)} signed it, {needed} were asked for", path=path)
+    owners = len({key.owner for key in keys})
+    if owners < needed:
+        raise Refused(Reason.UNSIGNED, f"{owners} signed it, {needed} were asked for", path=path)
     return keys
 
 

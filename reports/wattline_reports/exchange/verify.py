@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from wattline_collector.kpi.figure import Period
 from wattline_reports.exchange import sign
 from wattline_reports.exchange.bundle import Bundle
-from wattline_reports.exchange.cubes import CUBES, Cube, Row
+from wattline_reports.exchange.cubes import CUBES, FAMILIES, LINKS, Cube, Row
 from wattline_reports.exchange.disclosure.attack import Attack
 from wattline_reports.exchange.disclosure.suppress import is_open
-from wattline_reports.exchange.disclosure.table import Key, Published
+from wattline_reports.exchange.disclosure.table import Key, Published, together
 from wattline_reports.exchange.keys import FACTORY, Ring
 from wattline_reports.exchange.keys import Key as PublicKey
 from wattline_reports.exchange.manifest import Manifest, Parameters
 from wattline_reports.exchange.refused import Reason, Refused
-from wattline_reports.exchange.sensitive import hides
+from wattline_reports.exchange.sensitive import hides, tells_hidden
 
 LEAST = Parameters()
 """What every bundle must satisfy at least, whatever it says that it satisfies."""
@@ -75,6 +75,15 @@ def verify(
         roles=roles,
         path=bundle.path,
     )
+    for signature in bundle.signatures:
+        if signature.signed_on < told.period.end.date():
+            # An old key could otherwise sign for any later period, with a day of its own time.
+            raise Refused(
+                Reason.PERIOD,
+                f"signed on {signature.signed_on}, before its period was over",
+                path=bundle.path,
+                field=f"signature of {signature.key}",
+            )
     if told.dictionary not in dictionaries:
         raise Refused(
             Reason.DICTIONARY,
@@ -171,18 +180,31 @@ def check_disclosure(bundle: Bundle, earlier: Sequence[Bundle] = ()) -> None:
                 path=bundle.path,
                 field=f"kpis.json {figure['id']}",
             )
+    _check_shared(bundle, rules)
     for name, cells in bundle.cubes.items():
-        cube = CUBES[name]
-        if cube.protected:
-            _check_cube(cube, cells, bundle, [one for one in earlier if name in one.cubes], rules)
+        if CUBES[name].protected:
+            _check_counts(CUBES[name], cells, bundle, rules)
+    for family in FAMILIES:
+        if any(name in bundle.cubes for name in family):
+            _check_family(family, bundle, earlier, rules)
 
 
-def _check_cube(
-    cube: Cube,
-    cells: Mapping[Key, Row | None],
-    bundle: Bundle,
-    earlier: Sequence[Bundle],
-    rules: Parameters,
+def _check_shared(bundle: Bundle, rules: Parameters) -> None:
+    """That no figure tells what a cell hides."""
+    for figure in bundle.figures:
+        if tells_hidden(figure["id"], bundle.cubes) and any(
+            figure[name] is not None for name in ("value", "numerator", "low", "high")
+        ):
+            raise Refused(
+                Reason.DISCLOSURE,
+                "made of a sum that a cell of the cubes hides, and shown",
+                path=bundle.path,
+                field=f"kpis.json {figure['id']}",
+            )
+
+
+def _check_counts(
+    cube: Cube, cells: Mapping[Key, Row | None], bundle: Bundle, rules: Parameters
 ) -> None:
     for key, row in cells.items():
         for measure, value in zip(cube.measures, row or (), strict=False):
@@ -194,16 +216,25 @@ def _check_cube(
                     path=bundle.path,
                     field=f"{cube.file} {'/'.join(key)}",
                 )
-    table = published(cube, cells, bundle.manifest)
-    known = [published(cube, one.cubes[cube.name], one.manifest) for one in earlier]
-    measures = [name for name in cube.measures if name not in cube.counts]
+
+
+def _check_family(
+    family: Sequence[str], bundle: Bundle, earlier: Sequence[Bundle], rules: Parameters
+) -> None:
+    first = CUBES[family[0]]
+    files = {len(CUBES[name].dimensions): CUBES[name].file for name in family}
+    table = published_of(family, bundle)
+    known = [
+        published_of(family, one) for one in earlier if any(name in one.cubes for name in family)
+    ]
+    measures = [name for name in first.measures if name not in first.counts]
     for place, measure in enumerate(measures):
-        attack = Attack([*known, table], place, rules.hour_digits)
+        attack = Attack([*known, table], place, rules.hour_digits, LINKS[tuple(family)])
         try:
             found = attack.bounds([(table, key) for key in sorted(table.hidden)])
         except ValueError as error:
             raise Refused(
-                Reason.SCHEMA, "its sums contradict each other", path=bundle.path, field=cube.file
+                Reason.SCHEMA, "its sums contradict each other", path=bundle.path, field=first.file
             ) from error
         for (_, key), bounds in found.items():
             if bounds.high > 0 and not is_open(bounds, rules):
@@ -211,8 +242,19 @@ def _check_cube(
                     Reason.DISCLOSURE,
                     f"the hidden {measure} follows from what is shown",
                     path=bundle.path,
-                    field=f"{cube.file} {'/'.join(key)}",
+                    field=f"{files[len(key)]} {'/'.join(key)}",
                 )
+
+
+def published_of(family: Sequence[str], bundle: Bundle) -> Published:
+    """What a bundle tells an attacker by the cubes of a family that it has; at least one."""
+    return together(
+        [
+            published(CUBES[name], bundle.cubes[name], bundle.manifest)
+            for name in family
+            if name in bundle.cubes
+        ]
+    )
 
 
 def published(cube: Cube, cells: Mapping[Key, Row | None], told: Manifest) -> Published:

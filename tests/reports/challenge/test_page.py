@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from wattline_reports.challenge.page import page
@@ -37,3 +38,10 @@ def test_what_is_not_known_is_a_dash_and_says_why_there_is_no_rank(played: Any) 
     place = next(number for number, row in enumerate(rows) if " jaif " in row)
     assert rows[place].split()[0] == "–" and rows[place].split()[4] == "–"  # noqa: RUF001
     assert "not ranked" in rows[place + 1]
+
+
+def test_a_title_moves_nobodys_terminal(played: Any) -> None:
+    game = played()
+    verdict = game.verdict(game.before)
+    told = page(replace(verdict, rules=replace(verdict.rules, title="fast\x1b[2J\nlane")))
+    assert told.startswith("fast?[2J?lane (")

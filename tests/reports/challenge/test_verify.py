@@ -491,3 +491,14 @@ def test_a_draw_that_is_not_yet_made_is_not_given(played: Any, refused: Any) -> 
     organiser = game.signer("eurohpc")
     refused(Reason.TIMES, lambda: play.give(verdict, "jaif", game.sealed, organiser, game.before))
     assert game.given("jaif").kind is Kind.GIVEN
+
+
+def test_a_document_older_than_its_challenge_is_refused(played: Any) -> None:
+    """An old key could otherwise write into a new challenge, on a day on which it still held."""
+    game = played()
+    long_ago = game.before - timedelta(days=30)
+    game.put(play.enter(game.commit, game.entry("jaif"), game.signer("jaif"), long_ago))
+    refused = game.verdict(game.before).entrants["jaif"].refused
+    assert refused is not None
+    assert refused.code == Reason.TIMES
+    assert "before the challenge was" in str(refused)

@@ -112,3 +112,22 @@ def test_a_file_that_is_not_there_or_too_large_is_refused(
 def test_no_more_entries_are_read_than_a_bundle_holds(refused: Callable[..., Any]) -> None:
     data = _zip(*((f"cubes/c{number}.csv", b"") for number in range(archive.MOST_ENTRIES + 1)))
     assert "entries" in refused(Reason.UNREADABLE, lambda: archive.unpack(data, "x"))
+
+
+def test_entries_that_lie_in_one_another_are_refused_before_they_are_read(
+    refused: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = _zip(("cubes/b.csv", b"0" * 1000))
+    outer = _zip(("cubes/a.csv", inner[: inner.index(b"PK\x01\x02")]))
+    # The directory names the entry inside as well, which begins where the outer's contents do.
+    place = outer.index(b"cubes/a.csv") + len(b"cubes/a.csv")
+    own = outer[outer.rindex(b"PK\x01\x02") : outer.rindex(b"PK\x05\x06")]
+    inside = inner[inner.index(b"PK\x01\x02") : inner.index(b"PK\x05\x06")]
+    inside = inside[:42] + place.to_bytes(4, "little") + inside[46:]
+    end = bytearray(outer[outer.rindex(b"PK\x05\x06") :])
+    end[8:12] = (2).to_bytes(2, "little") * 2
+    end[12:16] = (len(own) + len(inside)).to_bytes(4, "little")
+    data = outer[: outer.rindex(b"PK\x01\x02")] + own + inside + bytes(end)
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("was read"))
+    words = refused(Reason.COMPRESSED, lambda: archive.unpack(data, "x"))
+    assert "larger than the file" in words

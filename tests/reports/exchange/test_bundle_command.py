@@ -183,3 +183,48 @@ def test_a_schema_is_printed(capsys: Any) -> None:
 
 def test_a_whole_bundle_reads_the_same_from_its_file(site: Any) -> None:
     assert bundle.read(site[2]).manifest == site[1].manifest
+
+
+def test_an_organiser_vouches_for_the_next_key_and_then_the_stolen_one_goes(
+    site: Any, capsys: Any, tmp_path: Path
+) -> None:
+    factory, _, path, ring = site
+    old = keys.id_of(factory.private.public_key())
+
+    def key(verb: str, *words: object) -> tuple[int, str, str]:
+        return run(capsys, "key", verb, *words, "--ring", ring)
+
+    key("new", "--owner", "eurohpc", "--role", "organiser", "--key", tmp_path / "o.pem")
+    key("rotate", "--key", tmp_path / "f.pem", "--new", tmp_path / "g.pem")
+    new = keys.id_of(keys.read_private(tmp_path / "g.pem").public_key())
+    stolen = (old, "--key", tmp_path / "f.pem", "--reason", "compromised")
+    code, _, error = key("revoke", *stolen)
+    assert code == 2
+    assert f"wattline bundle key vouch {new}" in error
+    code, out, error = key("vouch", new, "--key", tmp_path / "o.pem")
+    assert code == 0, error
+    assert new in out
+    assert key("revoke", *stolen)[0] == 0
+    assert "revoked-key" in run(capsys, "verify", path, "--ring", ring)[2]
+    # Whoever took it can sign with it, and must not take this back.
+    code, _, error = key("revoke", old, "--key", tmp_path / "f.pem", "--reason", "retired")
+    assert code == 2
+    assert "not taken back" in error
+
+
+def test_a_key_of_another_ring_comes_in_with_somebody_to_vouch_for_it(
+    site: Any, capsys: Any, tmp_path: Path
+) -> None:
+    _, _, _, ring = site
+    own = tmp_path / "own.json"
+    run(
+        capsys, "key", "new", "--owner", "eurohpc", "--role", "organiser", "--key",
+        tmp_path / "o.pem", "--ring", ring,
+    )  # fmt: skip
+    run(capsys, "key", "new", "--owner", "jaiaf", "--key", tmp_path / "j.pem", "--ring", own)
+    id = keys.id_of(keys.read_private(tmp_path / "j.pem").public_key())
+    code, _, error = run(
+        capsys, "key", "vouch", id, "--of", own, "--key", tmp_path / "o.pem", "--ring", ring
+    )
+    assert code == 0, error
+    assert "jaiaf" in run(capsys, "key", "list", "--ring", ring)[1]

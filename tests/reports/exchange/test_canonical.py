@@ -60,6 +60,7 @@ def test_what_json_cannot_hold_is_refused(value: object) -> None:
         ("[" * 100_000, Reason.SCHEMA),
         ("[" * 40 + "]" * 40, Reason.SCHEMA),
         ("9" * 10_000, Reason.SCHEMA),
+        ("1" + "0" * 400, Reason.SCHEMA),
     ],
 )
 def test_text_that_two_readers_could_take_for_two_things_is_refused(
@@ -78,3 +79,9 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert canonical.digest({"a": 1, "b": 2}) == canonical.digest(json.loads('{"b":2,"a":1}'))
+
+
+def test_a_key_that_stands_twice_among_very_many_is_found_in_one_pass() -> None:
+    text = "{" + "".join(f'"{number}":0,' for number in range(200_000)) + '"199999":0}'
+    with pytest.raises(Refused, match="199999"):
+        canonical.loads(text.encode(), "x")

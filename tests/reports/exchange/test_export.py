@@ -166,3 +166,17 @@ def test_the_command_makes_a_file_that_the_command_verifies(
     )  # fmt: skip
     path = Path(told.strip().splitlines()[-1])
     assert "verified" in run("verify", path, "--ring", ring)
+    # What may have been sent is not replaced by something else of its name.
+    path.write_bytes(b"another")
+    words = ["export", "--store", store, "--period", "2025-01-01..2025-01-29", "--key", pem]
+    assert cli.main(["bundle", *map(str, words), "--out", str(tmp_path)]) == 2
+    assert "next revision" in capsys.readouterr().err
+    assert path.read_bytes() == b"another"
+
+
+def test_a_period_that_is_not_over_is_no_bundle(tmp_path: Path, capsys: Any) -> None:
+    pem = tmp_path / "f.pem"
+    keys.write_private(keys.new_private(), pem)
+    words = ["export", "--store", tmp_path, "--period", "2999", "--key", pem]
+    assert cli.main(["bundle", *map(str, words)]) == 2
+    assert "is not over" in capsys.readouterr().err

@@ -140,3 +140,19 @@ def test_an_altered_file_of_a_ring_is_refused(tmp_path: Path, refused: Callable[
         path.write_bytes(canonical.dumps({**told, **change}))
         refused(code, lambda: keys.read_ring(path))
     refused(Reason.BAD_RING, lambda: keys.read_ring(tmp_path / "none.json"))
+
+
+def test_nobody_slips_in_an_organiser_to_vouch_for_what_he_likes(
+    refused: Callable[..., Any],
+) -> None:
+    first = _key(ORGANISER, "eurohpc", keys.ORGANISER)
+    second = _key(LATER, "zz", keys.ORGANISER)
+    keys.ring_of(None, first, _key(OLD), keys.endorsed(second, ORGANISER))
+    thief = keys.endorsed(_key(NEW), LATER)
+    words = refused(Reason.BAD_RING, lambda: keys.ring_of(None, first, second, _key(OLD), thief))
+    assert "organisers" in words
+
+
+def test_a_ring_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        keys.write_ring(keys.ring_of(None, _key(OLD)), tmp_path / "none" / "keys.json")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from wattline_reports.exchange import scan
@@ -44,3 +47,15 @@ def test_a_whole_bundle_holds_none_of_them(made: Any) -> None:
     scan.check(made.files, NAMES)
     projects = {f"p{number}" for number in range(120)} | {f"o{number}" for number in range(90)}
     scan.check(made.files, projects)
+
+
+def test_a_job_that_is_called_as_a_word_of_every_bundle_stops_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pl.DataFrame(
+        {"name": ["energy", "Numerator", "alice"], "title": "alice", "key": "alice"}
+    )
+    books = SimpleNamespace(frame=lambda *_: frame, jobs=frame, inventory=frame)
+    monkeypatch.setattr(scan, "Books", lambda _: books)
+    monkeypatch.setattr(scan, "projects", lambda _: frame)
+    assert scan.names_of(tmp_path) == {"alice"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -105,3 +106,21 @@ def _twice(data: bytes) -> bytes:
 
     value = canonical.loads(data, "x")
     return canonical.dumps({**value, "signatures": value["signatures"][:1] * 2})
+
+
+def test_two_keys_of_one_owner_are_one_signature(refused: Callable[..., Any]) -> None:
+    second = keys.new_private()
+    mine = keys.public_key(second, "it4lia", keys.FACTORY, date(2026, 1, 1), date(2026, 12, 31))
+    both = [sign.sign(DIGEST, private, keys.FACTORY, DAY) for private in (FACTORY, second)]
+    assert len(_verify(*both, ring=_ring(mine))) == 2
+    refused(Reason.UNSIGNED, lambda: _verify(*both, ring=_ring(mine), needed=2))
+
+
+def test_a_signature_is_written_in_one_way(refused: Callable[..., Any]) -> None:
+    # The last letter of 64 bytes in base64 has four bits that say nothing.
+    one = sign.sign(DIGEST, FACTORY, keys.FACTORY, DAY)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = letters[letters.index(one.signature[85]) + 1]
+    same = replace(one, signature=f"{one.signature[:85]}{other}==")
+    assert base64.b64decode(same.signature) == base64.b64decode(one.signature)
+    refused(Reason.BAD_SIGNATURE, lambda: _verify(same))

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
+from wattline_reports.exchange import cubes
 from wattline_reports.exchange.bundle import Bundle
+from wattline_reports.exchange.cubes import Row
+from wattline_reports.exchange.disclosure.table import Key
 from wattline_reports.exchange.manifest import Parameters
 from wattline_reports.exchange.refused import Reason
 from wattline_reports.exchange.verify import verify
@@ -144,3 +148,48 @@ def test_rules_that_are_laxer_than_everybodys_are_refused(
         refused(Reason.DISCLOSURE, lambda one=one: verify(one, factory.ring, [kit.DICTIONARY]))
     strict = factory.bundle(rules=Parameters(contributors=8, hour_digits=2))
     verify(strict, factory.ring, [kit.DICTIONARY])
+
+
+def test_a_day_before_the_period_was_over_is_no_day_to_sign_it(
+    made: Bundle, factory: Any, kit: Any, refused: Any
+) -> None:
+    # An old key could otherwise sign for later periods, with a day on which it still held.
+    early = replace(made, signatures=()).signed(factory.private, "factory", date(2026, 3, 31))
+    words = refused(Reason.PERIOD, lambda: verify(early, factory.ring, [kit.DICTIONARY]))
+    assert "before its period was over" in words
+
+
+@pytest.mark.parametrize("id", ["I04", "U04"])
+def test_a_figure_that_tells_what_a_cell_hides_is_refused(
+    id: str, factory: Any, kit: Any, refused: Any
+) -> None:
+    shown = kit.figure(id, 12.0, unit="%", numerator=123.0, denominator=1025.0)
+    made = factory.bundle(figures=[shown])
+    verify(made, factory.ring, [kit.DICTIONARY])
+    cells = dict(made.cubes["access"])
+    cells.update({key: None for key in cells if key[:3] == ("_T", "_T", "_T")})
+    hidden = factory.with_file(made, "cubes/access.csv", cubes.to_csv(cubes.CUBES["access"], cells))
+    words = refused(Reason.DISCLOSURE, lambda: verify(hidden, factory.ring, [kit.DICTIONARY]))
+    assert f"kpis.json {id}" in words
+
+
+def test_a_total_that_one_cube_hides_and_another_tells_is_refused(
+    factory: Any, kit: Any, refused: Any
+) -> None:
+    places = (("DE", "sme", "fast_lane"), ("_T",) * 3)
+    hidden: dict[Key, Row | None] = {(*place, "yes"): None for place in places}
+    hidden |= {("DE", "_T", "_T", "_T"): None, ("_T", "sme", "_T", "_T"): None}
+    hidden |= {("_T", "_T", "fast_lane", "_T"): None, ("_T",) * 4: None}
+    access = cubes.to_csv(cubes.CUBES["access"], hidden)
+    sectors = cubes.to_csv(
+        cubes.CUBES["sectors"],
+        {
+            key: (9.0, 9.0, 5.0)
+            for key in (("energy", "yes"), ("energy", "_T"), ("_T", "yes"), ("_T", "_T"))
+        },
+    )
+    alone = factory.bundle(files={"cubes/access.csv": access})
+    verify(alone, factory.ring, [kit.DICTIONARY])
+    both = factory.with_file(alone, "cubes/sectors.csv", sectors)
+    words = refused(Reason.DISCLOSURE, lambda: verify(both, factory.ring, [kit.DICTIONARY]))
+    assert "follows from what is shown" in words

@@ -18,6 +18,7 @@ from scipy.sparse import csr_array, vstack
 
 from wattline_reports.exchange.disclosure.table import (
     Key,
+    Link,
     Published,
     half_width,
     is_total,
@@ -46,16 +47,19 @@ class Bounds:
 class Attack:
     """Everything published about one measure, as linear inequalities.
 
-    Unknown is every cell of the finest table in every stretch of time between two ends of periods.
+    Unknown is every cell of the finest tables in every stretch of time between two ends of periods.
     """
 
-    def __init__(self, tables: Sequence[Published], measure: int, digits: int) -> None:
+    def __init__(
+        self, tables: Sequence[Published], measure: int, digits: int, links: Sequence[Link] = ()
+    ) -> None:
         """Put the inequalities together.
 
         Args:
             tables: All that is published, of any periods.
             measure: Which number of each cell.
             digits: Significant digits that were kept.
+            links: Totals of two tables that are the same sum.
         """
         self.tables = tables
         ends = sorted({end for table in tables for end in (table.start, table.end)})
@@ -69,17 +73,34 @@ class Attack:
             for key in (cell, *totals_of(cell)):
                 self._members.setdefault(key, []).append(place)
         self._rows: list[tuple[list[int], float, float]] = []
+        self._equal: list[tuple[list[int], list[int]]] = []
         for table in tables:
             self._add(table, measure, digits)
+        sizes = {len(key) for table in tables for key in (*table.shown, *table.hidden)}
+        for one, other in links:
+            # What a table that nobody published would have in its total binds nothing.
+            if {len(one), len(other)} <= sizes:
+                self._link(one, other)
 
     def _add(self, table: Published, measure: int, digits: int) -> None:
+        sizes = {len(key) for key in (*table.shown, *table.hidden)}
         for key in self._cells:
-            if key not in table.shown and key not in table.hidden:
+            is_of_it = not sizes or len(key) in sizes
+            if is_of_it and key not in table.shown and key not in table.hidden:
                 self._rows.append((self._unknowns(table, key), 0.0, 0.0))
         for key, values in table.shown.items():
-            half = half_width(values[measure], digits)
             value = values[measure]
-            self._rows.append((self._unknowns(table, key), value - half, value + half))
+            least, most = (value + side * half_width(value, digits, side) for side in (-1, 1))
+            self._rows.append((self._unknowns(table, key), least, most))
+
+    def _link(self, one: Key, other: Key) -> None:
+        size = len(self._cells)
+        for stretch in range(len(self._stretches)):
+            both = (
+                [stretch * size + cell for cell in self._members.get(key, ())]
+                for key in (one, other)
+            )
+            self._equal.append((next(both), next(both)))
 
     def _unknowns(self, table: Published, key: Key) -> list[int]:
         stretches = [
@@ -113,13 +134,19 @@ class Attack:
         return found
 
     def _matrix(self, size: int) -> tuple[csr_array, np.ndarray, np.ndarray]:
-        rows = np.repeat(np.arange(len(self._rows)), [len(row[0]) for row in self._rows])
-        columns = np.array([unknown for row in self._rows for unknown in row[0]], dtype=int)
-        matrix = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(self._rows), size))
+        told = [
+            *((unknowns, [], low, high) for unknowns, low, high in self._rows),
+            *((more, less, 0.0, 0.0) for more, less in self._equal),
+        ]
+        rows = np.repeat(np.arange(len(told)), [len(row[0]) + len(row[1]) for row in told])
+        columns = np.array([place for row in told for place in (*row[0], *row[1])], dtype=int)
+        signs = np.array(
+            [s for row in told for s in (*(1.0 for _ in row[0]), *(-1.0 for _ in row[1]))]
+        )
         return (
-            matrix,
-            np.array([row[1] for row in self._rows]),
-            np.array([row[2] for row in self._rows]),
+            csr_array((signs, (rows, columns)), shape=(len(told), size)),
+            np.array([row[2] for row in told]),
+            np.array([row[3] for row in told]),
         )
 
     @staticmethod

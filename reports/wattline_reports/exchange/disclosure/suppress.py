@@ -17,6 +17,7 @@ from wattline_reports.exchange.disclosure.attack import Attack, Bounds
 from wattline_reports.exchange.disclosure.table import (
     Cell,
     Key,
+    Link,
     Published,
     is_total,
     rounded,
@@ -56,6 +57,7 @@ def suppress(
     *,
     published: Sequence[Published] = (),
     hidden_before: Collection[Key] = (),
+    links: Sequence[Link] = (),
 ) -> Hidden:
     """Decide what the world sees of a table.
 
@@ -65,6 +67,7 @@ def suppress(
         rules: The parameters.
         published: What was published of this table before, of other periods.
         hidden_before: Cells that were hidden the period before.
+        links: Totals of two tables that are the same sum: hidden in both or in none.
 
     Complexity: each round solves two linear programmes for each hidden cell and measure; rounds
     are few, as every cell that is still open to conclusion hides one more.
@@ -74,8 +77,9 @@ def suppress(
     )
     hidden = set(primary)
     while True:
+        hidden |= {key for link in links if hidden & {*link} for key in link if key in cells}
         table = _table(cells, period, hidden, rules)
-        weak = exposed(cells, table, rules, published)
+        weak = exposed(cells, table, rules, published, links)
         more = {key for one in weak if (key := _cover(cells, one, hidden)) is not None}
         if not more:
             return Hidden(table, primary, frozenset(hidden - primary))
@@ -87,6 +91,7 @@ def exposed(
     table: Published,
     rules: Parameters,
     published: Sequence[Published] = (),
+    links: Sequence[Link] = (),
 ) -> list[Key]:
     """Hidden cells of a table of which too much can be concluded.
 
@@ -95,13 +100,14 @@ def exposed(
         table: What the world would see.
         rules: The parameters.
         published: What else it sees.
+        links: Totals of two tables that are the same sum.
     """
     wanted = [(table, key) for key in sorted(table.hidden)]
     if not wanted:
         return []
     weak: set[Key] = set()
     for measure in range(len(next(iter(cells.values())).values)):
-        attack = Attack([*published, table], measure, rules.hour_digits)
+        attack = Attack([*published, table], measure, rules.hour_digits, links)
         for (_, key), bounds in attack.bounds(wanted).items():
             # Nought tells nothing of anybody.
             if cells[key].values[measure] and not is_open(bounds, rules):
@@ -139,7 +145,7 @@ def _cover(cells: Mapping[Key, Cell], weak: Key, hidden: Collection[Key]) -> Key
     """
     if is_total(weak):
         near = [key for key in cells if not is_total(key) and weak in totals_of(key)]
-        beside = [key for key in cells if is_total(key) and key != weak]
+        beside = [key for key in cells if is_total(key) and key != weak and len(key) == len(weak)]
     else:
         shared = set(totals_of(weak))
         near = [key for key in cells if not is_total(key) and key != weak and _closer(shared, key)]

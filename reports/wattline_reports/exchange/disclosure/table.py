@@ -12,6 +12,9 @@ TOTAL = "_T"
 Key = tuple[str, ...]
 """A cell: one value for each dimension, or `TOTAL`."""
 
+Link = tuple[Key, Key]
+"""Totals of two tables of the same projects, by what both are split by: they are the same sum."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -116,12 +119,19 @@ def rounded(value: float, digits: int) -> float:
     return float(f"{value:.{digits - 1}e}")
 
 
-def half_width(value: float, digits: int) -> float:
-    """How far the true number may lie from a rounded one."""
+def half_width(value: float, digits: int, side: int = 1) -> float:
+    """How far the true number may lie from a rounded one.
+
+    Args:
+        value: The rounded one, not negative.
+        digits: Its significant digits.
+        side: Above it, 1, or below it, -1: below 1000 numbers are rounded ten times as finely.
+    """
     if not value:
         return 0.0
-    exponent = int(f"{abs(value):.{digits - 1}e}".split("e")[1])
-    return 0.5 * 10.0 ** (exponent - digits + 1)
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    step = 10.0 ** (int(exponent) - digits + 1)
+    return 0.5 * (step / 10 if side < 0 and float(mantissa) == 1.0 else step)
 
 
 def rounded_count(count: int, base: int) -> int:
@@ -131,7 +141,7 @@ def rounded_count(count: int, base: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the world sees of one table.
+    """What the world sees of one table, or of several with different numbers of dimensions.
 
     Attributes:
         start: Where its period begins, in any order that compares (`2026-01-01T00:00:00Z`).
@@ -145,3 +155,13 @@ class Published:
     end: str
     shown: Mapping[Key, tuple[float, ...]]
     hidden: frozenset[Key]
+
+
+def together(tables: Sequence[Published]) -> Published:
+    """Tables of one period, with different numbers of dimensions, as one."""
+    return Published(
+        tables[0].start,
+        tables[0].end,
+        {key: values for table in tables for key, values in table.shown.items()},
+        frozenset(key for table in tables for key in table.hidden),
+    )
