@@ -76,8 +76,6 @@ def unpack(data: bytes, path: object) -> dict[str, bytes]:
         raise Refused(Reason.UNREADABLE, f"larger than {MOST_BYTES:,} bytes", path=path)
     try:
         found = _entries(data, path)
-    except Refused:
-        raise
     # What the standard library does with a hostile zip is not all in its documentation.
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         raise Refused(Reason.UNREADABLE, f"not a zip file: {error}"[:160], path=path) from error
