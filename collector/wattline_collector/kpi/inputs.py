@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
 
-from wattline_agents.errors import InputError
 from wattline_collector import registers
 from wattline_collector.jobs.condense import NODE_STATES
 from wattline_collector.ledger.books import Books
 from wattline_collector.profile.kept import profile_at
 from wattline_collector.profile.schema import FactoryProfile
+from wattline_collector.registers.kept import readable
 from wattline_collector.store.filenames import PROFILE
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,32 +63,32 @@ class Inputs:
     @cached_property
     def outages(self) -> pl.DataFrame | None:
         """The register of outages."""
-        return _readable(lambda: registers.outages(self.store, self.as_of_ms))
+        return readable(lambda: registers.outages(self.store, self.as_of_ms))
 
     @cached_property
     def activities(self) -> pl.DataFrame | None:
         """The register of activities: what people declare."""
-        return _readable(lambda: registers.activities(self.store, self.as_of_ms))
+        return readable(lambda: registers.activities(self.store, self.as_of_ms))
 
     @cached_property
     def meters(self) -> pl.DataFrame | None:
         """The register of meters' readings, in J, m3, Cel and W."""
-        return _readable(lambda: registers.meters(self.store, self.as_of_ms))
+        return readable(lambda: registers.meters(self.store, self.as_of_ms))
 
     @cached_property
     def results(self) -> pl.DataFrame | None:
         """The register of results: what benchmarks, evaluations and runs came to, in base units."""
-        return _readable(lambda: registers.results(self.store, self.as_of_ms))
+        return readable(lambda: registers.results(self.store, self.as_of_ms))
 
     @cached_property
     def factors(self) -> pl.DataFrame | None:
         """The register of yearly carbon factors, in kg/kWh."""
-        return _readable(lambda: registers.factors(self.store, self.as_of_ms))
+        return readable(lambda: registers.factors(self.store, self.as_of_ms))
 
     @cached_property
     def hourly_factors(self) -> pl.DataFrame | None:
         """The register of hourly carbon factors, in kg/kWh."""
-        return _readable(lambda: registers.hourly_factors(self.store, self.as_of_ms))
+        return readable(lambda: registers.hourly_factors(self.store, self.as_of_ms))
 
     @cached_property
     def latency(self) -> pl.DataFrame:
@@ -112,10 +108,3 @@ class Inputs:
 
 def _utc(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def _readable(read: Callable[[], T]) -> T | None:
-    try:
-        return read()
-    except InputError:
-        return None  # it may name people and is its owner's to read

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from wattline_agents.errors import InputError, UsageError
+from wattline_agents.errors import UsageError
 from wattline_collector.jobs.condense import ACCOUNTED, NODE_STATES
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.inputs import Inputs
@@ -23,6 +23,7 @@ from wattline_collector.ledger.standing import OUTAGES
 from wattline_collector.ledger.undone import UNDONE
 from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.registers import projects
+from wattline_collector.registers.kept import readable
 
 MS_PER_HOUR = 3_600_000
 JOULES_PER_KWH = 3_600_000
@@ -276,17 +277,9 @@ def load(store: Path, period: Period | None, as_of: datetime | None = None) -> V
             for name, schema in (("outages", OUTAGES), ("node_states", NODE_STATES))
         ),
         accounted=books.frame("accounting", ACCOUNTED),
-        projects=_projects(store, as_of_ms),
+        projects=readable(lambda: projects(store, as_of_ms)),
         inputs=Inputs(store, start_ms, end_ms, as_of_ms),
     )
-
-
-def _projects(store: Path, as_of_ms: int | None) -> pl.DataFrame | None:
-    try:
-        return projects(store, as_of_ms)
-    except InputError:
-        # The register may name people and is its owner's to read.
-        return None
 
 
 def utc(ms: int) -> datetime:

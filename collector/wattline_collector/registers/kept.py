@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -66,6 +66,22 @@ def history(store: Path, register: Register) -> pl.DataFrame:
         raise InputError(
             "damaged; move it away and import the register again", path=path
         ) from error
+
+
+def readable(read: Callable[[], pl.DataFrame]) -> pl.DataFrame | None:
+    """What a register holds; None where whoever asks has no right to read it.
+
+    A register may name people and is its owner's to read. One that is damaged is another matter.
+
+    Raises:
+        InputError: It is damaged, or cannot be read for another reason than that.
+    """
+    try:
+        return read()
+    except InputError as error:
+        if isinstance(error.__cause__, PermissionError):
+            return None
+        raise
 
 
 def current(store: Path, register: Register, as_of_ms: int | None = None) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -170,3 +171,13 @@ def test_registers_do_not_touch_one_another(store: Path) -> None:
     update(store, project("a"))
     assert kept.current(store, OUTAGES).is_empty()
     assert kept.current(store, METERS).is_empty()
+
+
+def test_what_may_not_be_read_is_told_from_what_is_damaged(tmp_path: Path) -> None:
+    def refused(cause: OSError | None) -> pl.DataFrame:
+        raise InputError("cannot be read", path=tmp_path / "projects.parquet") from cause
+
+    assert kept.readable(partial(refused, PermissionError(13, "Permission denied"))) is None
+    for cause in (OSError(5, "Input/output error"), None):
+        with pytest.raises(InputError, match=r"projects\.parquet"):
+            kept.readable(partial(refused, cause))

@@ -153,8 +153,22 @@ def test_without_a_register_accounts_stand_for_projects(store: Path) -> None:
     assert list(_values(store, "OEE_P", "project")) == ["known", "strange"]
 
 
-def test_a_register_that_may_not_be_read_leaves_every_project_unknown(store: Path) -> None:
-    (store / "registers" / "projects.parquet").write_bytes(b"")
+def _closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may read the register of projects; file modes would not stop root."""
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "projects.parquet":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+
+def test_a_register_that_may_not_be_read_leaves_every_project_unknown(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _closed(monkeypatch)
     assert list(_values(store, "OEE_P", "project")) == ["unknown"]
 
 

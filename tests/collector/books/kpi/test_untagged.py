@@ -82,11 +82,23 @@ def test_a_machine_whose_jobs_name_no_project_is_not_asked_for_a_register(
     assert note_of(views.load(fresh.path, None)) is None
 
 
+def _closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may read the register of projects; file modes would not stop root."""
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "projects.parquet":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+
 def test_who_may_not_read_the_register_is_told_nothing_wrong(
-    telemetry: Any,
+    telemetry: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(telemetry.path, "known-project,known,SI")
-    (telemetry.path / "registers" / "projects.parquet").write_bytes(b"")
+    _closed(monkeypatch)
     assert note_of(views.load(telemetry.path, None)) is None
 
 
