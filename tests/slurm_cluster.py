@@ -140,7 +140,7 @@ class Cluster:
         done = self.run("sacct", "-nXP", "--format=State", f"--jobs={job}").stdout.split("\n")
         return next((line.split()[0] for line in done if line.strip()), "")
 
-    def wait(self, job: str, timeout: float = 60, until: Sequence[str] = _FINAL) -> str:
+    def wait(self, job: str, timeout: float = 180, until: Sequence[str] = _FINAL) -> str:
         """Wait until a job (all tasks of an array) is in one of these states; returns it."""
         deadline = time.monotonic() + timeout
         while True:

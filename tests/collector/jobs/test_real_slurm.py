@@ -27,6 +27,9 @@ pytestmark = pytest.mark.slurm
 
 HOSTILE = "x|y\n\nJobId=1 JobName=z\n     Nodes=gpu00 CPU_IDs=0 Mem=1 GRES=gpu:h200:1(IDX:3)\n"
 
+# Slurm hands its accounts on in its own time: on a busy machine that is now and then many seconds.
+PATIENCE_SECONDS = 120
+
 
 class Following:
     """A follower and the store its rows go to."""
@@ -44,10 +47,10 @@ class Following:
         self.wait(lambda: is_so(self.kept.jobs))
 
     def wait(self, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self.ask() < 0 or not is_so():
             if time.monotonic() > deadline:
-                pytest.fail(f"not so after 30 s: {self.kept.jobs}")
+                pytest.fail(f"not so after {PATIENCE_SECONDS} s: {self.kept.jobs}")
             time.sleep(0.25)
 
     def states(self, node: str) -> pl.DataFrame:
@@ -91,12 +94,17 @@ def test_all_jobs_of_a_few_seconds_are_followed_and_again_without_doubles(
     following.until(lambda jobs: jobs.get(two, {}).get("state") == "running")
     slurm.run("scontrol", "requeue", requeued)
     slurm.wait(two)
+    # Cancelled while its first run is still being cleared away, it would have no second one.
+    slurm.wait(requeued, until=("PENDING",))
     slurm.run("scancel", requeued)
     following.until(
         lambda jobs: (
             jobs[two]["state"] == "completed"
             and jobs.get(f"{requeued}.1", {}).get("state") == "cancelled"
-            and len([job for job in jobs.values() if job["array_job"] == array]) == 2
+            and jobs.get(requeued, {}).get("state") == "requeued"
+            and jobs.get(never, {}).get("state") == "cancelled"
+            and len([1 for job in jobs.values() if job["array_job"] == array and job["end_ms"]])
+            == 2
         )
     )
     jobs = kept_now.jobs
@@ -182,7 +190,7 @@ def test_the_collector_follows_slurm_and_says_so(slurm: Any, tmp_path: Path) -> 
         assert process.stdout is not None
         url = next(match[0].rstrip(".") for line in process.stdout
                    if (match := re.search(r"http://[0-9.:]+", line)))  # fmt: skip
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (
             page := _page(f"{url}/metrics", store)
         ) is None or 'answers_total{of="slurm"} 0' in page:
@@ -192,7 +200,7 @@ def test_the_collector_follows_slurm_and_says_so(slurm: Any, tmp_path: Path) -> 
         assert "wattline_collector_slurm_jobs_running 0" in page
     finally:
         os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0
 
 
