@@ -6,12 +6,13 @@ With WATTLINE_CI=1 nothing may be left out: a test that is skipped there makes t
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,3 +213,82 @@ def slurm(start_slurm: Callable[..., AbstractContextManager[Any]]) -> Iterator[A
     """
     with start_slurm(4, 4) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of four weeks of a small factory with registers, profile and a plan that knows all.
+
+    For reading alone: who opens it for writing, or changes it, copies it first. One that was made
+    before is taken from WATTLINE_PLANTED, so that a single test need not wait for it.
+    """
+    if made_before := os.environ.get("WATTLINE_PLANTED"):
+        return Path(made_before)
+    store = tmp_path_factory.mktemp("planted") / "store"
+    program = Path(sys.executable).with_name("wattline")
+    size = ("--nodes", "6", "--devices", "2", "--days", "28")
+    made = subprocess.run(
+        [program, "simulate", "--year", store, *size], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    return store
+
+
+@pytest.fixture(scope="session")
+def planted_house(planted: Path) -> Any:
+    """Where the pages' answers come from, over the planted store at the end of its last day."""
+    from wattline_agents.clock import SystemClock
+    from wattline_collector.ledger.books import Books
+    from wattline_collector.pages.read import House
+    from wattline_collector.store.latest import Latest
+    from wattline_collector.store.store import Store
+
+    span = Books(planted).span()
+    assert span is not None
+    end_ms = span[1]
+
+    class Standing(SystemClock):
+        def unix_ms(self) -> int:
+            return end_ms
+
+    clock = Standing()
+    store = Store.open(planted, write=False, clock=clock)
+    latest = Latest(clock)
+    latest.fill(store)
+    return House(store, latest)
+
+
+@pytest.fixture(scope="session")
+def ask_planted(planted_house: Any) -> Callable[..., Any]:
+    """Ask as the API would: `ask_planted("/v1/site", [("system", "a")], viewer)`; gives JSON back.
+
+    Raises PermissionError where the viewer's sights do not open that question.
+    """
+    from datetime import UTC, datetime
+
+    from starlette.routing import compile_path
+
+    from wattline_collector.access import STAFF, sees_any
+    from wattline_collector.kpi.figure import Period
+    from wattline_collector.kpi.period import parse_time
+    from wattline_collector.pages import READS
+    from wattline_collector.pages.read import Question, checked
+
+    routes = [(compile_path(read.path)[0], read) for read in READS]
+    now = datetime.fromtimestamp(planted_house.store.clock.unix_ms() / 1000, UTC)
+
+    def asked(path: str, query: Iterable[tuple[str, str]] = (), viewer: Any = STAFF) -> Any:
+        found, read = next((m, read) for regex, read in routes if (m := regex.match(path)))
+        if not sees_any(viewer, read.sights):
+            raise PermissionError(path)
+        lists: dict[str, list[str]] = {}
+        for name, value in query:
+            lists.setdefault(name, []).append(value)
+        bounds = [lists.get(name, [None])[0] for name in ("from", "to")]
+        start = None if bounds[0] is None else parse_time(bounds[0], "from")
+        end = now if bounds[1] is None else parse_time(bounds[1], "to")
+        period = None if start is None else Period(start, end)
+        question = Question(viewer, now, period, checked(read, lists), found.groupdict())
+        return json.loads(json.dumps(read.answer(planted_house, question)))
+
+    return asked

@@ -14,7 +14,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -42,6 +42,8 @@ from wattline_collector.access import (
     sees_any,
 )
 from wattline_collector.kpi.figure import Period
+from wattline_collector.pages import READS
+from wattline_collector.pages.read import PERIOD, House, Missing, Question, Read, checked
 from wattline_collector.receive.intake import Batch
 from wattline_collector.service import Busy, Service
 from wattline_collector.store.log import NotDurable
@@ -95,6 +97,7 @@ def application(service: Service, access: Access) -> Starlette:
         read("/v1/jobs/{key:path}", pages.job, Sight.OWN, Sight.JOBS),
         read("/v1/alerts", pages.alerts, Sight.ALERTS),
         read("/metrics", pages.metrics, Sight.SERVICE),
+        *(read(one.path, pages.read(one), *one.sights) for one in READS),
     ]
     handlers = {HTTPException: _http_error, Exception: _unforeseen}
     return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
@@ -378,6 +381,36 @@ class _Pages:
             return _error(404, "this collector judges no alerts: it was started with --no-alerts")
         return _answer(await run_in_threadpool(lambda: _json(watch.answer())))
 
+    def read(self, read: Read) -> Handler:
+        """What answers a question of a page."""
+        remembered = _Remembered(read.keep_seconds)
+
+        async def answer(request: Request) -> Response:
+            viewer = _viewer(request)
+            asked = {name: request.query_params.getlist(name) for name in request.query_params}
+            now = datetime.now(UTC)
+            question = Question(
+                viewer, now, period_of(request, now), checked(read, asked), request.path_params
+            )
+            # Two open-ended periods are the same question, although each ends at its own now.
+            bounds = tuple(request.query_params.get(name) for name in PERIOD)
+            asked_by = viewer if read.by_viewer else None
+            key = (asked_by, bounds, *map(_frozen, (question.query, question.place)))
+
+            def compute() -> bytes:
+                return _json(read.answer(self._house(), question))
+
+            try:
+                async with self._computing:
+                    return _answer(await run_in_threadpool(remembered.get, key, compute))
+            except Missing as error:
+                return _error(404, str(error))
+
+        return answer
+
+    def _house(self) -> House:
+        return House(self._service.store, self._service.latest, self._service.watch)
+
     async def metrics(self, _: Request) -> Response:
         text = health.exposition(self._service)
         return Response(text, media_type=health.CONTENT_TYPE, headers=_HEADERS)
@@ -400,6 +433,10 @@ def period_of(request: Request, now: datetime) -> Period | None:
     if period.end <= period.start:
         raise UsageError("the period does not end after it starts")
     return period
+
+
+def _frozen(asked: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
+    return tuple(sorted(asked.items()))
 
 
 def _json(value: object) -> bytes:

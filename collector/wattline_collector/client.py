@@ -122,6 +122,10 @@ class Collector:
         query = [] if system is None else [("system", system)]
         return self._object(f"/v1/jobs/{quote(id, safe='')}", query + _period(start, end))
 
+    def ask(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
+        """A question of a page, by its path; see `wattline_collector.pages`."""
+        return self._object(quote(path), query)
+
     def _object(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
         answer = self._get(path, query)
         if not isinstance(answer, dict):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -39,8 +39,8 @@ FAILED_SECONDS = 1.0
 _LIVE_KEPT = 128
 """Job owners who look at once; each sees their own."""
 
-_PERIODS_KEPT = 32
-"""Custom periods are typed by people; more than these at once are not open."""
+_ASKED_KEPT = 256
+"""Questions of open pages at once: of fifty people who look at five things each."""
 
 
 class Source(Protocol):
@@ -56,6 +56,10 @@ class Source(Protocol):
 
     def explain(self, kpi: str) -> Json:
         """`/v1/explain/{id}`."""
+        ...
+
+    def ask(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Json:
+        """A question of a page, such as `/v1/site`."""
         ...
 
 
@@ -166,6 +170,16 @@ class Answers:
         """How a KPI is defined."""
         return self._slot(("explain", kpi), lambda source: source.explain(kpi), EXPLAIN_SECONDS)
 
+    def ask(
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        keep_seconds: float = OVERVIEW_SECONDS,
+    ) -> Answer:
+        """A question of a page; the answer is kept for as long as it is worth asking once."""
+        asked = tuple(query)
+        return self._slot(("ask", path, asked), lambda s: s.ask(path, asked), keep_seconds)
+
     def _slot(self, key: object, ask: Callable[[Source], Json], keep_seconds: float) -> Answer:
         scope = self.scope()
         return self._kept(
@@ -173,7 +187,7 @@ class Answers:
             (scope, key),
             lambda: ask(self._asked_by(scope)),
             keep_seconds,
-            _PERIODS_KEPT * 2,
+            _ASKED_KEPT,
         ).answer()
 
     def _asked_by(self, scope: Viewer) -> Source:

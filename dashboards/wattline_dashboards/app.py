@@ -16,12 +16,18 @@ from wattline_dashboards import __version__, theme
 from wattline_dashboards.access import shown, viewing
 from wattline_dashboards.access.gate import CSRF_COOKIE, CSRF_HEADER, Gate
 from wattline_dashboards.answers import Answers, Source
-from wattline_dashboards.components import shell
+from wattline_dashboards.components import pickers, shell
+from wattline_dashboards.context import Context
 from wattline_dashboards.pages import fleet, production
 from wattline_dashboards.picture import Live
 
 PAGES = (fleet, production)
-"""The site map."""
+"""The site map, in the order of the navigation.
+
+A page is a module: `PATH`, `TITLE`, `GROUP` (whose page it is: `shell.GROUPS`), `PICKERS` (which of
+`pickers.NAMES` it goes by), `layout(**query)` (the page before its figures; the address's query may
+set its controls) and `register(app, context)`. Its ids begin with its module's name.
+"""
 
 SHELL_EVERY_MS = 10_000
 
@@ -52,8 +58,9 @@ def build(source: Source, clock: Clock | None = None, gate: Gate | None = None) 
         gate: Who may come in. Without one whoever reaches the pages sees all: they are for people
             on this machine.
     """
-    answers = Answers(source, clock or SystemClock(), viewing.viewer)
-    live = Live(answers)
+    clock = clock or SystemClock()
+    answers = Answers(source, clock, viewing.viewer)
+    context = Context(answers, Live(answers), clock)
     app = Dash(
         __name__,
         use_pages=True,
@@ -77,9 +84,9 @@ def build(source: Source, clock: Clock | None = None, gate: Gate | None = None) 
             layout=_guarded(page),
         )
     app.layout = _layout
-    fleet.register(app, live)
-    production.register(app, answers)
-    _register_shell(app, live)
+    for page in PAGES:
+        page.register(app, context)
+    _register_shell(app, context)
     _add_routes(app)
     _set_up(app)
     if gate is None:
@@ -108,7 +115,9 @@ def links() -> tuple[shell.Link, ...]:
     """The pages that whoever looks may see."""
     viewer = viewing.viewer()
     return tuple(
-        (page.PATH, page.TITLE) for page in PAGES if shown.may_see_page(viewer, name_of(page))
+        shell.Link(page.PATH, page.TITLE, page.GROUP)
+        for page in PAGES
+        if page.GROUP and shown.may_see_page(viewer, name_of(page))
     )
 
 
@@ -129,13 +138,16 @@ def _layout() -> html.Div:
             dcc.Location(id="shell-location"),
             dcc.Interval(id="shell-tick", interval=SHELL_EVERY_MS),
             shell.header(links(), "", viewing.person()),
+            pickers.pickers(),
             html.Main(dash.page_container, id="content", tabIndex="-1"),
         ],
         className="page",
     )
 
 
-def _register_shell(app: Dash, live: Live) -> None:
+def _register_shell(app: Dash, context: Context) -> None:
+    live = context.live
+
     def systems(_: int | None) -> list[Any]:
         if not sees_any(viewing.viewer(), (Sight.FLEET, Sight.OWN)):
             return []
@@ -144,11 +156,28 @@ def _register_shell(app: Dash, live: Live) -> None:
         simulated = picture.simulated if picture else []
         return shell.systems(names, simulated, away=answer.error is not None)
 
-    def here(path: str | None) -> list[Any]:
-        return shell.navigation(links(), path or "/")
+    def here(path: str | None, asked: object) -> list[Any]:
+        return shell.navigation(links(), path or "/", pickers.address(asked))
+
+    def wanted(path: str | None) -> dict[str, bool]:
+        page = next((page for page in PAGES if page.PATH == (path or "/")), None)
+        return {name: page is None or name not in page.PICKERS for name in pickers.NAMES}
+
+    def choices(_: int | None) -> list[dict[str, str]]:
+        return pickers.systems(context.site.get("systems"))
 
     app.callback(Output("shell-systems", "children"), Input("shell-tick", "n_intervals"))(systems)
-    app.callback(Output("shell-pages", "children"), Input("shell-location", "pathname"))(here)
+    app.callback(
+        Output("shell-pages", "children"),
+        Input("shell-location", "pathname"),
+        Input("shell-asked", "data"),
+    )(here)
+    app.callback(
+        output={name: Output(f"shell-{name}-place", "hidden") for name in pickers.NAMES},
+        inputs=[Input("shell-location", "pathname")],
+    )(wanted)
+    app.callback(Output("shell-system", "options"), Input("shell-tick", "n_intervals"))(choices)
+    pickers.register(app)
     app.clientside_callback(
         ClientsideFunction("wattline", "chooseMode"),
         Output("shell-mode", "data"),

@@ -1,19 +1,23 @@
-"""Periods a page can ask about, and times as people read them. All UTC."""
+"""Periods a page can ask about, and times as people read them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 PRESETS = (
     ("24h", "24 hours", timedelta(hours=24)),
     ("7d", "7 days", timedelta(days=7)),
     ("30d", "30 days", timedelta(days=30)),
+    ("365d", "A year", timedelta(days=365)),
 )
 """Periods that end now: id, name, length."""
 
 ALL, CUSTOM = "all", "custom"
 DEFAULT = "7d"
+
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,16 @@ class Bounds:
     end: datetime | None
 
 
-def bounds(period: str, now: datetime, first: str | None = None, last: str | None = None) -> Bounds:
+def bounds(
+    period: str,
+    now: datetime,
+    first: str | None = None,
+    last: str | None = None,
+    zone: ZoneInfo = _UTC,
+) -> Bounds:
     """What a choice means now; dates of a custom period are whole days, the last one included.
+
+    Days are those of `zone`, the site's own.
 
     A preset is open to the present: what was booked a second ago is in it. Its start is a whole
     minute, so that pages opened at the same time ask the same question.
@@ -35,8 +47,7 @@ def bounds(period: str, now: datetime, first: str | None = None, last: str | Non
         if id == period:
             return Bounds(minute - length, None)
     if period == CUSTOM:
-        start, end = _midnight(first), _midnight(last)
-        return Bounds(start, None if end is None else end + timedelta(days=1))
+        return Bounds(_midnight(first, zone), _midnight(last, zone, days=1))
     return Bounds(None, None)
 
 
@@ -63,8 +74,9 @@ def short_time(iso: str | None) -> str | None:
     return None if when is None else f"{when.day} {when:%b %H:%M}"
 
 
-def _midnight(day: str | None) -> datetime | None:
+def _midnight(day: str | None, zone: ZoneInfo, days: int = 0) -> datetime | None:
     try:
-        return datetime.combine(date.fromisoformat(day[:10]), time(), UTC) if day else None
-    except ValueError:
+        asked = date.fromisoformat(day[:10]) + timedelta(days=days) if day else None
+        return None if asked is None else datetime.combine(asked, time(), zone).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None

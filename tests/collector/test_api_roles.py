@@ -32,6 +32,7 @@ ROUTES: dict[str, set[Role] | None] = {
     "/v1/explain/{id}": EVERYBODY,
     "/v1/jobs/{key:path}": {*STAFFED, *OWNERS},
     "/v1/alerts": STAFFED,
+    "/v1/site": EVERYBODY,
     "/metrics": {Role.OPERATOR},
 }
 

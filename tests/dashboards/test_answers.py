@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,6 +52,9 @@ class Counting:
 
     def explain(self, id: str) -> dict[str, Any]:
         return self._answer(id)
+
+    def ask(self, path: str, query: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+        return self._answer((path, tuple(query)))
 
 
 @pytest.fixture
@@ -143,4 +146,4 @@ def test_the_memory_of_periods_is_bounded(clock: Hand, source: Counting) -> None
     for day in range(1, 29):
         for hour in range(24):
             answers.overview(datetime(2026, 2, day, hour, tzinfo=UTC), None)
-    assert len(answers._slots) <= 64
+    assert len(answers._slots) <= 256

@@ -103,13 +103,13 @@ def test_light_and_dark_change_the_plots_and_are_remembered(visit: Visit) -> Non
 
 def test_a_kpi_opens_by_key_and_stays_open(visit: Visit) -> None:
     visit.go("/production?period=all", "tr[data-kpi=S10]")
-    assert visit.page.locator("#production-period label:has(input:checked)").inner_text() == "All"
+    assert visit.page.locator("#shell-period label:has(input:checked)").inner_text() == "All"
     explained = visit.page.locator("tr[data-kpi=S10] + tr.explained")
     assert not explained.is_visible()
     visit.page.locator("tr[data-kpi=S10] summary").focus()
     visit.page.keyboard.press("Enter")
     assert "energy of the jobs that made them" in explained.inner_text()
-    visit.page.locator("#production-period label", has_text="30 days").click()
+    visit.page.locator("#shell-period label", has_text="30 days").click()
     visit.page.wait_for_function("() => location.search === '?period=30d'", timeout=30_000)
     assert explained.is_visible()
 

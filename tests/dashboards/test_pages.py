@@ -117,11 +117,6 @@ def test_a_store_without_books_leaves_the_page_waiting_and_says_why() -> None:
     assert "no booked hours" in str(drawing(changes["parts"])["production-notice"])
 
 
-def test_a_period_may_stand_in_the_address() -> None:
-    assert "'30d'" in str(production.layout(period="30d"))
-    assert "value='7d'" in str(production.layout(period="<b>"))
-
-
 def test_a_host_without_accelerators_has_no_equation(overview: Callable[..., Json]) -> None:
     changes = production.render(Answer(overview(1, 0, 1), 0, None), lambda id: None, Mode.LIGHT)
     assert "hosts-only" in changes["class"]

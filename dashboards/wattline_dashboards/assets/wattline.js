@@ -20,6 +20,22 @@
     return Math.floor(element.clientWidth / 8) * 8;
   }
 
+  // The address says what is shown, so that it can be sent to a colleague. No new history entry: the
+  // way back leads to the page before, not to every choice that was tried here.
+  function write(values) {
+    const address = new URL(window.location);
+    Object.entries(values).forEach(function ([name, value]) {
+      if (value === null || value === undefined || value === "") {
+        address.searchParams.delete(name);
+      } else {
+        address.searchParams.set(name, value);
+      }
+    });
+    if (address.href !== window.location.href) {
+      window.history.replaceState(window.history.state, "", address);
+    }
+  }
+
   window.dash_clientside = Object.assign({}, window.dash_clientside);
   window.dash_clientside.wattline = Object.assign({}, window.dash_clientside.wattline, {
     chooseMode: function (clicks) {
@@ -56,13 +72,50 @@
       return last || window.dash_clientside.no_update;
     },
 
-    choosePeriod: function (period) {
-      const address = new URL(window.location);
-      if (period && period !== "custom" && address.searchParams.get("period") !== period) {
-        address.searchParams.set("period", period);
-        window.history.replaceState(window.history.state, "", address);
+    // What the address says of period and system, for the pickers; a page's first view included.
+    readAddress: function (search) {
+      const said = new URLSearchParams(search || window.location.search);
+      const keep = window.dash_clientside.no_update;
+      const period = said.get("period");
+      const known = Array.from(document.querySelectorAll("#shell-period input")).map(function (one) {
+        return one.value;
+      });
+      return [
+        period && (known.length === 0 || known.includes(period)) ? period : keep,
+        said.get("first") || keep,
+        said.get("last") || keep,
+        said.get("system") || keep,
+      ];
+    },
+
+    // What the pickers say, for the pages and for the address.
+    asked: function (period, first, last, system) {
+      const custom = period === "custom";
+      const asked = { period: period, first: custom ? first : null, last: custom ? last : null };
+      asked.system = system || null;
+      const place = document.getElementById("shell-period-place");
+      const usual = place !== null && place.dataset.usual === period;
+      write(Object.assign({}, asked, { period: usual ? null : period }));
+      return [asked, !custom];
+    },
+
+    remember: function () {
+      const values = {};
+      window.dash_clientside.callback_context.inputs_list.forEach(function (input) {
+        values[input.id.slice(input.id.indexOf("-") + 1)] = input.value;
+      });
+      write(values);
+    },
+
+    savePicture: function (clicks) {
+      if (!clicks) {
+        return;
       }
-      return period !== "custom";
+      const id = window.dash_clientside.callback_context.triggered_id.replace(/-png$/, "");
+      const graph = document.querySelector("#" + CSS.escape(id) + " .js-plotly-plot");
+      if (graph) {
+        window.Plotly.downloadImage(graph, { format: "png", scale: 2, filename: id });
+      }
     },
   });
 })();

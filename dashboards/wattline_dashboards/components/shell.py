@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 from dash import dcc, html
 
 from wattline_dashboards.access.people import Person
 from wattline_dashboards.components.parts import marks
 
-Link = tuple[str, str]
-"""A page's path and its name."""
+GROUPS = ("operators", "management", "jobs")
+"""Whose pages there are, in the order of the navigation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page's path, its name, and whose it is."""
+
+    path: str
+    name: str
+    group: str
 
 
 def header(links: Sequence[Link], here: str, person: Person | None = None) -> html.Header:
@@ -47,7 +58,7 @@ def _account(person: Person) -> html.A:
 
 def not_yours(title: str, links: Sequence[Link]) -> html.Div:
     """In place of a page that whoever looks may not see: why, and where else to go."""
-    others = [html.Li(dcc.Link(name, href=path)) for path, name in links]
+    others = [html.Li(dcc.Link(link.name, href=link.path)) for link in links]
     return html.Div(
         [
             html.H1(f"{title} is not for your roles"),
@@ -67,15 +78,27 @@ def not_yours(title: str, links: Sequence[Link]) -> html.Div:
     )
 
 
-def navigation(links: Sequence[Link], here: str) -> list[dcc.Link]:
-    """Links to the pages, the current one marked."""
+def navigation(links: Sequence[Link], here: str, address: str = "") -> list[html.Span]:
+    """Links to the pages by whose they are, the current one marked.
+
+    Args:
+        links: The pages.
+        here: The path of the current one.
+        address: The query that takes period and system along, such as `?period=30d`.
+    """
     return [
-        dcc.Link(
-            name,
-            href=path,
-            className="page-link current" if path == here else "page-link",
+        html.Span(
+            [
+                dcc.Link(
+                    link.name,
+                    href=link.path + address,
+                    className="page-link current" if link.path == here else "page-link",
+                )
+                for link in group
+            ],
+            className="page-group",
         )
-        for path, name in links
+        for _, group in groupby(links, key=lambda link: link.group)
     ]
 
 

@@ -14,11 +14,14 @@ from wattline_dashboards.components.legend import legend
 from wattline_dashboards.components.live_jobs import live_jobs
 from wattline_dashboards.components.parts import marks
 from wattline_dashboards.components.totals import totals
+from wattline_dashboards.context import Context
 from wattline_dashboards.figures import fleet_map, floor, views
-from wattline_dashboards.picture import Live, Picture
+from wattline_dashboards.picture import Picture
 
 PATH = "/"
 TITLE = "Fleet"
+GROUP = "operators"
+PICKERS: tuple[str, ...] = ()
 EVERY_MS = 2000
 
 _WIDEST = 4000
@@ -212,8 +215,9 @@ OUTPUTS = {
 }
 
 
-def register(app: Dash, live: Live) -> None:
+def register(app: Dash, context: Context) -> None:
     """Connect the page."""
+    live = context.live
 
     def tick(
         _: int | None, view: str, width: int | None, mode: str, host: str | None, drawn: str | None

@@ -3,67 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html, no_update
 
 from wattline_collector.palette import TOKEN_KINDS, Mode
-from wattline_dashboards import markup, theme, times
-from wattline_dashboards.answers import Answer, Answers
+from wattline_dashboards import markup, theme
+from wattline_dashboards.answers import Answer
 from wattline_dashboards.components import books, findings, notice
 from wattline_dashboards.components.effectiveness import equation
 from wattline_dashboards.components.jobs import jobs
 from wattline_dashboards.components.kpis import kpis
-from wattline_dashboards.components.parts import marks, sentence, swatch
+from wattline_dashboards.components.parts import sentence, swatch
+from wattline_dashboards.context import Context
 from wattline_dashboards.figures import coverage, days, energy, waterfall
 
 PATH = "/production"
 TITLE = "Production"
+GROUP = "management"
+PICKERS = ("period",)
 EVERY_MS = 15_000
 """As often as the collector brings its books up to date."""
 
-PERIODS = (
-    *((id, name) for id, name, _ in times.PRESETS),
-    (times.ALL, "All"),
-    (times.CUSTOM, "Dates"),
-)
 
-
-def layout(period: str = times.DEFAULT, **_: Any) -> html.Div:
-    """The page before its figures; `period` may stand in the address."""
-    known = period if period in dict(PERIODS) and period != times.CUSTOM else times.DEFAULT
+def layout(**_: Any) -> html.Div:
+    """The page before its figures."""
     return html.Div(
         [
             dcc.Interval(id="production-tick", interval=EVERY_MS),
             markup.store("production"),
-            html.Div(
-                [
-                    dcc.RadioItems(
-                        id="production-period",
-                        options=[{"label": name, "value": id} for id, name in PERIODS],
-                        value=known,
-                        className="segments",
-                        inline=True,
-                    ),
-                    html.Div(
-                        dcc.DatePickerRange(
-                            id="production-dates",
-                            display_format="D MMM YYYY",
-                            first_day_of_week=1,
-                            minimum_nights=0,
-                            start_date_placeholder_text="First day",
-                            end_date_placeholder_text="Last day",
-                            clearable=True,
-                        ),
-                        id="production-dates-place",
-                        hidden=True,
-                    ),
-                ],
-                className="controls",
-                role="group",
-                **marks(aria_label="Period"),
-            ),
             html.Div(id="production-notice"),
             html.Div(
                 [
@@ -199,18 +167,17 @@ OUTPUTS = {
 }
 
 
-def register(app: Dash, answers: Answers) -> None:
+def register(app: Dash, context: Context) -> None:
     """Connect the page."""
+    answers = context.answers
 
     def explain(id: str) -> Mapping[str, Any] | None:
         return answers.explain(id).value
 
-    def fill(
-        _: int | None, period: str, first: str | None, last: str | None, mode: str
-    ) -> dict[str, Any]:
-        if period == times.CUSTOM and not (first and last):
+    def fill(_: int | None, picked: object, mode: str) -> dict[str, Any]:
+        asked = context.asked(picked)
+        if asked is None:
             return dict.fromkeys(OUTPUTS, no_update)
-        asked = times.bounds(period, datetime.now(UTC), first, last)
         answer = answers.overview(asked.start, asked.end)
         changes = render(answer, explain, theme.mode_named(mode))
         return changes | {"parts": markup.drawing(changes["parts"])}
@@ -222,14 +189,7 @@ def register(app: Dash, answers: Answers) -> None:
         output=OUTPUTS,
         inputs=[
             Input("production-tick", "n_intervals"),
-            Input("production-period", "value"),
-            Input("production-dates", "start_date"),
-            Input("production-dates", "end_date"),
+            Input("shell-asked", "data"),
             Input("shell-mode", "data"),
         ],
     )(fill)
-    app.clientside_callback(
-        ClientsideFunction("wattline", "choosePeriod"),
-        Output("production-dates-place", "hidden"),
-        Input("production-period", "value"),
-    )

@@ -11,8 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,12 @@ class Truthful:
 
     whole_latest: Json
     whole_overview: Json
+    pages: Callable[..., Any]
     viewer: Viewer = STAFF
     asked_by: list[Viewer] = field(default_factory=list)
 
     def seen_by(self, viewer: Viewer) -> Truthful:
-        return Truthful(self.whole_latest, self.whole_overview, viewer, self.asked_by)
+        return replace(self, viewer=viewer)
 
     def latest(self) -> Any:
         self._need(Sight.FLEET, Sight.OWN)
@@ -83,6 +84,13 @@ class Truthful:
         self._need(Sight.DEFINITIONS)
         return {"id": id}
 
+    def ask(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Any:
+        self.asked_by.append(self.viewer)
+        try:
+            return self.pages(path, query, self.viewer)
+        except PermissionError:
+            raise Refused("your role does not see this", 403) from None
+
     def _need(self, *sights: Sight) -> None:
         self.asked_by.append(self.viewer)
         if not sees_any(self.viewer, sights):
@@ -90,8 +98,10 @@ class Truthful:
 
 
 @pytest.fixture
-def truthful(latest: Callable[..., Json], overview: Callable[..., Json]) -> Truthful:
-    return Truthful(latest(), overview())
+def truthful(
+    latest: Callable[..., Json], overview: Callable[..., Json], ask_planted: Callable[..., Any]
+) -> Truthful:
+    return Truthful(latest(), overview(), ask_planted)
 
 
 @pytest.fixture

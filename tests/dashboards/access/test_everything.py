@@ -53,6 +53,8 @@ CALLBACKS = {
     "fleet-drawing.data": FLEET,
     "fleet-tooltip.show": FLEET,
     "production-drawing.data": FIGURES,
+    "shell-period-place.hidden": EVERYBODY,
+    "shell-system.options": EVERYBODY,
     "shell-systems.children": EVERYBODY,
     "shell-pages.children": EVERYBODY,
     "_pages_content.children": EVERYBODY,

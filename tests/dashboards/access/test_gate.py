@@ -107,7 +107,10 @@ def test_a_callback_must_come_from_a_page_of_this_session(
     body = {
         "output": "shell-pages.children",
         "outputs": {"id": "shell-pages", "property": "children"},
-        "inputs": [{"id": "shell-location", "property": "pathname", "value": "/"}],
+        "inputs": [
+            {"id": "shell-location", "property": "pathname", "value": "/"},
+            {"id": "shell-asked", "property": "data", "value": None},
+        ],
         "changedPropIds": ["shell-location.pathname"],
     }
     answer = visitor.client.post("/_dash-update-component", json=body, headers=sent)

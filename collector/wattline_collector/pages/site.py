@@ -1,0 +1,35 @@
+"""What every page must know of the site: its name, its time zone, its systems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wattline_agents.errors import InputError
+from wattline_collector.access import Sight
+from wattline_collector.kpi.inputs import Inputs
+from wattline_collector.pages.read import House, Json, Question, Read
+
+
+def answer(house: House, question: Question) -> Json:
+    """`GET /v1/site`: the factory's name, its time zone and systems, what its profile has wrong.
+
+    Without a profile there is no name, and times are UTC.
+    """
+    now_ms = house.store.clock.unix_ms()
+    try:
+        profile, problem = Inputs(house.store.path, now_ms, now_ms + 1).profile, None
+    except InputError as error:  # whatever else is wrong, pages must come up to say so
+        profile, problem = None, str(error)
+    snapshot = house.latest.snapshot()
+    systems: set[Any] = {*snapshot["devices"]["system"], *snapshot["nodes"]["system"]}
+    return {
+        "name": None if profile is None else profile.name,
+        "time_zone": "UTC" if profile is None else profile.time_zone,
+        "systems": sorted(name for name in systems if name),
+        "problem": problem,
+    }
+
+
+READS = (
+    Read("/v1/site", (Sight.DEFINITIONS, Sight.FLEET, Sight.FIGURES), answer, keep_seconds=10.0),
+)
