@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,9 @@ class Canned:
 
     def explain(self, id: str) -> Json:
         return {"id": id}
+
+    def ask(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Json:
+        return {}
 
 
 @pytest.fixture
