@@ -16,7 +16,7 @@ from wattline_dashboards import __version__, theme
 from wattline_dashboards.access import shown, viewing
 from wattline_dashboards.access.gate import CSRF_COOKIE, CSRF_HEADER, Gate
 from wattline_dashboards.answers import Answers, Source
-from wattline_dashboards.components import pickers, shell
+from wattline_dashboards.components import explain, pickers, shell
 from wattline_dashboards.context import Context
 from wattline_dashboards.pages import fleet, production
 from wattline_dashboards.picture import Live
@@ -140,6 +140,7 @@ def _layout() -> html.Div:
             shell.header(links(), "", viewing.person()),
             pickers.pickers(),
             html.Main(dash.page_container, id="content", tabIndex="-1"),
+            explain.dialog(),
         ],
         className="page",
     )
@@ -178,6 +179,7 @@ def _register_shell(app: Dash, context: Context) -> None:
     )(wanted)
     app.callback(Output("shell-system", "options"), Input("shell-tick", "n_intervals"))(choices)
     pickers.register(app)
+    explain.register(app, context)
     app.clientside_callback(
         ClientsideFunction("wattline", "chooseMode"),
         Output("shell-mode", "data"),

@@ -33,6 +33,7 @@ ROUTES: dict[str, set[Role] | None] = {
     "/v1/jobs/{key:path}": {*STAFFED, *OWNERS},
     "/v1/alerts": STAFFED,
     "/v1/site": EVERYBODY,
+    "/v1/figure": {*STAFFED, Role.MANAGER},
     "/metrics": {Role.OPERATOR},
 }
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from wattline_collector.pages import site
+from wattline_collector.pages import figure, site
 from wattline_collector.pages.read import Read
 
-READS: tuple[Read, ...] = (*site.READS,)
+READS: tuple[Read, ...] = (
+    *site.READS,
+    *figure.READS,
+)
 """Every question of a page. The API makes its routes of these, through its one check."""

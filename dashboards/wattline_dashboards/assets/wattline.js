@@ -13,6 +13,17 @@
     }
   });
 
+  // Buttons stand in parts that are drawn past Dash as well, so the page listens for them all.
+  document.addEventListener("click", function (event) {
+    const button = event.target.closest("[data-explain]");
+    if (button) {
+      const asked = { kpi: button.dataset.explain, at: Date.now() };
+      window.dash_clientside.set_props("shell-explain", { data: asked });
+    } else if (event.target.id === "shell-dialog") {
+      event.target.close(); // beside what it shows
+    }
+  });
+
   let observer = null;
   let pending = null;
 
@@ -97,6 +108,17 @@
       const usual = place !== null && place.dataset.usual === period;
       write(Object.assign({}, asked, { period: usual ? null : period }));
       return [asked, !custom];
+    },
+
+    // An answer to a press of a button that names a KPI: shown where there is something to show.
+    explain: function (parts) {
+      if (parts && parts["shell-explanation"]) {
+        window.dash_clientside.wattline.draw(parts);
+        const dialog = document.getElementById("shell-dialog");
+        if (!dialog.open) {
+          dialog.showModal();
+        }
+      }
     },
 
     remember: function () {

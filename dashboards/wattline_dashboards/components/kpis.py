@@ -125,11 +125,7 @@ def _row(figure: Mapping[str, Any]) -> html.Tr:
 
 
 def _explanation(figure: Mapping[str, Any], entry: Mapping[str, Any]) -> html.Tr:
-    lines: list[tuple[str, str]] = []
-    for key, label in _EXPLAINED:
-        said = _words(key, entry.get(key))
-        if said:
-            lines.append((label, said))
+    lines = defined(entry)
     made = sums(figure)
     if made:
         lines.append(("Sums", made))
@@ -145,6 +141,11 @@ def _explanation(figure: Mapping[str, Any], entry: Mapping[str, Any]) -> html.Tr
         ),
         className="explained",
     )
+
+
+def defined(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a registry entry says, line by line, each under its label."""
+    return [(label, said) for key, label in _EXPLAINED if (said := _words(key, entry.get(key)))]
 
 
 def _words(key: str, value: object) -> str:

@@ -53,6 +53,7 @@ CALLBACKS = {
     "fleet-drawing.data": FLEET,
     "fleet-tooltip.show": FLEET,
     "production-drawing.data": FIGURES,
+    "shell-explanation-drawing.data": EVERYBODY,
     "shell-period-place.hidden": EVERYBODY,
     "shell-system.options": EVERYBODY,
     "shell-systems.children": EVERYBODY,
