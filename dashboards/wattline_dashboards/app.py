@@ -18,6 +18,7 @@ from wattline_dashboards.access.gate import CSRF_COOKIE, CSRF_HEADER, Gate
 from wattline_dashboards.answers import Answers, Source
 from wattline_dashboards.components import explain, pickers, shell
 from wattline_dashboards.context import Context
+from wattline_dashboards.language import language
 from wattline_dashboards.pages import fleet, production
 from wattline_dashboards.picture import Live
 
@@ -49,6 +50,14 @@ _INDEX = """<!DOCTYPE html>
 </html>"""
 
 
+class _Pages(Dash):
+    """Dash, whose document says which language it is in: screen readers go by that."""
+
+    def interpolate_index(self, *also: Any, **parts: Any) -> str:
+        document: str = super().interpolate_index(*also, **parts)
+        return document.replace('<html lang="en">', f'<html lang="{language()}">', 1)
+
+
 def build(source: Source, clock: Clock | None = None, gate: Gate | None = None) -> Dash:
     """The application over a collector.
 
@@ -61,7 +70,7 @@ def build(source: Source, clock: Clock | None = None, gate: Gate | None = None) 
     clock = clock or SystemClock()
     answers = Answers(source, clock, viewing.viewer)
     context = Context(answers, Live(answers), clock)
-    app = Dash(
+    app = _Pages(
         __name__,
         use_pages=True,
         pages_folder="",

@@ -3,14 +3,20 @@
 Every text people read is written in English inside `_()`; a catalogue under `locale/` says it in
 another language, and what it does not say stays English. The language goes by what the reader
 chose (the cookie), else by what their browser asks for.
+
+Catalogues are kept as translators write them (`.po`) and compiled when they are first needed, so
+that none can be older than its words. CONTRIBUTING.md says how one is brought up to date.
 """
 
 from __future__ import annotations
 
 import gettext
+import io
 from functools import cache
 from pathlib import Path
 
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from flask import g, has_request_context, request
 
 DOMAIN = "wattline"
@@ -49,4 +55,12 @@ def ngettext(one: str, several: str, count: float) -> str:
 
 @cache
 def _catalogue(name: str) -> gettext.NullTranslations:
-    return gettext.translation(DOMAIN, LOCALES, [name], fallback=True)
+    path = LOCALES / name / "LC_MESSAGES" / f"{DOMAIN}.po"
+    if not path.exists():
+        return gettext.NullTranslations()  # English, which the texts themselves are
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=name, domain=DOMAIN)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)

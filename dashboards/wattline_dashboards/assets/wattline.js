@@ -19,6 +19,10 @@
     if (button) {
       const asked = { kpi: button.dataset.explain, at: Date.now() };
       window.dash_clientside.set_props("shell-explain", { data: asked });
+    } else if (event.target.closest("[data-language]")) {
+      const chosen = event.target.closest("[data-language]").dataset.language;
+      document.cookie = "wattline-language=" + chosen + ";path=/;max-age=31536000;samesite=lax";
+      window.location.reload();
     } else if (event.target.id === "shell-dialog") {
       event.target.close(); // beside what it shows
     }

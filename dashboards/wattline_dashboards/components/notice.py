@@ -9,6 +9,7 @@ from dash import html
 
 from wattline_collector.palette import format_age
 from wattline_dashboards.answers import Answer
+from wattline_dashboards.language import _
 
 
 def away(answer: Answer) -> html.Div | None:
@@ -16,18 +17,20 @@ def away(answer: Answer) -> html.Div | None:
     if answer.error is None:
         return None
     head = (
-        "The collector does not answer." if not answer.reached else "The collector has no answer."
+        _("The collector does not answer.")
+        if not answer.reached
+        else _("The collector has no answer.")
     )
     kept = (
         ""
         if answer.age_ms is None
-        else f" Below is the picture of {format_age(answer.age_ms)} ago."
+        else " " + _("Below is the picture of {age} ago.").format(age=format_age(answer.age_ms))
     )
     return html.Div(
         [
             html.Strong(head),
             html.Span(f" {_ended(answer.error)}"),
-            html.Span(f"{kept} This page goes on by itself as soon as it does."),
+            html.Span(kept + " " + _("This page goes on by itself as soon as it does.")),
         ],
         className="notice",
         role="alert",

@@ -34,7 +34,7 @@ def pickers() -> html.Div:
                 [
                     dcc.RadioItems(
                         id="shell-period",
-                        options=[{"label": name, "value": id} for id, name in PERIODS],
+                        options=[{"label": _(name), "value": id} for id, name in PERIODS],
                         value=times.DEFAULT,
                         className="segments",
                         inline=True,

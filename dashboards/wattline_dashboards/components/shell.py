@@ -10,6 +10,7 @@ from dash import dcc, html
 
 from wattline_dashboards.access.people import Person
 from wattline_dashboards.components.parts import marks
+from wattline_dashboards.language import LANGUAGES, _, language
 
 GROUPS = ("operators", "management", "jobs")
 """Whose pages there are, in the order of the navigation."""
@@ -28,21 +29,22 @@ def header(links: Sequence[Link], here: str, person: Person | None = None) -> ht
     """The head of every page; `person` is who is signed in."""
     return html.Header(
         [
-            html.A("Skip to content", href="#content", className="skip"),
+            html.A(_("Skip to content"), href="#content", className="skip"),
             dcc.Link(
                 [html.Span(className="logo", **marks(aria_hidden="true")), "Wattline"],
                 href="/",
                 className="brand",
-                title="Wattline: the fleet now",
+                title=_("Wattline: the fleet now"),
             ),
-            html.Nav(navigation(links, here), id="shell-pages", **marks(aria_label="Pages")),
+            html.Nav(navigation(links, here), id="shell-pages", **marks(aria_label=_("Pages"))),
             html.Div(id="shell-systems", className="systems"),
+            _languages(),
             html.Button(
                 html.Span(className="theme-icon", **marks(aria_hidden="true")),
                 id="shell-theme",
                 className="icon-button",
-                title="Switch between light and dark",
-                **marks(aria_label="Switch between light and dark"),
+                title=_("Switch between light and dark"),
+                **marks(aria_label=_("Switch between light and dark")),
             ),
             *([] if person is None else [_account(person)]),
         ],
@@ -50,25 +52,45 @@ def header(links: Sequence[Link], here: str, person: Person | None = None) -> ht
     )
 
 
+def _languages() -> html.Div:
+    """The choice of a language: a link for each, for a page is asked for anew in another one."""
+    return html.Div(
+        [
+            html.Button(
+                code.upper(),
+                type="button",
+                className="language current" if code == language() else "language",
+                title=name,
+                lang=code,
+                **marks(data_language=code, aria_label=name),
+            )
+            for code, name in LANGUAGES.items()
+        ],
+        className="languages",
+        role="group",
+        **marks(aria_label=_("Language")),
+    )
+
+
 def _account(person: Person) -> html.A:
     return html.A(
-        person.shown, href="/account", className="who", title="Who you are here, and signing out"
+        person.shown, href="/account", className="who", title=_("Who you are here, and signing out")
     )
 
 
 def not_yours(title: str, links: Sequence[Link]) -> html.Div:
     """In place of a page that whoever looks may not see: why, and where else to go."""
-    others = [html.Li(dcc.Link(link.name, href=link.path)) for link in links]
+    others = [html.Li(dcc.Link(_(link.name), href=link.path)) for link in links]
     return html.Div(
         [
-            html.H1(f"{title} is not for your roles"),
+            html.H1(_("{page} is not for your roles").format(page=title)),
             html.P(
                 [
-                    "What you may see goes by your roles, which the operators give. ",
-                    html.A("Your account", href="/account"),
-                    " says which are yours. A job of yours: ",
+                    _("What you may see goes by your roles, which the operators give. "),
+                    html.A(_("Your account"), href="/account"),
+                    _(" says which are yours. A job of yours: "),
                     html.Code("wattline job ID"),
-                    " on the terminal.",
+                    _(" on the terminal."),
                 ]
             ),
             *([html.Ul(others)] if others else []),
@@ -90,7 +112,7 @@ def navigation(links: Sequence[Link], here: str, address: str = "") -> list[html
         html.Span(
             [
                 dcc.Link(
-                    link.name,
+                    _(link.name),
                     href=link.path + address,
                     className="page-link current" if link.path == here else "page-link",
                 )
@@ -110,12 +132,12 @@ def systems(names: Sequence[str], simulated: Sequence[str], away: bool) -> list[
         if name in simulated:
             label.append(
                 html.Span(
-                    "simulated",
+                    _("simulated"),
                     className="tag",
-                    title="No hardware stands behind these figures: a simulation made them.",
+                    title=_("No hardware stands behind these figures: a simulation made them."),
                 )
             )
         parts.append(html.Span(label, className="system"))
     if away:
-        parts.append(html.Span("collector away", className="tag tag-warning"))
+        parts.append(html.Span(_("collector away"), className="tag tag-warning"))
     return parts
