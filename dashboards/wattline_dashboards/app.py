@@ -54,7 +54,7 @@ class _Pages(Dash):
     """Dash, whose document says which language it is in: screen readers go by that."""
 
     def interpolate_index(self, *also: Any, **parts: Any) -> str:
-        document: str = super().interpolate_index(*also, **parts)
+        document = str(super().interpolate_index(*also, **parts))  # type: ignore[no-untyped-call]
         return document.replace('<html lang="en">', f'<html lang="{language()}">', 1)
 
 

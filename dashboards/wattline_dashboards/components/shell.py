@@ -120,7 +120,7 @@ def navigation(links: Sequence[Link], here: str, address: str = "") -> list[html
             ],
             className="page-group",
         )
-        for _, group in groupby(links, key=lambda link: link.group)
+        for _name, group in groupby(links, key=lambda link: link.group)
     ]
 
 
