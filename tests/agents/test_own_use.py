@@ -30,9 +30,9 @@ def test_a_reader_that_has_just_ended_counts_nothing(tmp_path: Path) -> None:
 
 def test_a_reader_that_has_ended_still_counts() -> None:
     before = own_use.cpu_seconds()
-    work = "import os\nwhile sum(os.times()[:2]) < 0.05: pass"
+    work = "import os\nwhile sum(os.times()[:2]) < 0.2: pass"
     subprocess.run([sys.executable, "-c", work], check=True)
-    assert own_use.cpu_seconds() - before >= 0.05
+    assert own_use.cpu_seconds() - before >= 0.1  # counted in hundredths
 
 
 def test_this_process_holds_some_memory() -> None:
