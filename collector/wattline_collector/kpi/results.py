@@ -44,7 +44,8 @@ def training_time(view: View, by: list[str]) -> pl.DataFrame:
 
 def _ended_runs(view: View, by: list[str]) -> list[tuple[str, pl.DataFrame]]:
     start_ms, end_ms = view.bounds_ms
-    ended = pl.col("end_ms").is_between(start_ms, end_ms, closed="left")
+    # As all that ends: what does at a period's last moment is of that period.
+    ended = pl.col("end_ms").is_between(start_ms, end_ms, closed="right")
     runs = (
         view.jobs.filter((pl.col("kind") == TRAINING) & pl.col("start_ms").is_not_null())
         .select("system", "job", "state", "start_ms", "end_ms", replay.run_of())
@@ -57,8 +58,8 @@ def _ended_runs(view: View, by: list[str]) -> list[tuple[str, pl.DataFrame]]:
         )
         .filter(ended & (pl.col("state") == "completed"))
     )
-    found = [("ledger", labelled(view, runs.select("system", "job", "began_ms", "end_ms"), by,
-                                 "end_ms"))]  # fmt: skip
+    columns = ("system", "job", "began_ms", "end_ms", (pl.col("end_ms") - 1).alias("at"))
+    found = [("ledger", labelled(view, runs.select(columns), by, "at"))]
     registered = of_kind(view, "run")
     if registered is not None and not {"job", "partition", "service"} & {*by}:
         inside = of_period(view, registered).filter(pl.col("valid").fill_null(False))

@@ -19,7 +19,7 @@ class Expected:
 
     Attributes:
         id: The KPI's id.
-        value: What it is, in the KPI's unit.
+        value: What it is, in the KPI's unit; None: it cannot be known, and must be so told.
         relative: By how much of it a computed one may differ.
         absolute: Or by how much in its unit.
         dims: Which of several figures of the KPI.
@@ -30,7 +30,7 @@ class Expected:
     """
 
     id: str
-    value: float
+    value: float | None
     relative: float = EXACT
     absolute: float = 0.0
     dims: Mapping[str, str] = field(default_factory=dict)
@@ -41,11 +41,13 @@ class Expected:
     @property
     def tolerance(self) -> float:
         """By how much a computed figure may differ, in its unit."""
-        return max(self.absolute, self.relative * abs(self.value))
+        return 0.0 if self.value is None else max(self.absolute, self.relative * abs(self.value))
 
     def holds(self, found: float | None) -> bool:
         """Whether a computed figure is near enough; what is not known is not."""
-        return found is not None and abs(found - self.value) <= self.tolerance
+        if self.value is None or found is None:
+            return self.value is found
+        return abs(found - self.value) <= self.tolerance
 
 
 def write(path: Path, figures: Sequence[Expected], about: Mapping[str, object]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wattline_collector.simulated.year import meters, papers
+from wattline_collector.simulated.shape import HOUR_MS
+from wattline_collector.simulated.year import factory, meters, papers
 from wattline_collector.simulated.year.expected import EXACT, Expected
 from wattline_collector.simulated.year.planted import Hole
 from wattline_collector.simulated.year.truth import Happened
@@ -33,12 +34,14 @@ def of_books(found: Happened) -> Iterator[Expected]:
     yield Expected("OEE_Q", quality, why="working time that was kept, of all of it")
     yield Expected("OEE", usable * active / seen * quality, why="product of the three")
     yield Expected("LOADING", assigned / offered, why="assigned over offered time")
+    observed = offered + down + maintenance
+    yield Expected("TEEP", assigned / observed * active / seen * quality,
+                   why="assigned over all time, times performance and quality")  # fmt: skip
     yield Expected("U01", 100 * assigned / offered, why="assigned over offered time")
     yield Expected("U02", 100 * active / (offered - assigned + seen),
                    why="planned activity over offered time that is seen")  # fmt: skip
     yield Expected("E04", 100 * active / seen, why="planned activity of assigned time")
     yield Expected("E06", found.hours("held") + lost, why="held and thrown away", adds_up=True)
-    observed = offered + down + maintenance
     for id in ("A06", "U03"):
         yield Expected(id, 100 * offered / observed, why="usable of observed time")
     yield Expected("Q03", 100 * found.samples / found.samples_expected, why="samples sent")
@@ -51,17 +54,24 @@ def of_energy(found: Happened) -> Iterator[Expected]:
     blind = _share_in_the_dark(found)
     yield Expected("S12", jobs / _KWH, relative=_WOKEN + blind, adds_up=True,
                    why="energy of nodes by device time; a silence's is spread evenly")  # fmt: skip
-    per_hour = papers.operating_euro(found) * found.plan.extent.days / 365
-    yield Expected("I12", per_hour / found.hours(*ASSIGNED), dims={"figure": "euro_per_gpu_hour"},
+    euro = factory.operating_euro(found) * found.plan.extent.days / 365
+    yield Expected("I12", euro / found.hours(*ASSIGNED), dims={"figure": "euro_per_gpu_hour"},
                    why="declared cost over the hours that jobs had")  # fmt: skip
     yield Expected("S14", 100.0, relative=1e-6, dims={"meter": "node"}, why="all is booked")
     yield Expected("S14", 100 / meters.OTHER_IT, relative=_HOLE, dims={"meter": "it"},
                    why="switches and storage are on no account")  # fmt: skip
     it, whole = meters.total(found, "ups-a"), meters.total(found, "feed-a")
+    yield Expected("I12", whole / _KWH * factory.EURO_PER_KWH / found.hours(*ASSIGNED),
+                   dims={"figure": "energy_euro_per_gpu_hour"},
+                   why="the feed by the tariff over the hours that jobs had")  # fmt: skip
+    yield Expected("I12", 100 * factory.OF_THE_UNION / factory.ELIGIBLE,
+                   dims={"figure": "union_part_of_operating"}, why="declared costs")  # fmt: skip
     assert abs(it / (nodes * meters.OTHER_IT) - 1) < EXACT
     gap = _HOLE if _has_gap(found) else EXACT
     read = [week for week in meters.weeks(found) if week.is_read]
     yield Expected("S01", whole / _KWH, dims={"indicator": "E_DC"}, why="the feed", adds_up=True)
+    yield Expected("S01", meters.total(found, "generator-a") / _KWH,
+                   dims={"indicator": "E_DC-BG"}, why="the generators", adds_up=True)  # fmt: skip
     yield Expected("S02", sum(week.amounts["ups-a"] for week in read) / _KWH, adds_up=True,
                    why="the UPS, in the weeks it was read")  # fmt: skip
     yield Expected("S03", whole / it, relative=gap, why="planted PUE of all weeks")
@@ -75,12 +85,46 @@ def of_energy(found: Happened) -> Iterator[Expected]:
     }
     for kind, part in {**renewable, "all": sum(renewable.values())}.items():
         yield Expected("S06", part, dims={"kind": kind}, why="planted part of all energy")
-    yield Expected("S08", papers.GRAMS_PER_KWH / 1000 * whole / it, relative=gap,
-                   dims={"way": "location_annual"}, why="the grid's factor times PUE")  # fmt: skip
     yield Expected("S09", meters.HEAT_REMOVED / meters.COOLING, why="planted parts of IT energy")
-    kilograms = jobs / _KWH * papers.GRAMS_PER_KWH / 1000
-    yield Expected("S13", kilograms, relative=_WOKEN + blind, dims={"way": "location_annual"},
-                   why="energy of jobs by the grid's factor", adds_up=True)  # fmt: skip
+    yield from _of_carbon(found, gap, _WOKEN + blind)
+
+
+def _of_carbon(found: Happened, gap: float, spread: float) -> Iterator[Expected]:
+    """Carbon of the facility and of jobs, three ways.
+
+    Args:
+        found: The year.
+        gap: Share by which the weeks without the IT meter may be unlike the others.
+        spread: Share of the energy that may be on another hour's name.
+    """
+    extent = found.plan.extent
+    hours = [papers.grams_per_kwh(ms) for ms in range(extent.start_ms, extent.end_ms, HOUR_MS)]
+    jobs = float(found.by_job["node_joules"].sum()) / _KWH
+    of_jobs = {
+        "location_annual": jobs * factory.GRAMS_PER_KWH,
+        "location_hourly": sum(
+            joules / _KWH * grams for joules, grams in zip(found.job_joules, hours, strict=True)
+        ),
+        "market": jobs * factory.RESIDUAL_GRAMS_PER_KWH,
+    }
+    for way, grams in of_jobs.items():
+        yield Expected("S13", grams / 1000, relative=spread, dims={"way": way}, adds_up=True,
+                       why="energy of jobs by the factor of its year or hour; a silence's energy"
+                       " is spread evenly")  # fmt: skip
+    it, whole = meters.total(found, "ups-a") / _KWH, meters.total(found, "feed-a") / _KWH
+    by_hour = 0.0
+    for week in meters.weeks(found):
+        low, high = ((ms - extent.start_ms) // HOUR_MS for ms in (week.start_ms, week.end_ms))
+        by_hour += week.amounts["feed-a"] / _KWH * sum(hours[low:high]) / (high - low)
+    of_site = {
+        "location_annual": whole * factory.GRAMS_PER_KWH,
+        "location_hourly": by_hour,
+        "market": whole * factory.RESIDUAL_GRAMS_PER_KWH,
+    }
+    for way, grams in of_site.items():
+        yield Expected("S08", grams / 1000 / it, relative=gap, dims={"way": way},
+                       why="energy of every week by the mean factor of its hours, over the UPS;"
+                       " weeks that were not read are left out on both sides")  # fmt: skip
 
 
 def _has_gap(found: Happened) -> bool:

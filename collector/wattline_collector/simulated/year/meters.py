@@ -17,6 +17,8 @@ PUE, PUE_SWING = 1.21, 0.03
 LITRES_PER_KWH = 0.35
 REUSED, FROM_ORIGIN, FROM_PURCHASE, ON_SITE = 0.18, 0.5, 0.3, 0.02
 """Parts of all energy: heat that is handed over, and renewable energy by its three kinds."""
+FROM_GENERATORS, DRINKABLE = 0.002, 0.4
+"""Parts of all energy and of all water: what back-up generators made, what was fit to drink."""
 COOLING, HEAT_REMOVED = 0.12, 0.95
 """Parts of the IT energy: what cooling uses, and the heat it takes away."""
 WEEKS_A_YEAR = 52
@@ -42,7 +44,9 @@ class Week:
 METERS: Mapping[str, tuple[str, str | None, str, str]] = {
     "feed-a": ("energy", "E_DC", "data_centre_input", "kWh"),
     "ups-a": ("energy", "E_IT", "ups_output", "kWh"),
+    "generator-a": ("energy", "E_DC-BG", "data_centre_input", "kWh"),
     "water-a": ("water", "W_IN", "site_input", "m3"),
+    "tap-a": ("water", "W_IN-POT", "site_input", "m3"),
     "heat-a": ("heat", "E_REUSE", "heat_handover", "kWh"),
     "origin-a": ("energy", "E_RES-GOO", "other", "kWh"),
     "wind-a": ("energy", "E_RES-PPA", "other", "kWh"),
@@ -50,7 +54,8 @@ METERS: Mapping[str, tuple[str, str | None, str, str]] = {
     "chiller-a": ("energy", None, "cooling", "kWh"),
     "chiller-heat-a": ("heat", None, "cooling", "kWh"),
 }
-"""Quantity, indicator, boundary and unit of every meter."""
+"""Quantity, indicator, boundary and unit of every meter. Nobody measures T_WH, the temperature of
+the heat that is handed over."""
 
 
 def weeks(found: Happened) -> list[Week]:
@@ -64,10 +69,13 @@ def weeks(found: Happened) -> list[Week]:
         it = nodes * OTHER_IT
         season = math.cos(2 * math.pi * place / WEEKS_A_YEAR)
         all_of_it = it * (PUE - PUE_SWING * season)
+        water = it / JOULES_PER_KWH * LITRES_PER_KWH / 1000 * (1 - 0.2 * season)
         amounts = {
             "feed-a": all_of_it,
             "ups-a": it,
-            "water-a": it / JOULES_PER_KWH * LITRES_PER_KWH / 1000 * (1 - 0.2 * season),
+            "generator-a": all_of_it * FROM_GENERATORS,
+            "water-a": water,
+            "tap-a": water * DRINKABLE,
             "heat-a": all_of_it * REUSED,
             "origin-a": all_of_it * FROM_ORIGIN,
             "wind-a": all_of_it * FROM_PURCHASE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -13,20 +14,29 @@ from wattline_collector.profile import kept as profiles
 from wattline_collector.registers import csv_file, kept
 from wattline_collector.registers.cells import Setting
 from wattline_collector.registers.schema import REGISTERS
-from wattline_collector.simulated.year import meters
+from wattline_collector.simulated.shape import DAY_MS, HOUR_MS
+from wattline_collector.simulated.year import logs, meters, trials
+from wattline_collector.simulated.year.extent import Extent
+from wattline_collector.simulated.year.factory import (
+    GRAMS_PER_KWH,
+    HOURS_TABLE,
+    RESIDUAL_GRAMS_PER_KWH,
+    ZONE,
+    day,
+    profile,
+    years,
+)
 from wattline_collector.simulated.year.grants import COMMERCIAL, GRANTS
-from wattline_collector.simulated.year.plan import COMMERCIAL_SHARE, Plan
+from wattline_collector.simulated.year.plan import Plan
 from wattline_collector.simulated.year.planted import What
 from wattline_collector.simulated.year.truth import Happened
 
 Row = Mapping[str, object]
+DAYS_A_YEAR = 365.25
 
-ZONE = "FI"
-GRAMS_PER_KWH, RESIDUAL_GRAMS_PER_KWH = 72.0, 410.0
-EURO_PER_KWH = 0.145
-OPERATING_EURO_PER_GPU_HOUR = 0.9
 GRANTED_OVER_USED = 1.25
-HOLIDAYS = ((1, 1), (1, 6), (5, 1), (6, 19), (12, 6), (12, 24), (12, 25), (12, 26))
+HANDED_IN_EARLY = {"access-time": 6, "energy": -2, "own": 0}
+"""Days before the last one on which each report was handed in; less than 0: late."""
 
 ACTIVITIES: Sequence[Row] = (
     {"id": "course-1", "kind": "training", "participants": 24, "days": 3, "title": "Many GPUs"},
@@ -44,6 +54,8 @@ ACTIVITIES: Sequence[Row] = (
     {"id": "call-1", "kind": "call", "submitted": 40, "awarded": 26,
      "access_mode": "ai_for_science", "gpu_hours_requested": 900000,
      "gpu_hours_offered": 600000},
+    {"id": "move-1", "kind": "data_transfer", "gigabytes": 90_000, "hours": 4},
+    {"id": "move-2", "kind": "data_transfer", "gigabytes": 20_000, "hours": 1.5},
 )  # fmt: skip
 
 
@@ -65,6 +77,8 @@ def file(store: Path, found: Happened, now: datetime) -> None:
         ("activities", activities(found.plan)),
         ("meters", readings(found)),
         ("factors", factors(found.plan)),
+        ("factors-hourly", factors_hourly(found.plan)),
+        ("results", trials.results(found.plan)),
     ):
         data = _csv(rows)
         taken = csv_file.taken(
@@ -76,6 +90,7 @@ def file(store: Path, found: Happened, now: datetime) -> None:
         kept.update(
             store, REGISTERS[name], taken.frame, origin="csv", source="planted", now_ms=now_ms
         )
+    logs.keep(store, found.plan.extent, now_ms)
     draft = store / "planted-profile.toml"
     draft.write_text(profile(found))
     profiles.use(draft, store, now)
@@ -87,16 +102,19 @@ def projects(plan: Plan) -> list[Row]:
     used: dict[str, float] = defaultdict(float)
     for charged in plan.charged:
         used[charged.grant.project] += charged.job.gpu_hours
-    start, end = _day(plan.extent.start_ms), _day(plan.extent.end_ms) - timedelta(days=1)
+    start, end = day(plan.extent.start_ms), day(plan.extent.end_ms) - timedelta(days=1)
     return [
         {
             "project": grant.project, "access_mode": grant.access_mode,
             "user_category": grant.user_category, "state": grant.state, "sector": grant.sector,
             "share": grant.share, "commercial": "yes" if grant is COMMERCIAL else "no",
             "organisation": grant.organisation,
-            "gpu_hours_requested": round(used[grant.project] * GRANTED_OVER_USED * 1.5, 3),
-            "gpu_hours_granted": round(used[grant.project] * GRANTED_OVER_USED, 3),
-            "submitted": start, "access": start + timedelta(days=grant.access_days),
+            "gpu_hours_requested": round(used[grant.project] * GRANTED_OVER_USED * 1.5, 6),
+            "gpu_hours_granted": round(used[grant.project] * GRANTED_OVER_USED, 6),
+            # A call's clock starts at its cut-off, however long before that somebody applied.
+            "submitted": start - timedelta(days=20) if grant.has_cut_off else start,
+            "call_cut_off": start if grant.has_cut_off else "",
+            "access": start + timedelta(days=grant.access_days), "lead": grant.lead,
             "valid_from": start, "valid_until": end,
         }
         for grant in (*GRANTS, COMMERCIAL)
@@ -119,15 +137,28 @@ def outages(plan: Plan) -> list[Row]:
 
 def activities(plan: Plan) -> list[Row]:
     """The register of activities, spread over the year."""
-    start = _day(plan.extent.start_ms)
+    start = day(plan.extent.start_ms)
     step = max(1, plan.extent.days // (len(ACTIVITIES) + 1))
     dated = [
         {**row, "start": start + timedelta(days=place * step)}
         for place, row in enumerate(ACTIVITIES, 1)
     ]
-    due = start + timedelta(days=30)
-    report: Row = {"id": "report-1", "kind": "report", "due": due, "start": due - timedelta(days=6)}
-    return [*dated, report]
+    handed_in: list[Row] = [
+        {"id": f"{report}-{due:%Y}", "kind": "report", "due": due,
+         "start": due - timedelta(days=HANDED_IN_EARLY[report])}
+        for report, due in reports(plan.extent)
+    ]  # fmt: skip
+    return [*dated, *handed_in]
+
+
+def reports(extent: Extent) -> list[tuple[str, date]]:
+    """Reports due in the year: those that the law wants, and one of the factory's own."""
+    middle = day(extent.start_ms) + timedelta(days=extent.days // 2)
+    due = [("own", middle)]
+    for year in years(extent):
+        due += [("access-time", date(year, 1, 31)), ("energy", date(year, 5, 15))]
+    last = day(extent.end_ms - 1)
+    return [(report, by) for report, by in due if day(extent.start_ms) <= by <= last]
 
 
 def readings(found: Happened) -> list[Row]:
@@ -147,116 +178,37 @@ def readings(found: Happened) -> list[Row]:
 
 def factors(plan: Plan) -> list[Row]:
     """Carbon of the grid, one figure a year and one of what no contract claimed."""
-    years = range(_day(plan.extent.start_ms).year, _day(plan.extent.end_ms).year + 1)
     return [
         {
             "zone": ZONE, "year": year, "value": grams, "unit": "g/kWh", "method": method,
             "scope": "lifecycle", "publisher": "Planted", "licence": "CC0",
         }
-        for year in years
+        for year in years(plan.extent)
         for method, grams in (
             ("consumption", GRAMS_PER_KWH), ("residual", RESIDUAL_GRAMS_PER_KWH),
         )
     ]  # fmt: skip
 
 
-def union_share(found: Happened) -> float:
-    """The Union's share of the system, such that commercial use is the planted part of it."""
-    sold = sum(c.job.gpu_hours for c in found.plan.charged if c.grant is COMMERCIAL)
-    return sold / COMMERCIAL_SHARE / offered_hours(found)
+def factors_hourly(plan: Plan) -> list[Row]:
+    """The grid's carbon by the hour: more in the evening and in winter."""
+    extent = plan.extent
+    return [
+        {
+            "table": HOURS_TABLE, "zone": ZONE, "hour": _time(hour_ms),
+            "value": grams_per_kwh(hour_ms), "unit": "g/kWh", "method": "consumption",
+            "scope": "lifecycle", "publisher": "Planted", "licence": "CC0",
+        }
+        for hour_ms in range(extent.start_ms, extent.end_ms, HOUR_MS)
+    ]  # fmt: skip
 
 
-def offered_hours(found: Happened) -> float:
-    """GPU-hours that were offered: neither in maintenance nor down, seen or not."""
-    return found.hours() - found.hours("maintenance", "down")
-
-
-def gpu_hours_per_year(found: Happened) -> float:
-    """The access time of a year that the entitlement speaks of, at the pace of the plan."""
-    return offered_hours(found) * 365 / found.plan.extent.days
-
-
-def operating_euro(found: Happened) -> float:
-    """What a year of operation costs, at the pace of the plan."""
-    return OPERATING_EURO_PER_GPU_HOUR * found.hours() * 365 / found.plan.extent.days
-
-
-def profile(found: Happened) -> str:
-    """The factory's profile, as TOML."""
-    extent = found.plan.extent
-    start, end = _day(extent.start_ms), _day(extent.end_ms)
-    days = [
-        date(year, month, day)
-        for year in range(start.year, end.year + 1)
-        for month, day in HOLIDAYS
-    ]
-    operating = operating_euro(found)
-    return f"""\
-id = "planted-aif"
-name = "Planted AI Factory"
-country = "FI"
-time_zone = "UTC"
-track = 3
-holds_since = {start}
-
-[system.{extent.system}]
-name = "Planted"
-kind = "ai_optimised"
-in_service = {start}
-
-[system.{extent.system}.partition.gpu]
-nodes = {extent.nodes}
-device = "main"
-devices_per_node = {extent.devices}
-
-[system.{extent.system}.device.main]
-model = "{extent.profile.model}"
-count = {extent.nodes * extent.devices}
-peaks.bf16 = "{extent.profile.peak_flops / 1e12:g} TFLOP/s"
-peak_source = "planted"
-
-[system.{extent.system}.entitlement]
-gpu_hours_per_year = {gpu_hours_per_year(found)!r}
-union_share = {union_share(found)!r}
-
-[sla.A01]
-direction = "up"
-threshold = 90
-target = 95
-
-[tariff.all]
-euro_per_kwh = {EURO_PER_KWH}
-
-[finance.{start.year}]
-operating_euro = {operating:.2f}
-operating_eligible_euro = {operating * 0.9:.2f}
-operating_union_euro = {operating * 0.4:.2f}
-
-[calendar.site]
-holidays = [{", ".join(map(str, days))}]
-
-[carbon]
-location = ["grid"]
-residual = ["rest"]
-
-[factor.grid]
-grams_co2e_per_kwh = {GRAMS_PER_KWH}
-zone = "{ZONE}"
-year = {start.year}
-source = "planted"
-method = "consumption"
-scope = "lifecycle"
-licence = "CC0"
-
-[factor.rest]
-grams_co2e_per_kwh = {RESIDUAL_GRAMS_PER_KWH}
-zone = "{ZONE}"
-year = {start.year}
-source = "planted"
-method = "production"
-scope = "lifecycle"
-licence = "CC0"
-"""
+def grams_per_kwh(hour_ms: int) -> float:
+    """The grid's carbon in the hour that begins then."""
+    hour, of_year = hour_ms / HOUR_MS % 24, hour_ms / DAY_MS % DAYS_A_YEAR / DAYS_A_YEAR
+    evening = 0.3 * math.cos(2 * math.pi * (hour - 18) / 24)
+    winter = 0.1 * math.cos(2 * math.pi * of_year)
+    return round(GRAMS_PER_KWH * (1 + evening + winter), 3)
 
 
 def _csv(rows: Iterable[Row]) -> str:
@@ -271,7 +223,3 @@ def _csv(rows: Iterable[Row]) -> str:
 
 def _time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
-
-
-def _day(ms: int) -> date:
-    return datetime.fromtimestamp(ms / 1000, UTC).date()

@@ -12,6 +12,7 @@ from wattline_collector.simulated.batches import Body, by_node
 from wattline_collector.simulated.year.cells import Cells
 from wattline_collector.simulated.year.extent import TICK_MS
 from wattline_collector.simulated.year.plan import Plan
+from wattline_collector.simulated.year.planted import rooms
 from wattline_collector.simulated.year.statements import nodes_of
 from wattline_collector.simulated.year.work import STEPS_A_CHECKPOINT, Job, Stage
 
@@ -228,8 +229,10 @@ class Telemetry:
 
 
 def tells_latency(plan: Plan, job: Job) -> bool:
-    """Whether a service has an engine that keeps histograms: those of every eighth node do."""
-    return plan.extent.nodes < 16 or job.devices[0] // plan.extent.devices % 8 == 0
+    """Whether a service has an engine that keeps histograms: on the first node and each eighth."""
+    extent = plan.extent
+    node = job.devices[0] // extent.devices
+    return extent.nodes < 16 or (node - rooms(extent).service.start) % 8 == 0
 
 
 def _tick_ms(stage: Stage, phase: str) -> int:

@@ -28,6 +28,7 @@ class Happened:
         sums: By `account` and `job` (number; null: none): `ms` (device time), `joules` (of the
             devices), `node_joules` (of nodes, shared by device time), `active_ms` (integral of
             activity), `measured_ms` and `measured_active_ms` (where it was measured).
+        job_joules: Energy of jobs by the hour it was used in, hours of the year from 0.
         it_joules: Energy of all nodes by the week it was used in, weeks of the year from 0.
         samples: Samples sent by devices and nodes.
         samples_expected: Samples there would be without a hole.
@@ -35,6 +36,7 @@ class Happened:
 
     plan: Plan
     sums: pl.DataFrame
+    job_joules: tuple[float, ...]
     it_joules: tuple[float, ...]
     samples: int
     samples_expected: int
@@ -68,11 +70,14 @@ def happened(plan: Plan) -> Happened:
     """Add a planned year up, day by day."""
     cells, extent = Cells(plan), plan.extent
     days: list[pl.DataFrame] = []
+    hours: list[float] = []
     weeks = [0.0] * (-(-(extent.end_ms - extent.start_ms) // WEEK_MS))
     sent = 0
     for low_ms, high_ms in cells.days():
         rows = cells.rows(low_ms, high_ms)
-        days.append(_added(rows, extent.devices, extent.profile.host_watts))
+        named = _named(rows, extent.devices, extent.profile.host_watts)
+        days.append(_added(named))
+        hours += _of_jobs(named, low_ms, high_ms)
         nodes = cells.node_watts(rows)
         weeks[(low_ms - extent.start_ms) // WEEK_MS] += float(nodes["watts"].sum()) * TICK_MS / 1000
         sent += int((~rows["quiet"]).sum()) + int((~nodes["quiet"]).sum())
@@ -85,7 +90,7 @@ def happened(plan: Plan) -> Happened:
     a_tick = TICK_MS // extent.period_ms
     ticks = (extent.end_ms - extent.start_ms) // TICK_MS
     expected = extent.nodes * (extent.devices + 1) * ticks * a_tick
-    return Happened(plan, sums, tuple(weeks), _samples(plan, sent, a_tick), expected)
+    return Happened(plan, sums, tuple(hours), tuple(weeks), _samples(plan, sent, a_tick), expected)
 
 
 def _samples(plan: Plan, sent: int, a_tick: int) -> int:
@@ -114,18 +119,29 @@ def account() -> pl.Expr:
     )  # fmt: skip
 
 
-def _added(rows: pl.DataFrame, devices: int, host_watts: float) -> pl.DataFrame:
+def _named(rows: pl.DataFrame, devices: int, host_watts: float) -> pl.DataFrame:
+    """Rows with their account, their length and what was used in them."""
     seconds = TICK_MS / 1000
     of_node = pl.col("watts").sum().over("node", "end")
     host = pl.when("off").then(0.0).otherwise(host_watts)
     overhead = (of_node * HOST_WATTS_PER_DEVICE_WATT + host) / devices
-    named = rows.with_columns(
+    return rows.with_columns(
         account().alias("account"),
         pl.lit(float(TICK_MS)).alias("ms"),
         (pl.col("watts") * seconds).alias("joules"),
         ((pl.col("watts") + overhead) * seconds).alias("node_joules"),
         (pl.col("activity") * TICK_MS).alias("active_ms"),
     )
+
+
+def _of_jobs(named: pl.DataFrame, low_ms: int, high_ms: int) -> list[float]:
+    """Energy of jobs in each hour of a stretch."""
+    hour = ((pl.col("end") - TICK_MS - low_ms) // MS_PER_HOUR).alias("hour")
+    used = dict(named.drop_nulls("job").group_by(hour).agg(pl.col("node_joules").sum()).iter_rows())
+    return [used.get(hour, 0.0) for hour in range((high_ms - low_ms) // MS_PER_HOUR)]
+
+
+def _added(named: pl.DataFrame) -> pl.DataFrame:
     seen = ~pl.col("dark") & ~pl.col("blind")
     measured = named.with_columns(
         pl.when(seen).then("ms").otherwise(0.0).alias("measured_ms"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,7 +17,9 @@ STEPS_A_CHECKPOINT = 300
 SLOWED_SHARE = 0.3
 """Share of a slowed stage in which heat holds the clocks back."""
 MFU = 0.4
-"""What training reaches at full pace; its tokens follow from it."""
+"""What training on one device would reach at full pace; its tokens follow from it."""
+KEPT_A_DOUBLING = 0.98
+"""Of the rate of a device, what is left with twice as many of them."""
 PHASES_AT_WORK = {"step": 0.9, "data_wait": 0.06, "checkpoint_save": 0.04}
 BUSY, SERVING, QUIET, HELD, LOADING = 0.72, 0.55, 0.18, 0.01, 0.1
 """Activity of training, of a service by day and by night, of a hung job, of loading."""
@@ -162,7 +165,8 @@ def training(
         dies: Whether a failure takes them.
         tells_steps: Whether it tells the numbers of its steps and its checkpoints.
     """
-    tokens = round(MFU * peak_flops * devices / model.flops_trained * TICK_MS / 1000 / STEPS_A_TICK)
+    flops = MFU * KEPT_A_DOUBLING ** math.log2(devices) * peak_flops * devices
+    tokens = round(flops / model.flops_trained * TICK_MS / 1000 / STEPS_A_TICK)
     ticks = (end_ms - start_ms) // TICK_MS
     cuts = []
     if ticks > 100 and tells_steps:

@@ -63,6 +63,17 @@ def test_training_time_is_from_the_first_start_to_the_end_restarts_and_all(facto
     assert factory.one("P05", way="register").value == pytest.approx(3)
 
 
+def test_a_run_whose_last_job_ended_with_the_period_is_of_that_period(factory: Any) -> None:
+    factory.device("a", until_s=6 * HOUR)
+    factory.job("one", HOUR, 4 * HOUR, "a", run="r")
+    factory.book(6.5 * HOUR)
+    inside = factory.one("P05", factory.hours(0, 4), way="ledger")
+    assert (inside.value, inside.denominator) == (pytest.approx(3), 1)
+    (after,) = factory.figures("P05", period=factory.hours(4, 6))
+    assert (after.value, after.status) == (None, Status.UNKNOWN)
+    assert [f.dims["hour"] for f in factory.figures("P05", by=["hour"])] == [f"{DAY}T03:00Z"]
+
+
 def test_a_run_that_ended_on_the_last_day_of_a_period_is_of_that_period(factory: Any) -> None:
     factory.device("a", until_s=26 * HOUR)
     factory.book(26 * HOUR)

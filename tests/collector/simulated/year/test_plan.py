@@ -12,7 +12,7 @@ from wattline_collector.simulated.year.extent import TICK_MS, Extent
 from wattline_collector.simulated.year.grants import COMMERCIAL
 from wattline_collector.simulated.year.plan import COMMERCIAL_SHARE, UNION_SHARE, Plan, plan
 from wattline_collector.simulated.year.planted import Hole, What
-from wattline_collector.simulated.year.work import STEPS_A_CHECKPOINT
+from wattline_collector.simulated.year.work import KEPT_A_DOUBLING, STEPS_A_CHECKPOINT
 
 YEAR_2025_MS = 1_735_689_600_000
 
@@ -125,3 +125,16 @@ def test_every_year_has_everything_planted(days: int, seed: int) -> None:
     for job in found.jobs:
         if of_node & set(job.devices):
             assert job.end_ms <= free.start_ms or job.start_ms >= free.end_ms
+
+
+def test_a_run_on_more_devices_makes_less_of_each(planned: Plan) -> None:
+    paces: dict[str, dict[int, float]] = {}
+    for job in planned.jobs:
+        if job.kind == "training" and job.model is not None:
+            of_all = max(stage.per_tick.get("tokens_trained_total", 0) for stage in job.stages)
+            each = paces.setdefault(job.model.name, {})
+            each[len(job.devices)] = max(of_all / len(job.devices), each.get(len(job.devices), 0))
+    compared = [(each[8], each[4]) for each in paces.values() if {4, 8} <= each.keys()]
+    assert compared
+    for more, fewer in compared:
+        assert more / fewer == pytest.approx(KEPT_A_DOUBLING, rel=1e-4)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 import pytest
 
+from wattline_collector.kpi.figure import Figure, Period, Status
+from wattline_collector.kpi.registry import REGISTRY
 from wattline_collector.simulated.shape import DAY_MS
-from wattline_collector.simulated.year import meters, papers
-from wattline_collector.simulated.year.check import expectations
+from wattline_collector.simulated.year import factory, meters
+from wattline_collector.simulated.year.check import UNPLANTED, Compared, expectations
 from wattline_collector.simulated.year.expected import Expected
 from wattline_collector.simulated.year.grants import COMMERCIAL
 from wattline_collector.simulated.year.plan import Plan
@@ -70,17 +73,57 @@ def test_the_weeks_of_the_meters_are_the_energy_of_the_nodes(found: Happened) ->
 
 def test_the_entitlement_makes_the_commercial_part_what_is_planted(found: Happened) -> None:
     sold = sum(one.job.gpu_hours for one in found.plan.charged if one.grant is COMMERCIAL)
-    entitled = papers.gpu_hours_per_year(found) * found.plan.extent.days / 365
-    assert sold / (entitled * papers.union_share(found)) == pytest.approx(0.21, rel=1e-12)
-    assert papers.union_share(found) < 0.5
+    entitled = factory.gpu_hours_per_year(found) * found.plan.extent.days / 365
+    assert sold / (entitled * factory.union_share(found)) == pytest.approx(0.21, rel=1e-12)
+    assert factory.union_share(found) < 0.5
 
 
 def test_every_figure_is_a_number_and_none_is_expected_twice(found: Happened) -> None:
     figures = expectations(found)
-    assert all(math.isfinite(one.value) and one.tolerance >= 0 for one in figures)
+    known = [one.value for one in figures if one.value is not None]
+    assert all(math.isfinite(value) for value in known)
+    assert all(one.tolerance >= 0 for one in figures)
     keys = [(one.id, one.side, tuple(sorted(one.dims.items()))) for one in figures]
     assert len(set(keys)) == len(keys) > 60
     assert all(one.why for one in figures)
+
+
+def test_every_kpi_has_a_truth(found: Happened, whole: Happened) -> None:
+    assert not UNPLANTED.keys() - REGISTRY.keys()
+    assert all(UNPLANTED.values())
+    for year in (found, whole):
+        assert {one.id for one in expectations(year)} == REGISTRY.keys() - UNPLANTED.keys()
+
+
+def test_few_figures_cannot_be_known(found: Happened) -> None:
+    unknown = {one.id for one in expectations(found) if one.value is None}
+    known = {one.id for one in expectations(found) if one.value is not None}
+    assert unknown == {"E05", "Q05"}
+    assert known == REGISTRY.keys()
+
+
+def test_energy_of_jobs_by_the_hour_is_all_of_it(found: Happened) -> None:
+    assert len(found.job_joules) == 24 * found.plan.extent.days
+    whole = float(found.by_job["node_joules"].sum())
+    assert math.fsum(found.job_joules) == pytest.approx(whole, rel=1e-12)
+    busy = sum(joules > 0 for joules in found.job_joules)
+    assert 0.9 < busy / len(found.job_joules) < 1
+
+
+def test_a_figure_that_cannot_be_known_must_be_told_to_be_unknown() -> None:
+    wanted = Expected("X", None)
+    assert wanted.holds(None)
+    assert not wanted.holds(0.0)
+    assert Compared(wanted, _figure(None, Status.UNKNOWN)).holds
+    # Neither a figure that was withheld nor one that is not there says so.
+    assert not Compared(wanted, _figure(None, Status.WITHHELD)).holds
+    assert not Compared(wanted, _figure(0.0, Status.OK)).holds
+    assert not Compared(wanted, None).holds
+
+
+def _figure(value: float | None, status: Status) -> Figure:
+    period = Period(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC))
+    return Figure("X", "x", "1", value, None, None, 0, None, "", status, period)
 
 
 def test_a_figure_holds_within_its_tolerance_and_not_beyond() -> None:

@@ -18,6 +18,7 @@ from wattline_collector.kpi.view import View, load
 from wattline_collector.ledger.audit import audit
 from wattline_collector.ledger.booking import book
 from wattline_collector.simulated.year.check import compare, expectations
+from wattline_collector.simulated.year.expected import Expected
 from wattline_collector.simulated.year.plan import Plan
 from wattline_collector.simulated.year.planted import Hole
 from wattline_collector.simulated.year.truth import Happened, happened
@@ -87,6 +88,20 @@ def test_every_figure_of_a_year_is_what_was_planted(whole: Year) -> None:
 
 def test_every_figure_of_a_year_with_holes_is_what_was_planted(year: Year) -> None:
     assert year.misses() == []
+
+
+def test_a_figure_of_which_no_truth_is_planted_does_not_pass(whole: Year) -> None:
+    ids = ("I12", "S07", "OEE")
+    registry = {id: REGISTRY[id] for id in ids}
+    half = [one for one in expectations(whole.found) if one.id == "I12"][:1]
+    found = list(compare(half, whole.view, registry))
+    assert [one.holds for one in found] == [True, *[False] * (len(found) - 1)]
+    assert {one.expected.id for one in found[1:]} == set(ids)
+
+
+def test_what_is_expected_and_computed_by_no_kpi_does_not_pass(whole: Year) -> None:
+    (found,) = compare([Expected("X99", 1.0)], whole.view, {})
+    assert not found.holds
 
 
 def test_every_hour_of_it_balances(year: Year) -> None:
