@@ -5,9 +5,12 @@ Everything is text and pictures that are finished; a renderer lays out and decid
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wattline_collector.kpi.figure import Period
 from wattline_reports.picture import Picture
+from wattline_reports.quoted import Quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,23 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """The number behind a cell, so that every form of the report has the same one.
+
+    Attributes:
+        value: As it is, in `unit`; null where it is not known.
+        unit: Its unit.
+        figure: The id of the `Quoted` figure it is of; empty where it is of none.
+        part: Which number of the figure: `value`, `numerator`, `denominator`, `n`, `coverage`.
+    """
+
+    value: float | int | None
+    unit: str = ""
+    figure: str = ""
+    part: str = "value"
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """A cell of a table.
 
@@ -64,12 +84,17 @@ class Cell:
         note: Small text under it: the reason of a blank, a coverage to mind.
         fill: Name of the colour of a swatch before the text.
         strong: Set in the heavier weight.
+        number: The number that the text shows; None for words.
+        sheet: What a spreadsheet says in the text's place; the text if empty. Numbers stand there
+            without a prefix, so a unit beside one has none either.
     """
 
     text: str
     note: str = ""
     fill: str = ""
     strong: bool = False
+    number: Number | None = None
+    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +134,7 @@ class Chart:
         picture: The drawing.
         alt: The same in words, for who cannot see it.
         source: KPI ids, n, coverage and method.
+        figures: Ids of the `Quoted` figures it draws; a spreadsheet lists them in its place.
     """
 
     label: str
@@ -116,6 +142,7 @@ class Chart:
     picture: Picture
     alt: str
     source: str
+    figures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,31 +199,67 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class Missing:
+    """Something a reader could take for granted and that is not there.
+
+    Attributes:
+        what: Which figures or fields, as their ids.
+        why: Why not, and the next step, as a sentence.
+    """
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
     """A finished report.
 
     Attributes:
+        kind: The name of its kind.
         title: What kind of report it is.
-        subject: Of which systems.
+        subject: Of what.
         period: Its period as a person says it.
         bounds: Its exact start and end.
+        span: The same as times.
         facts: More lines of the cover, as pairs of a word and its text.
-        statement: Whether the books balance.
-        code: The verification code, in groups.
+        statement: Whether what it is made of holds.
+        missing: What it lacks; its first page says so.
         generator: The program and its version.
         name: Stem of its files' names.
         end_unix: End of the period, the one time a file may carry: seconds since 1970 UTC.
         sections: Its chapters.
+        figures: Every number it quotes, each once.
+        data: What its machine form has beside the figures; JSON values.
+        as_of: The moment whose books it is made of, ISO 8601; empty: as they stand.
+        code: The verification code, in groups; `finish.finished` sets it.
     """
 
+    kind: str
     title: str
     subject: str
     period: str
     bounds: str
+    span: Period
     facts: tuple[tuple[str, str], ...]
     statement: Statement
-    code: str
+    missing: tuple[Missing, ...]
     generator: str
     name: str
     end_unix: int
     sections: tuple[Section, ...] = field(default=())
+    figures: tuple[Quoted, ...] = field(default=())
+    data: Mapping[str, object] = field(default_factory=dict)
+    as_of: str = ""
+    code: str = ""
+
+    def figure(self, id: str) -> Quoted:
+        """The figure of that id.
+
+        Raises:
+            KeyError: It quotes none.
+        """
+        for one in self.figures:
+            if one.id == id:
+                return one
+        raise KeyError(id)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from wattline_agents.errors import UsageError
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.period import parse_time
+from wattline_collector.kpi.view import load, utc
+from wattline_collector.ledger.books import Books
+from wattline_reports.kinds import ALL, DAY, MONTH, QUARTER, SPAN, YEAR, Kind
+from wattline_reports.words import listed, period_code
 
 FORMS = "2026, 2026-Q4, 2026-11, 2026-11-03 or 2026-11-03..2026-11-17"
 
@@ -42,6 +47,60 @@ def parse_period(text: str) -> Period:
     except (ValueError, OverflowError) as error:
         raise UsageError(f"--period {text}: no such date; write {FORMS}") from error
     raise UsageError(f"--period {text[:60]!r} is not a period; write {FORMS}")
+
+
+def default_period(kind: Kind, store: Path, now: datetime) -> Period:
+    """The period of a report that was asked for without one.
+
+    All that the store holds, or, where the kind is of calendar periods, the last that is over and
+    of which the store holds something; if none is over, the one that runs.
+
+    Raises:
+        UsageError: The store holds no books.
+    """
+    if not kind.needs_store:
+        raise UsageError(f"which period? {kind.name} needs --period: {FORMS}")
+    span = Books(store).span()
+    if span is None:
+        view = load(store, None)  # says what the store holds instead
+        return view.period
+    first, last = utc(span[0]), utc(span[1])
+    if kind.default == ALL:
+        return Period(first, last)
+    months = {YEAR: 12, QUARTER: 3, MONTH: 1}[kind.default]
+    found = _calendar(min(last - timedelta(milliseconds=1), now), months)
+    before = _calendar(found.start - timedelta(milliseconds=1), months)
+    return before if found.end > now and before.end > first else found
+
+
+def suited(kind: Kind, period: Period) -> Period:
+    """The same, if it is one that the kind is made of.
+
+    Raises:
+        UsageError: It is not; the message says which there are.
+    """
+    if form_of(period) in kind.periods:
+        return period
+    example = {YEAR: "2026", QUARTER: "2026-Q4", MONTH: "2026-11", DAY: "2026-11-03",
+               SPAN: "2026-11-03..2026-11-17"}  # fmt: skip
+    wanted = listed([f"a {one}" for one in kind.periods if one != SPAN] or ["FROM..TO"])
+    raise UsageError(
+        f"--period: {kind.name} is of {wanted.replace(' and ', ' or ')}; write "
+        f"{' or '.join(example[one] for one in kind.periods)}"
+    )
+
+
+def form_of(period: Period) -> str:
+    """Whether a period is a calendar year, quarter, month or day, or any other span."""
+    code = period_code(period)
+    if "Q" in code:
+        return QUARTER
+    return {4: YEAR, 7: MONTH, 10: DAY}.get(len(code), SPAN)
+
+
+def _calendar(time: datetime, months: int) -> Period:
+    """The calendar period of so many months that a time is in."""
+    return _months(time.year, (time.month - 1) // months * months + 1, months)
 
 
 def _day(year: int, month: int, day: int) -> datetime:

@@ -7,8 +7,6 @@ error that names the field, not a blank in a table.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +127,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Everything a review is made of, and the digest that names exactly this."""
+    """Everything a review is made of."""
 
     period: Period
     systems: tuple[str, ...]
@@ -145,7 +143,6 @@ class Source:
     audit: Audit
     notes: tuple[str, ...]
     findings: tuple[str, ...]
-    digest: str
 
     @property
     def installed_hours(self) -> float:
@@ -162,18 +159,6 @@ class Source:
     def balanced(self) -> bool:
         """Whether the books may be trusted: the audit says so, and the accounts add up here."""
         return self.audit.balanced and not self.findings and self.accounts_agree
-
-
-def canonical(overview: Mapping[str, object]) -> bytes:
-    """An overview as the one sequence of bytes that its digest is taken of."""
-    try:
-        text = json.dumps(
-            overview, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        )
-    except ValueError as error:
-        raise InputError(f"holds a number that is not finite ({error})", path="overview") from error
-    # Names come from outside; half of a surrogate pair has no encoding and would end the run.
-    return (text + "\n").encode("utf-8", errors="backslashreplace")
 
 
 def settled(overview: Mapping[str, object]) -> dict[str, object]:
@@ -229,7 +214,6 @@ def read(overview: Mapping[str, object]) -> Source:
         audit=Audit(audit.flag("balanced"), audit.count("findings"), audit.amount("checked_hours")),
         notes=tuple(top.texts("notes")),
         findings=tuple(top.texts(FINDINGS)) if FINDINGS in overview else (),
-        digest=hashlib.sha256(canonical(overview)).hexdigest(),
     )
 
 

@@ -6,18 +6,20 @@ third was not, two nodes were silent for a part of the month, and one job counts
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wattline_collector.kpi.registry import explain
 from wattline_collector.ledger.accounts import Account
-from wattline_reports import review
-from wattline_reports.document import Review
+from wattline_reports.document import Report
+from wattline_reports.review import whole as review
 
 Overview = dict[str, Any]
 DARK_DAYS = (17, 18)
@@ -288,6 +290,24 @@ def _figures(
     ]  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def factory_kit() -> Any:
+    """The parts that `factory_store` is put together from."""
+    path = Path(__file__).parent / "made_factory.py"
+    spec = importlib.util.spec_from_file_location("made_factory", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def factory_store(tmp_path_factory: pytest.TempPathFactory, factory_kit: Any) -> Path:
+    """A store with books, registers and a profile, not to be changed."""
+    made: Path = factory_kit.make(tmp_path_factory.mktemp("factory") / "store")
+    return made
+
+
 @pytest.fixture
 def make_overview() -> Callable[..., Overview]:
     return build
@@ -299,7 +319,7 @@ def overview() -> Overview:
 
 
 @pytest.fixture
-def make_review() -> Callable[[Overview], Review]:
+def make_review() -> Callable[[Overview], Report]:
     return lambda figures: review.build(figures, explain)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from wattline_reports.document import Chart, Review, Table
+from wattline_reports.document import Chart, Report, Table
 from wattline_reports.render import html
 
 Overview = dict[str, Any]
-Make = Callable[[Overview], Review]
+Make = Callable[[Overview], Report]
 Tags = Callable[[bytes], list[tuple[str, dict[str, str | None]]]]
 
 HOSTILE = (

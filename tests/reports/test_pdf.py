@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from wattline_reports.document import Chart, Review, Table
+from wattline_reports.document import Chart, Report, Table
 from wattline_reports.render import html, pdf
 
 Overview = dict[str, Any]
-Make = Callable[[Overview], Review]
+Make = Callable[[Overview], Report]
 
 needs_pdftotext = pytest.mark.skipif(
     shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed"

@@ -112,7 +112,7 @@ def test_the_figures_have_the_digest_that_the_page_shows(store: Path, tmp_path: 
     figures = next(tmp_path.glob("*.json")).read_bytes()
     page = next(tmp_path.glob("*.html")).read_text("utf-8")
     assert hashlib.sha256(figures).hexdigest() in page
-    assert json.loads(figures)["systems"] == ["lab"]
+    assert json.loads(figures)["data"]["overview"]["systems"] == ["lab"]
 
 
 def test_altered_books_are_said_not_to_balance(
@@ -133,12 +133,12 @@ def test_altered_books_are_said_not_to_balance(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ((), "which report? there is review"),
-        (("poem",), "no report 'poem'; there is review"),
+        (("poem",), "no report 'poem'; there are "),
+        (("review", "job-7"), "review takes no 'job-7'"),
         (("review", "--store", "nowhere"), "nowhere is not a directory"),
         (
             ("review", "--store", ".", "--format", "doc"),
-            "--format 'doc': there are html, pdf, json",
+            "--format 'doc': there are html, pdf, xlsx, json",
         ),
         (("review", "--store", ".", "--format", ","), "--format is empty"),
         (("review", "--store", ".", "--period", "soon"), "--period 'soon' is not a period"),

@@ -10,19 +10,19 @@ from wattline_agents.errors import InputError
 from wattline_collector.kpi.registry import explain
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import format_value
-from wattline_reports import review
 from wattline_reports.document import (
     Bullets,
     Chart,
     Definitions,
     Paragraph,
-    Review,
+    Report,
     Section,
     Table,
 )
+from wattline_reports.review import whole as review
 
 Overview = dict[str, Any]
-Make = Callable[[Overview], Review]
+Make = Callable[[Overview], Report]
 DASH = "–"  # noqa: RUF001 (unknown is an en dash)
 
 
@@ -34,7 +34,7 @@ def number(text: str) -> float:
     return float(plain(text).replace(" ", ""))
 
 
-def chapter(made: Review, id: str) -> Section:
+def chapter(made: Report, id: str) -> Section:
     return next(section for section in made.sections if section.id == id)
 
 
@@ -62,7 +62,7 @@ def figure(overview: Overview, id: str) -> dict[str, Any]:
     return next(one for one in overview["figures"] if one["id"] == id)
 
 
-def every_table(made: Review) -> Iterator[Table]:
+def every_table(made: Report) -> Iterator[Table]:
     for section in made.sections:
         yield from tables(section)
 
@@ -148,7 +148,7 @@ def test_a_figure_that_is_not_known_is_a_dash_with_its_reason(
     assert row.cells[2].text == DASH
     assert "31% of the time" in row.cells[1].note
     assert row.cells[6].text == "withheld"
-    assert "S10 not known. Withheld: 31% of the time was covered, under 50%." in said(answer)
+    assert "S10 withheld. 31% of the time was covered, under 50%." in said(answer)
     assert "tokens per joule: not known" in answer.answer
 
 

@@ -101,14 +101,14 @@ def ask(
         return Answer(view.period, found, None, None, said)
     other = compared_with(compare, view.period, view.zone)
     earlier = _figures(load(store, other, as_of), kpis, split, most)
-    systems = view.device["system"].unique().to_list()
+    systems = view.totals["system"].unique().to_list()
     compared = side_by_side(
         found,
         earlier,
         registry.REGISTRY,
         lambda figure: aim_of(registry.REGISTRY[figure.id], figure, view.profile, systems),
     )
-    return Answer(view.period, found, compared, other, _unlike(store, view.period, other) + said)
+    return Answer(view.period, found, compared, other, unlike(store, view.period, other) + said)
 
 
 def dimensions(by: By) -> list[str]:
@@ -125,7 +125,7 @@ def dimensions(by: By) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def overview(store: Path, period: Period | None = None) -> Overview:
+def overview(store: Path, period: Period | None = None, as_of: datetime | None = None) -> Overview:
     """Everything the pages and the report show of a period.
 
     Pages go on while somebody edits the profile: one that is not right is left out, and said.
@@ -134,7 +134,11 @@ def overview(store: Path, period: Period | None = None) -> Overview:
         UsageError: As for `figures`.
     """
     checked(period)
-    view = load(store, period)
+    return overview_of(load(store, period, as_of))
+
+
+def overview_of(view: View) -> Overview:
+    """The same of a view that is loaded already."""
     try:
         _ = view.profile
     except InputError as error:
@@ -166,8 +170,14 @@ def _figures(view: View, kpis: Sequence[Kpi], by: Sequence[str], most: int) -> l
     return found
 
 
-def _unlike(store: Path, period: Period, other: Period) -> list[str]:
-    """Why sums of two periods cannot be set beside each other, where they cannot."""
+def unlike(store: Path, period: Period, other: Period) -> list[str]:
+    """Why sums of two periods cannot be set beside each other, where they cannot.
+
+    Args:
+        store: The store's directory.
+        period: The one.
+        other: What it is compared with.
+    """
     found = []
     span = Books(store).span()
     if span is not None and utc(span[0]) > other.start:

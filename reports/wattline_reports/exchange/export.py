@@ -144,7 +144,7 @@ def _manifest(
         previous=None if last is None else last.digest,
         version=version("wattline-reports"),
         dictionary=dictionary.digest(),
-        books=Books(balanced, view.control.select("system", "hour").n_unique(), tuple(heads)),
+        books=Books(balanced, len(view.control.hours), tuple(heads)),
         disclosure=rules,
         files={},
     )

@@ -1,1 +1,1 @@
-"""One module per form a review can be handed over in."""
+"""One module per form a report can be handed over in."""

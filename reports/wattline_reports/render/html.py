@@ -1,4 +1,4 @@
-"""A review as one HTML page: no script, no request, readable in light, in dark and on paper."""
+"""A report as one HTML page: no script, no request, readable in light, in dark and on paper."""
 
 from __future__ import annotations
 
@@ -11,17 +11,24 @@ from markupsafe import Markup
 
 from wattline_collector.palette import Mode
 from wattline_reports import theme
-from wattline_reports.document import Block, Chart, Review
+from wattline_reports.document import Block, Chart, Report
+from wattline_reports.kinds import Kind, find
 
 _PACKAGE = Path(__file__).parent.parent
 
 
-def render(review: Review) -> bytes:
-    """The page; the same review always gives the same bytes."""
-    template = _environment().get_template("review.html.jinja")
+def render(report: Report, kind: Kind | None = None) -> bytes:
+    """The page; the same report always gives the same bytes.
+
+    Args:
+        report: What to write.
+        kind: Its kind, which says how it is laid out; found by its name if not given.
+    """
+    kind = kind or find(report.kind)
+    template = _environment().get_template(f"{kind.template}.html.jinja")
     page = template.render(
-        review=review,
-        style=Markup(_style()),
+        report=report,
+        style=Markup(_style(kind.css)),
         kind=_kind,
         svg=_svg,
     )
@@ -40,7 +47,7 @@ def _environment() -> Environment:
 
 
 @cache
-def _style() -> str:
+def _style(sheets: tuple[str, ...]) -> str:
     """The page's style sheet; made of our own constants only, so it is not escaped."""
     variables = {
         mode: "".join(f"--{name}:{colour};" for name, colour in theme.colours(mode).items())
@@ -54,7 +61,8 @@ def _style() -> str:
     return (
         f"{faces}:root{{{variables[Mode.LIGHT]}color-scheme:light dark}}"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{variables[Mode.DARK]}}}}}"
-        f"{theme.chart_css(theme.css_variable)}\n{_text('templates/review.css')}"
+        f"{theme.chart_css(theme.css_variable)}\n"
+        + "".join(_text(f"templates/{sheet}") for sheet in sheets)
     )
 
 

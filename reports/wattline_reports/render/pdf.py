@@ -1,7 +1,7 @@
-"""A review as a PDF: A4, tagged for assistive technology (PDF/UA-1), set by typst.
+"""A report as a PDF: A4, tagged for assistive technology (PDF/UA-1), set by typst.
 
 The document travels to the template as JSON and is placed as values, so nothing in it is ever
-markup. Fonts come from this package alone: the same review gives the same bytes on every machine.
+markup. Fonts come from this package alone: the same report gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -16,28 +16,38 @@ import typst
 from wattline_agents.errors import WattlineError
 from wattline_collector.palette import Mode
 from wattline_reports import theme
-from wattline_reports.document import Review
+from wattline_reports.document import Number, Report
+from wattline_reports.kinds import Kind, find
 from wattline_reports.picture import Picture
 
 _PACKAGE = Path(__file__).parent.parent
 
 
-def render(review: Review) -> bytes:
-    """The PDF; the same review always gives the same bytes.
+_MACHINE = ("figures", "data", "span")
+"""What only the machine forms have."""
+
+
+def render(report: Report, kind: Kind | None = None) -> bytes:
+    """The PDF; the same report always gives the same bytes.
+
+    Args:
+        report: What to set.
+        kind: Its kind, which says how it is laid out; found by its name if not given.
 
     Raises:
         WattlineError: typst refused the document; the message is typst's own.
     """
-    document = json.dumps(_values(review), ensure_ascii=False)
+    kind = kind or find(report.kind)
+    document = json.dumps(_values(report), ensure_ascii=False)
     palette = json.dumps(dict(theme.colours(Mode.LIGHT)))
     try:
         return typst.compile(
-            (_PACKAGE / "templates" / "review.typ").read_bytes(),
+            (_PACKAGE / "templates" / f"{kind.template}.typ").read_bytes(),
             sys_inputs={"document": document, "palette": palette},
             font_paths=_fonts(),
             format="pdf",
             pdf_standards="ua-1",
-            timestamp=review.end_unix,
+            timestamp=report.end_unix,
         )
     except typst.TypstError as error:
         raise WattlineError(f"the PDF could not be set: {error.message}") from error
@@ -60,8 +70,14 @@ def _values(thing: object) -> object:
         return _displayable(thing)
     if isinstance(thing, tuple | list):
         return [_values(one) for one in thing]
+    if isinstance(thing, Number):
+        return None
     if is_dataclass(thing):
-        values = {one.name: _values(getattr(thing, one.name)) for one in fields(thing)}
+        values = {
+            one.name: _values(getattr(thing, one.name))
+            for one in fields(thing)
+            if not (isinstance(thing, Report) and one.name in _MACHINE)
+        }
         return {"is": type(thing).__name__.lower()} | values
     return thing
 

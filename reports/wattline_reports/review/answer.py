@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from wattline_collector.kpi.figure import Figure, Status
 from wattline_collector.palette import UNKNOWN
-from wattline_reports.document import Bullets, Cell, Column, Heading, Row, Section, Table
+from wattline_reports.cells import number_of, unit_cell
+from wattline_reports.document import (
+    Bullets,
+    Cell,
+    Column,
+    Heading,
+    Missing,
+    Row,
+    Section,
+    Table,
+)
+from wattline_reports.missing import missing as shared
+from wattline_reports.quoted import quoted
 from wattline_reports.review.figures import (
     ANSWER,
     Book,
     percent,
     reason,
-    shown_note,
     thin,
     value,
     value_and_unit,
@@ -54,7 +65,7 @@ def section(book: Book) -> Section:
                 ),
             ),
             Heading("What is missing"),
-            Bullets(missing(book, figures)),
+            Bullets(tuple((one.what, one.why) for one in missing(book, figures))),
         ),
     )
 
@@ -94,38 +105,23 @@ def _cost(book: Book) -> str:
     return sentence(text)
 
 
-def missing(book: Book, figures: list[Figure]) -> tuple[tuple[str, str], ...]:
+def missing(book: Book, figures: list[Figure]) -> tuple[Missing, ...]:
     """Everything a reader could take for granted and that is not there."""
-    reasons: dict[str, list[str]] = {}
-    for figure in figures:
-        if figure.value is None:
-            reasons.setdefault(sentence(reason(figure)), []).append(figure.id)
-    items = [(", ".join(ids), f"not known. {why}") for why, ids in reasons.items()]
-    groups: dict[str, list[str]] = {}
-    for figure in figures:
-        if figure.value is not None and thin(figure.coverage):
-            groups.setdefault(percent(figure.coverage), []).append(figure.id)
-    items += [
-        (", ".join(ids), f"observed for {share} of the time {'it' if len(ids) == 1 else 'they'} "
-         "should rest on; the rest is not known, and not counted as zero.")
-        for share, ids in groups.items()
-    ]  # fmt: skip
-    items += [("", sentence(shown_note(note))) for note in book.source.notes]
-    items.append(("", NOT_COVERED))
-    return tuple((start, text.strip()) for start, text in items)
+    return shared((quoted(figure) for figure in figures), (*book.source.notes, NOT_COVERED))
 
 
 def _row(book: Book, figure: Figure) -> Row:
     number, unit = value_and_unit(figure)
     coverage = percent(figure.coverage)
+    one = quoted(figure)
     return Row(
         (
             Cell(figure.id),
             Cell(book.name(figure.id), note=sentence(reason(figure))),
-            Cell(number, strong=number != UNKNOWN),
-            Cell(unit),
-            Cell(grouped(figure.n)),
-            Cell(coverage, strong=thin(figure.coverage)),
+            Cell(number, strong=number != UNKNOWN, number=number_of(one)),
+            unit_cell(one, unit),
+            Cell(grouped(figure.n), number=number_of(one, "n")),
+            Cell(coverage, strong=thin(figure.coverage), number=number_of(one, "coverage")),
             Cell(figure.status.value, strong=figure.status is not Status.OK),
         )
     )

@@ -60,7 +60,6 @@ def section(book: Book) -> Section:
         Heading("Audit of the books"),
         Paragraph(audit(book.source)),
         *_findings(book.source),
-        Paragraph(_verification(book.source), "note"),
         Heading("Quality criteria of Regulation (EC) No 223/2009, Article 12"),
         Bullets(criteria(book)),
         Paragraph(
@@ -252,13 +251,6 @@ def _worst(book: Book) -> Table | None:
         ),
         rows=tuple(rows),
         source="Ledger, by node. Next: ask the agent of each; it reports what it cannot read.",
-    )
-
-
-def _verification(source: Source) -> str:
-    return (
-        f"Verification code: SHA-256 of the input figures, in full {source.digest}. "
-        "“wattline report review --format json” writes them to a file that has exactly this digest."
     )
 
 

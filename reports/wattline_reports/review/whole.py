@@ -6,17 +6,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from wattline_agents.errors import InputError
-from wattline_reports import __version__
-from wattline_reports.document import Block, Chart, Review, Section, Statement, Table
-from wattline_reports.review import answer, definitions, energy, production, quality, utilisation
-from wattline_reports.review.figures import DEFINED, Book, Entry
+from wattline_collector.kpi import query, registry
+from wattline_reports import __version__, findings, source
+from wattline_reports.asked import Asked
+from wattline_reports.document import Report, Statement
+from wattline_reports.finish import finished
+from wattline_reports.missing import first
+from wattline_reports.quoted import quoted
+from wattline_reports.review import (
+    KIND,
+    answer,
+    definitions,
+    energy,
+    production,
+    quality,
+    utilisation,
+)
+from wattline_reports.review.figures import ANSWER, DEFINED, Book, Entry
 from wattline_reports.source import Source, read
 from wattline_reports.words import count_of, listed, period_bounds, period_code, period_name, shown
-
-TITLE = "EuroHPC coordination review"
 
 Explain = Callable[[str], Mapping[str, object]]
 """From a KPI's id to what the registry says of it."""
@@ -24,56 +34,52 @@ Explain = Callable[[str], Mapping[str, object]]
 _SECTIONS = (answer, production, utilisation, energy, quality, definitions)
 
 
-def build(overview: Mapping[str, object], explain: Explain) -> Review:
+def of(asked: Asked) -> Report:
+    """The review that somebody asked for."""
+    from wattline_collector.ledger.audit import audit
+
+    with asked.said("computing the figures"):
+        overview = query.overview_of(asked.view)
+    found = findings.within(audit(asked.store, asked.counted("auditing hours")), overview.period)
+    figures = source.settled({**overview.to_json(), source.FINDINGS: found})
+    return build(figures, registry.explain, as_of=asked.as_of_text)
+
+
+def build(overview: Mapping[str, object], explain: Explain, as_of: str = "") -> Report:
     """Make the review of an overview.
 
     Args:
         overview: The collector's overview as JSON values.
         explain: Gives a KPI's registry entry.
+        as_of: The moment whose books it is of, ISO 8601; empty: as they stand.
 
     Raises:
         InputError: The overview lacks a field or holds what cannot be; the message names it.
     """
     source = read(overview)
     book = Book(source, {id: _entry(id, explain(id)) for id in DEFINED})
-    return Review(
-        title=TITLE,
-        subject=_subject(source),
-        period=period_name(source.period),
-        bounds=period_bounds(source.period),
-        facts=_facts(source),
-        statement=_statement(source),
-        code=code(source.digest),
-        generator=f"Wattline {__version__}",
-        name=f"review_{period_code(source.period)}",
-        end_unix=int(source.period.end.timestamp()),
-        sections=numbered(tuple(one.section(book) for one in _SECTIONS)),
-    )
-
-
-def code(digest: str) -> str:
-    """The start of a digest in groups of four, short enough to read aloud."""
-    return " ".join(digest[place : place + 4] for place in range(0, 20, 4))
-
-
-def numbered(sections: tuple[Section, ...]) -> tuple[Section, ...]:
-    """The same sections with figures and tables numbered through the document."""
-    counts = {"Figure": 0, "Table": 0}
-
-    def label(word: str) -> str:
-        counts[word] += 1
-        return f"{word}\u00a0{counts[word]}"
-
-    def with_number(block: Block) -> Block:
-        if isinstance(block, Chart):
-            return replace(block, label=label("Figure"))
-        if isinstance(block, Table):
-            return replace(block, label=label("Table"))
-        return block
-
-    return tuple(
-        replace(section, blocks=tuple(with_number(block) for block in section.blocks))
-        for section in sections
+    sections = tuple(one.section(book) for one in _SECTIONS)
+    return finished(
+        Report(
+            kind=KIND.name,
+            title=KIND.title,
+            subject=_subject(source),
+            period=period_name(source.period),
+            bounds=period_bounds(source.period),
+            span=source.period,
+            facts=_facts(source),
+            statement=_statement(source),
+            missing=first(
+                answer.missing(book, [book.figure(id) for id in ANSWER]), sections[0].title
+            ),
+            generator=f"Wattline {__version__}",
+            name=f"{KIND.name}_{period_code(source.period)}",
+            end_unix=int(source.period.end.timestamp()),
+            sections=sections,
+            figures=tuple(quoted(book.figure(id)) for id in DEFINED),
+            data={"overview": dict(overview)},
+            as_of=as_of,
+        )
     )
 
 

@@ -78,7 +78,7 @@ def test_the_kpis_of_challenges_read_what_is_kept(played: Any, tmp_path: Path) -
     period = Period(datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC))
     start, end = (round(at.timestamp() * 1000) for at in (period.start, period.end))
     nothing = pl.DataFrame()
-    view = View(period, *(nothing,) * 7, inputs=Inputs(tmp_path, start, end))
+    view = View(period, *(nothing,) * 6, inputs=Inputs(tmp_path, start, end))
     scores = challenges.scores(view, [])
     for id, one in game.verdict().entrants.items():
         (told,) = scores.filter(
