@@ -16,12 +16,13 @@ load_when_used("inspect")  # before anything makes a dataclass
 load_when_used("ipaddress")  # what reads addresses of the web has it, and `pathlib` has that
 load_when_used("subprocess")  # psutil has a class for programs that it starts, which nobody uses
 load_when_used("datetime")  # psutil writes times in it when it prints a process
+load_when_used("json")  # for messages of jobs and files of others: a node may have none
 
 from wattline_agents import __version__  # noqa: E402
 from wattline_agents.commands.agent import COMMAND  # noqa: E402
 from wattline_agents.errors import WattlineError  # noqa: E402
 from wattline_agents.output import guarded  # noqa: E402
-from wattline_agents.parser import one_line_parser  # noqa: E402
+from wattline_agents.parser import in_english, one_line_parser  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         told = _told(arguments)
         if arguments is None:  # as the script; who calls this from a program may still need them
-            forget("argparse", "gettext", "locale")
+            forget("argparse")
         return COMMAND.run(told)
     except WattlineError as error:
         print(f"wattline-agent: {error}", file=sys.stderr)
@@ -48,7 +49,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _told(arguments: Sequence[str] | None) -> SimpleNamespace:
     """The arguments, held by nothing of the parser's."""
-    import argparse
+    with in_english():
+        import argparse
 
     def formatter(prog: str) -> argparse.HelpFormatter:
         # Told the width, it does not load `shutil`, and with it three compressors, to find it out.

@@ -9,7 +9,7 @@ from wattline_agents.catalogue import TABLES, Metric, Table
 from wattline_agents.clock import Clock
 from wattline_agents.errors import WattlineError
 from wattline_agents.node_rows import NodeRows
-from wattline_agents.sources.source import CountsUnread, Readings, SaysWhyNot, Source
+from wattline_agents.sources.source import CountsUnread, Given, Readings, SaysWhyNot, Source
 from wattline_agents.telling import named
 from wattline_agents.wire import Row, Value
 
@@ -26,7 +26,7 @@ _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 class AnswersLater(Protocol):
     """A source that reads elsewhere, and can be waited for."""
 
-    def read_now(self, now_ms: int, seconds: float) -> Readings:
+    def read_now(self, now_ms: int, seconds: float) -> Given:
         """Ask, and wait until everything has answered or the time is over.
 
         Raises:
@@ -120,7 +120,7 @@ def why_not(sources: Sequence[Source]) -> dict[str, dict[str, str]]:
     return reasons
 
 
-def text(readings: Readings, reasons: Mapping[str, Mapping[str, str]] | None = None) -> str:
+def text(readings: Given, reasons: Mapping[str, Mapping[str, str]] | None = None) -> str:
     """The readings as paragraphs, one per node, meter, device, instance, process and job.
 
     Args:
@@ -140,7 +140,7 @@ def text(readings: Readings, reasons: Mapping[str, Mapping[str, str]] | None = N
     return "\n\n".join(parts) if parts else "nothing was read"
 
 
-def _read(source: Source, now_ms: int) -> Readings:
+def _read(source: Source, now_ms: int) -> Given:
     if isinstance(source, AnswersLater):
         return source.read_now(now_ms, _ANSWER_SECONDS)
     return source.read(now_ms)

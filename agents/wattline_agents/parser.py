@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 _PLAIN = {"invalid float value": "not a number", "invalid int value": "not a whole number"}
+
+
+@contextmanager
+def in_english() -> Iterator[None]:
+    """Let what is imported meanwhile speak English, without what would look for other languages.
+
+    `argparse` asks `gettext` for every word it says, which loads `locale` and looks in four
+    directories each time; there is no translation of an agent's arguments.
+    """
+    if "gettext" in sys.modules:
+        yield
+        return
+    words = sys.modules["gettext"] = ModuleType("gettext")
+    words.__dict__["gettext"] = lambda text: text
+    words.__dict__["ngettext"] = lambda one, many, count: one if count == 1 else many
+    try:
+        yield
+    finally:
+        del sys.modules["gettext"]
 
 
 def one_line_parser(**arguments: Any) -> ArgumentParser:

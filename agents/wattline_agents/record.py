@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass as record
 else:
-    from dataclasses import dataclass, fields
+    from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
     from operator import attrgetter
 
     def record(*, frozen, slots=False):
@@ -28,7 +28,8 @@ else:
             raise TypeError("a record is frozen")
 
         def made(cls):
-            cls = dataclass(frozen=True, slots=slots, repr=False, eq=False)(cls)
+            cls = dataclass(init=False, slots=slots, repr=False, eq=False)(cls)
+            cls.__dataclass_params__.frozen = cls.__dataclass_params__.init = True
             names = [field.name for field in fields(cls)]
             # With the class it gets a tuple where there is one field alone, too.
             values = attrgetter("__class__", *[one.name for one in fields(cls) if one.compare])
@@ -42,8 +43,48 @@ else:
                     return NotImplemented
                 return values(self) == values(other)
 
+            cls.__init__ = _init(cls)
             cls.__repr__, cls.__eq__ = shown, same
             cls.__hash__ = lambda self: hash(values(self))
+            cls.__setattr__, cls.__delattr__ = _refuse_to_set, _refuse_to_delete
+            cls.__getstate__, cls.__setstate__ = _state, _set_state
             return cls
 
         return made
+
+    def _init(cls):
+        """What sets the fields of a new instance: the one method that needs a source."""
+        told, body, known = ["self"], [], {"set": object.__setattr__}
+        for field in fields(cls):
+            name = field.name
+            value = name
+            if field.default is not MISSING:
+                known[f"_{name}"] = field.default
+                told.append(f"{name}=_{name}")
+            elif field.default_factory is not MISSING:
+                known[f"_{name}"], known["unset"] = field.default_factory, MISSING
+                told.append(f"{name}=unset")
+                value = f"_{name}() if {name} is unset else {name}"
+            else:
+                told.append(name)
+            body.append(f"set(self, {name!r}, {value})")
+        if hasattr(cls, "__post_init__"):
+            body.append("self.__post_init__()")
+        source = f"def __init__({', '.join(told)}):\n " + "\n ".join(body or ["pass"])
+        exec(source, known)
+        made = known["__init__"]
+        made.__qualname__ = f"{cls.__qualname__}.__init__"
+        return made
+
+    def _refuse_to_set(self, name, value):
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def _refuse_to_delete(self, name):
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def _state(self):
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def _set_state(self, state):
+        for field, value in zip(fields(self), state, strict=True):
+            object.__setattr__(self, field.name, value)

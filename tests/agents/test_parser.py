@@ -1,6 +1,9 @@
+import subprocess
+import sys
+
 import pytest
 
-from wattline_agents.parser import one_line_parser
+from wattline_agents.parser import in_english, one_line_parser
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,26 @@ def test_a_subcommand_does_so_too(capsys: pytest.CaptureFixture[str]) -> None:
         "wattline import smi: the following arguments are required: --node; "
         "`wattline import smi --help` explains\n"
     )
+
+
+def test_what_is_imported_in_english_looks_for_no_other_language() -> None:
+    code = """
+import sys
+from wattline_agents.parser import in_english
+with in_english():
+    import argparse
+print("gettext" in sys.modules, "locale" in sys.modules)
+argparse.ArgumentParser(prog="p").parse_args(["--help"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("False False\nusage: p [-h]\n\noptions:")
+
+
+def test_who_has_another_language_loaded_keeps_it() -> None:
+    import gettext
+
+    with in_english():
+        assert sys.modules["gettext"] is gettext
+    assert sys.modules["gettext"] is gettext

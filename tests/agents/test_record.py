@@ -23,6 +23,18 @@ class Name:
     text: str
 
 
+@record(frozen=True, slots=True)
+class Checked:
+    """A class with a default that is made anew each time, and a look at what it is given."""
+
+    unit: int
+    seen_in: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.unit < 0:
+            raise ValueError("below the rack")
+
+
 @record(frozen=True)
 class Loose:
     """A class without slots."""
@@ -57,6 +69,8 @@ def test_a_record_shows_all_its_fields() -> None:
 def test_a_record_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         Place("a").unit = 3  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        del Place("a").unit
     assert not hasattr(Place("a"), "__dict__")
     assert hasattr(Loose("a"), "__dict__")
 
@@ -69,6 +83,16 @@ def test_a_record_is_a_dataclass_in_all_else() -> None:
     match place:
         case Place("a", unit):
             assert unit == 2
+
+
+def test_a_default_is_made_anew_and_what_is_given_is_looked_at() -> None:
+    assert Checked(1).seen_in == []
+    assert Checked(1).seen_in is not Checked(1).seen_in
+    assert Checked(unit=1, seen_in=["x"]).seen_in == ["x"]
+    with pytest.raises(ValueError, match="below"):
+        Checked(-1)
+    with pytest.raises(TypeError):
+        Checked()  # type: ignore[call-arg]
 
 
 def test_what_may_change_is_refused() -> None:

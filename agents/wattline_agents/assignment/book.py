@@ -129,6 +129,8 @@ class JobBook:
         if self._looked_ms is None or not 0 <= now_ms - self._looked_ms < LOOK_MS:
             self._looked_ms = now_ms
             self._look(now_ms)
+        if not self._jobs and not self.spoken:
+            return {}
         readings: Readings = {"job": [], "job_info": [], "job_model": [], "assignment": []}
         self._note_spoken([job for job in self._jobs.values() if job.has_news])
         for job in self._jobs.values():

@@ -22,8 +22,9 @@ after `slurm_`. Any of these may stand below the group of a container that the w
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
+
+from wattline_agents.pattern import pattern
 
 SLURM, KUBERNETES, CONTAINER, SYSTEMD = "slurm", "kubernetes", "container", "systemd"
 
@@ -49,33 +50,36 @@ class JobRef(NamedTuple):
     scope: str | None = None
 
 
-SLUID = re.compile(r"s[0-9A-Z]{6,24}")
+_SLUID = r"s[0-9A-Z]{6,24}"
+SLUID = pattern(_SLUID)
 """Slurm's own id of a job: `s` and thirteen more today."""
 
 _STEP = r"(?:/step_(?P<step>[A-Za-z0-9_+.-]{1,40}))?(?:/(?:user/)?(?P<scope>task_[0-9]{1,9}))?"
-_SLURM_V1 = re.compile(
+_SLURM_V1 = pattern(
     r"/slurm(?:_[^/]+)?/uid_(?P<uid>[0-9]{1,10})/job_(?P<job>[1-9][0-9]{0,11})(?=/|$)" + _STEP
 )
-_SLURM_V2 = re.compile(
+_SLURM_V2 = pattern(
     r"/(?:[^/]+_)?slurmstepd\.scope"
-    r"/(?:job_(?P<job>[1-9][0-9]{0,11})|(?P<sluid>" + SLUID.pattern + r"))(?=/|$)" + _STEP
+    r"/(?:job_(?P<job>[1-9][0-9]{0,11})|(?P<sluid>" + _SLUID + r"))(?=/|$)" + _STEP
 )
 # Static pods have a digest for a uid, without dashes.
-_POD = re.compile(
+_POD = pattern(
     r"(?:^|[/-])kubepods(?:[-/.][^ ]*?)?[/-]pod"
     r"(?P<pod>[0-9a-f]{8}(?:[-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?"
     r"(?:/(?:[a-z-]+-)?(?P<container>[0-9a-f]{12,64})(?:\.scope)?)?(?=/|$)"
 )
-_CONTAINER = re.compile(
+_CONTAINER = pattern(
     r"/(?:(?:docker|podman|libpod_parent)/(?:libpod-)?|(?:docker|libpod|cri-containerd|crio|nerdctl)-)"
     r"(?P<container>[0-9a-f]{12,64})(?:\.scope)?(?=/|$)"
 )
-_OF_A_USER = re.compile(r"/user\.slice/")
-_OF_A_SERVICE = re.compile(r"/system\.slice/(?!slurmd)[^/]+\.service/")
+_OF_A_USER = pattern(r"/user\.slice/")
+_OF_A_SERVICE = pattern(r"/system\.slice/(?!slurmd)[^/]+\.service/")
 """Below these groups may have any name: a user's own manager makes them, or a service that runs as
 that user."""
-_USER = re.compile(r"/user-(?P<uid>[0-9]{1,10})\.slice(?=/|$)")
-_UNIT = re.compile(r"/(?P<unit>[^/]+\.(?:service|scope))(?=/|$)")
+_USER = pattern(r"/user-(?P<uid>[0-9]{1,10})\.slice(?=/|$)")
+_UNIT = pattern(r"/(?P<unit>[^/]+\.(?:service|scope))(?=/|$)")
+_SCHEDULERS = (("/uid_", _SLURM_V1), ("slurmstepd.scope", _SLURM_V2), ("kubepods", _POD))
+"""Of each a word that stands in all its groups, so that mostly no expression need be tried."""
 _MOST_CHARACTERS = 64 * 1024
 _SHORT = 12
 """Letters of a container's id that people use."""
@@ -114,22 +118,22 @@ def _paths(text: str) -> list[str]:
 def _scheduled(path: str) -> JobRef | None:
     """The outermost scheduler's job: below it a user may make groups of any name."""
     matches = [
-        match
-        for pattern in (_SLURM_V1, _SLURM_V2, _POD)
-        if (match := pattern.search(path)) is not None
+        (match, layout)
+        for word, layout in _SCHEDULERS
+        if word in path and (match := layout.search(path)) is not None
     ]
     if not matches:
         return None
-    match = min(matches, key=lambda one: one.start())
+    match, layout = min(matches, key=lambda one: one[0].start())
     if _OF_A_USER.search(path, 0, match.start() + 1) is not None:
         return None
-    if match.re is not _POD and _OF_A_SERVICE.search(path, 0, match.start() + 1) is not None:
+    if layout is not _POD and _OF_A_SERVICE.search(path, 0, match.start() + 1) is not None:
         return None
-    if match.re is _POD:
+    if layout is _POD:
         container = match["container"]
         scope = None if container is None else container[:_SHORT]
         return JobRef(KUBERNETES, match["pod"].replace("_", "-"), scope=scope)
-    if match.re is _SLURM_V1:
+    if layout is _SLURM_V1:
         return JobRef(SLURM, match["job"], match["step"], int(match["uid"]), None, match["scope"])
     return JobRef(SLURM, match["job"], match["step"], None, match["sluid"], match["scope"])
 

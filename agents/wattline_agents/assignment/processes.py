@@ -95,8 +95,8 @@ class ProcessClaims:
         """What holds now, and what ended a short while ago."""
         is_due = not 0 <= now_ms - self._looked_ms < _LOOK_MS
         if is_due and (self._holds or self._ended):
+            self._look(now_ms, self._looked_ms)
             self._looked_ms = now_ms
-            self._look(now_ms)
         if self._is_new:
             self._is_new = False
             self._claims = [
@@ -141,9 +141,11 @@ class ProcessClaims:
             return max(last_ms, min(owner.started_ms, now_ms))
         return now_ms
 
-    def _look(self, now_ms: int) -> None:
+    def _look(self, now_ms: int, before_ms: int) -> None:
         for key, hold in tuple(self._holds.items()):
             for pid, (listed_ms, started_ms) in tuple(hold.pids.items()):
+                if before_ms < listed_ms <= now_ms:
+                    continue  # it was there when it was listed, since the look before
                 if not self._owners.is_alive(pid, started_ms):
                     del hold.pids[pid]
                     hold.seen_ms = max(hold.seen_ms, min(now_ms, listed_ms + _LOOK_MS))

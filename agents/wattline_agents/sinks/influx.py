@@ -241,9 +241,9 @@ class Writer:
     def _statements(self) -> list[str]:
         now = self._clock.monotonic()
         self._latest.refresh()
-        if self._latest.version == self._stated_version and now < self._next_statement:
+        if self._latest.stated == self._stated_version and now < self._next_statement:
             return []
-        self._stated_version, self._next_statement = self._latest.version, now + _STATEMENT_SECONDS
+        self._stated_version, self._next_statement = self._latest.stated, now + _STATEMENT_SECONDS
         statements = self._latest.statements()
         return list(write_statements(self._node, statements, self._clock.unix_ms()))
 

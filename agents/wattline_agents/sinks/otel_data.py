@@ -13,6 +13,7 @@ from operator import itemgetter
 
 from wattline_agents.catalogue import PREFIX, TABLES, Table, Type
 from wattline_agents.clock import Clock
+from wattline_agents.columns import ColumnRow, Columns, by_columns
 from wattline_agents.config import AgentConfig
 from wattline_agents.sinks.exposition import Labels
 from wattline_agents.sinks.otel_names import (
@@ -110,10 +111,8 @@ class Series:
 Point = tuple[Series, int, int | float]
 """A series, the time in nanoseconds, and the value: whole where the series is."""
 
-_Names = tuple[str, ...]
-"""The columns of a row."""
-_Plan = list[tuple[_Names, Callable[[Row], tuple[Value, ...]], list[Series]]]
-"""Which row, how to get its columns, and their series."""
+_Plan = list[tuple[Columns, Callable[[Sequence[Value]], tuple[Value, ...]], list[Series]]]
+"""Which row, how to get its time and values, and their series."""
 
 
 class _Subject:
@@ -143,7 +142,7 @@ class _Subject:
             for state in states(1, None):
                 told = {**full, "hw.state": state}
                 self._status[state] = Series(STATUS, told, is_whole=True)
-        self._plans: dict[tuple[_Names, ...], _Plan] = {}
+        self._plans: dict[tuple[Columns, ...], _Plan] = {}
         self.heard = 0.0
 
     def series(self) -> Iterator[Series]:
@@ -151,7 +150,7 @@ class _Subject:
         yield from self._series.values()
         yield from self._status.values()
 
-    def plan(self, rows: Mapping[_Names, Row]) -> _Plan:
+    def plan(self, rows: Mapping[Columns, ColumnRow]) -> _Plan:
         """Where the newest of every column stands in rows that have such columns."""
         shape = tuple(rows)
         plan = self._plans.get(shape)
@@ -165,15 +164,15 @@ class _Subject:
         """The series that tells whether it is in that state."""
         return self._status[state]
 
-    def _planned(self, shape: Sequence[_Names]) -> _Plan:
-        newest = {column: names for names in shape for column in names}
+    def _planned(self, shape: Sequence[Columns]) -> _Plan:
+        newest = {name: columns for columns in shape for name in columns.names}
         plan: _Plan = []
-        for names in shape:
-            columns = [one for one in self._names if newest.get(one) is names]
-            if columns:
+        for columns in shape:
+            names = [one for one in self._names if newest.get(one) is columns]
+            if names:
                 # The time keeps it a tuple where there is one column alone.
-                get = itemgetter("time_unix_ms", *columns)
-                plan.append((names, get, [self._series[column] for column in columns]))
+                places = [columns.places[one] for one in ("time_unix_ms", *names)]
+                plan.append((columns, itemgetter(*places), [self._series[one] for one in names]))
         return plan
 
     def _made(self, column: str) -> Series:
@@ -193,7 +192,7 @@ class Points:
         self._clock, self._node = clock, agent.node
         self._lock = threading.Lock()
         # The newest row of each set of columns; sources read their columns at different paces.
-        self._newest: dict[str, dict[_Key, dict[_Names, Row]]] = {}
+        self._newest: dict[str, dict[_Key, dict[Columns, ColumnRow]]] = {}
         self._told: list[tuple[str, Sequence[Row]]] = []
         self._latest = Latest(clock)
         self._identity: dict[Value, _Attributes] = {}
@@ -209,17 +208,16 @@ class Points:
                 self._told = [*self._told[-_MOST_SUBJECTS:], (table, rows)]
                 return
             subjects = self._newest.setdefault(table, {})
-            for row in rows:
+            for row in by_columns(rows):
                 key = tuple([row.get(column) for column in key_columns])
-                names = tuple(row)
                 kept = subjects.get(key)
                 if kept is None:
                     if len(subjects) < _MOST_SUBJECTS:
-                        subjects[key] = {names: row}
+                        subjects[key] = {row.columns: row}
                     continue
                 # The newest is the last.
-                kept.pop(names, None)
-                kept[names] = row
+                kept.pop(row.columns, None)
+                kept[row.columns] = row
                 if len(kept) > _MOST_ROWS:
                     del kept[next(iter(kept))]
 
@@ -261,15 +259,15 @@ class Points:
                 self._identity[device] = identity
 
     def _add(
-        self, points: list[Point], table: Table, key: _Key, rows: Mapping[_Names, Row]
+        self, points: list[Point], table: Table, key: _Key, rows: Mapping[Columns, ColumnRow]
     ) -> None:
         """Add the newest value of every column that is known."""
         subject = self._subjects.get((table.name, key))
         if subject is None:
             subject = self._subjects[table.name, key] = self._subject(table, key)
         subject.heard = self._clock.monotonic()
-        for names, get, members in subject.plan(rows):
-            time_ms, *values = get(rows[names])
+        for columns, get, members in subject.plan(rows):
+            time_ms, *values = get(rows[columns].cells)
             time_ns = int(time_ms or 0) * _NS_PER_MS
             for series, value in zip(members, values, strict=True):
                 # What is no number, or none that a point can hold, is left out.
@@ -288,8 +286,8 @@ class Points:
     def _add_statements(self, points: list[Point]) -> None:
         """Add who and what is here, as gauges of value 1 that say it in their attributes."""
         self._latest.refresh()
-        if self._stated_version != self._latest.version:
-            self._stated_version = self._latest.version
+        if self._stated_version != self._latest.stated:
+            self._stated_version = self._latest.stated
             self._learn_statements()
         time_ns = self._clock.unix_ms() * _NS_PER_MS
         points += [(series, time_ns, 1) for series in self._statements.values()]
@@ -346,13 +344,13 @@ class Points:
             del self._subjects[place]
 
 
-def _add_status(points: list[Point], subject: _Subject, rows: Iterable[Row]) -> None:
+def _add_status(points: list[Point], subject: _Subject, rows: Iterable[ColumnRow]) -> None:
     """Add which state a device is in, if it is known."""
     newest: dict[str, tuple[Value, Value]] = {
-        column: (row[column], row["time_unix_ms"])
+        column: (row.get(column), row.get("time_unix_ms"))
         for row in rows
         for column in ("up", "recovery_action")
-        if column in row
+        if column in row.columns.places
     }
     up, time_ms = newest.get("up", (None, None))
     if not isinstance(up, int | float):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.errors import ReadFailed
-from wattline_agents.sources.source import Readings, SaysWhyNot, Source
+from wattline_agents.sources.source import Given, Readings, SaysWhyNot, Source
 
 _CLOSE_SECONDS = 2.0
 _INFO = ("device_info", "node_info")
@@ -26,11 +26,11 @@ _INFO = ("device_info", "node_info")
 class _Question:
     """Something the thread is to do, and what came of it."""
 
-    action: Callable[[], Readings]
+    action: Callable[[], Given]
     is_about_itself: bool
     asked: float
     is_given_up: bool = False
-    answer: Readings | BaseException | None = None
+    answer: Given | BaseException | None = None
 
 
 class WithDeadline:
@@ -54,7 +54,7 @@ class WithDeadline:
         self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[_Question] = queue.SimpleQueue()
         self._asked: list[_Question] = []
-        self._described: Readings = {}
+        self._described: Given = {}
         self._reasons: Mapping[str, Mapping[str, str]] = {}
         self._bell, self._rope = os.pipe()
         for descriptor in (self._bell, self._rope):
@@ -77,7 +77,7 @@ class WithDeadline:
         """None: it reads in a thread."""
         return ()
 
-    def read(self, now_ms: int) -> Readings:
+    def read(self, now_ms: int) -> Given:
         """Ask for a reading, unless one is still to come; returns what has come meanwhile.
 
         Raises:
@@ -90,13 +90,13 @@ class WithDeadline:
             self._ask(lambda: self.inner.read(now_ms), False)
         return found
 
-    def read_now(self, now_ms: int, seconds: float) -> Readings:
+    def read_now(self, now_ms: int, seconds: float) -> Given:
         """Ask, and wait for the answer; not longer than its deadline.
 
         Raises:
             ReadFailed: It did not come within that time, or what the source inside raises.
         """
-        found = self.read(now_ms)
+        found: Readings = {table: [*rows] for table, rows in self.read(now_ms).items()}
         self.describe(now_ms)
         seconds = min(seconds, self._seconds)
         until = self._clock.monotonic() + seconds
@@ -111,7 +111,7 @@ class WithDeadline:
                 found.setdefault(table, []).extend(rows)
         return {table: rows for table, rows in found.items() if table not in _INFO}
 
-    def describe(self, now_ms: int) -> Readings:
+    def describe(self, now_ms: int) -> Given:
         """What the source inside said last of itself; asks for it anew."""
         if not any(question.is_about_itself for question in self._asked):
             self._ask(lambda: self._describe_inner(now_ms), True)
@@ -128,7 +128,7 @@ class WithDeadline:
         """Rings when an answer is there."""
         return {self._bell: select.POLLIN}
 
-    def handle(self, descriptor: int, events: int) -> Readings:
+    def handle(self, descriptor: int, events: int) -> Given:
         """Take the answers that are there.
 
         Raises:
@@ -141,13 +141,13 @@ class WithDeadline:
         self._questions.put(None)
         self._thread.join(_CLOSE_SECONDS)
 
-    def _describe_inner(self, now_ms: int) -> Readings:
+    def _describe_inner(self, now_ms: int) -> Given:
         described = self.inner.describe(now_ms)
         if isinstance(self.inner, SaysWhyNot):
             self._reasons = {device: dict(why) for device, why in self.inner.why_not().items()}
         return described
 
-    def _ask(self, action: Callable[[], Readings], is_about_itself: bool) -> None:
+    def _ask(self, action: Callable[[], Given], is_about_itself: bool) -> None:
         question = _Question(action, is_about_itself, self._clock.monotonic())
         self._asked.append(question)
         self._questions.put(question)
@@ -211,7 +211,7 @@ class WithDeadline:
             os.close(self._rope)
 
 
-def _timeless(readings: Readings) -> dict[str, list[dict[str, object]]]:
+def _timeless(readings: Given) -> dict[str, list[dict[str, object]]]:
     return {
         table: [{c: v for c, v in row.items() if c != "time_unix_ms"} for row in rows]
         for table, rows in readings.items()

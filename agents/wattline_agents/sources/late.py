@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wattline_agents.errors import SourceUnavailable
-from wattline_agents.sources.source import Readings, Source
+from wattline_agents.sources.source import Given, Source
 
 RETRY_MS = 300_000
 
@@ -51,13 +51,13 @@ class LateSource:
         found: Sequence[int] = self._of_it("processes", ())
         return found
 
-    def read(self, now_ms: int) -> Readings:
+    def read(self, now_ms: int) -> Given:
         """What the source reads; nothing while there is none."""
         if self._source is None:
             self._try(now_ms)
         return {} if self._source is None else self._source.read(now_ms)
 
-    def describe(self, now_ms: int) -> Readings:
+    def describe(self, now_ms: int) -> Given:
         """What the source says of itself; nothing while there is none."""
         return {} if self._source is None else self._source.describe(now_ms)
 
@@ -78,9 +78,9 @@ class LateSource:
         found: Mapping[int, int] = self._of_it("descriptors", {})
         return found
 
-    def handle(self, descriptor: int, events: int) -> Readings:
+    def handle(self, descriptor: int, events: int) -> Given:
         """What the source does then."""
-        found: Readings = self._of_it("handle", {}, descriptor, events)
+        found: Given = self._of_it("handle", {}, descriptor, events)
         return found
 
     def on_assignments(self, devices_held: Mapping[str, str]) -> None:

@@ -15,6 +15,8 @@ from wattline_agents.wire import Row
 
 Readings = dict[str, list[Row]]
 """Rows by the name of their table; every row carries its own `time_unix_ms`."""
+Given = Mapping[str, Sequence[Row]]
+"""The same for those who only look at them."""
 
 
 class Source(Protocol):
@@ -25,7 +27,7 @@ class Source(Protocol):
         """The word people choose it by."""
         ...
 
-    def read(self, now_ms: int) -> Readings:
+    def read(self, now_ms: int) -> Given:
         """Everything there is to know at this tick.
 
         Args:
@@ -36,7 +38,7 @@ class Source(Protocol):
         """
         ...
 
-    def describe(self, now_ms: int) -> Readings:
+    def describe(self, now_ms: int) -> Given:
         """The rows of `device_info` and `node_info`: who is being read.
 
         The agent asks at start and about once a minute, and sends the rows when they changed or
@@ -73,7 +75,7 @@ class ReadsAtOwnPace(Protocol):
         ...
 
 
-Part = tuple[str, Callable[[], Readings]]
+Part = tuple[str, Callable[[], Given]]
 """A name for what is about to be read (a device, or a step such as opening), and what reads it."""
 
 
@@ -102,7 +104,7 @@ class Waits(Protocol):
         """File descriptor -> events of `select.poll`; asked before every wait."""
         ...
 
-    def handle(self, descriptor: int, events: int) -> Readings:
+    def handle(self, descriptor: int, events: int) -> Given:
         """Do what the descriptor is ready for, without waiting; a sink returns nothing."""
         ...
 

@@ -90,6 +90,25 @@ def test_a_process_that_ended_held_it_until_it_was_missed(
     assert claim.end_ms == now + 5_000
 
 
+def test_a_process_listed_since_the_last_look_is_not_looked_for(
+    node: ProcessClaims, proc: Any, now: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proc.add(7, JOB)
+    looked: list[int] = []
+    alive = Owners.is_alive
+
+    def is_alive(self: Owners, pid: int, started_ms: int | None) -> bool:
+        looked.append(pid)
+        return alive(self, pid, started_ms)
+
+    monkeypatch.setattr(Owners, "is_alive", is_alive)
+    for second, expected in ((0, []), (5, [7]), (10, [7]), (15, [7, 7])):
+        if second % 10 == 0:
+            node.on_rows([row(7, now + second * 1000)])
+        assert len(node.claims(now + second * 1000)) == 1
+        assert looked == expected
+
+
 def test_steps_of_one_job_are_one_stretch(node: ProcessClaims, proc: Any, now: int) -> None:
     proc.add(7, JOB)
     node.on_rows([row(7, now)])

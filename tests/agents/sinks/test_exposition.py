@@ -8,7 +8,15 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_1
 
 from wattline_agents.catalogue import TABLES, Kind, Metric, Table, Type
-from wattline_agents.sinks.exposition import Columns, Labels, Page, Reading, Statement, Subject
+from wattline_agents.columns import columns_of
+from wattline_agents.sinks.exposition import (
+    Labels,
+    Page,
+    Reading,
+    Readings,
+    Statement,
+    Subject,
+)
 from wattline_agents.wire import Row, Value
 
 Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -23,10 +31,15 @@ def labels_of(table: Table, number: int) -> tuple[tuple[str, str], ...]:
     return tuple((name, f"{name}-{number}") for name in table.key)
 
 
-def reading_of(row: Row, turn: int = 0) -> dict[Columns, Reading]:
+def reading_of(row: Row, turn: int = 0) -> Readings[Reading]:
     """All that is known of a subject, read at once."""
-    columns = Columns(tuple(row))
-    return {columns: Reading(columns, row, turn)}
+    columns = columns_of(tuple(row))
+    return Readings([Reading(columns, [*row.values()], turn)])
+
+
+def row_of(reading: Reading) -> dict[str, Value]:
+    """The row that was read."""
+    return dict(zip(reading.columns.names, reading.cells, strict=True))
 
 
 def subject_of(table: str, labels: Labels, row: Row) -> Subject:
@@ -65,7 +78,7 @@ def expected(subjects: Iterable[Subject], statements: Iterable[Statement] = ()) 
     found: Found = {}
     for subject in subjects:
         for metric in subject.table.metrics:
-            values = [reading.row.get(metric.column) for reading in subject.readings.values()]
+            values = [row_of(reading).get(metric.column) for reading in subject.readings.values()]
             value = next((value for value in values if value is not None), None)
             if value is not None:
                 labels = frozenset((("node", "n01"), *subject.labels, *metric.labels))
@@ -181,12 +194,14 @@ def test_a_page_filled_again_is_as_one_made_anew(
     page.render(turn=1)
     for turn, news in ((2, after), (3, after), (4, before), (5, after)):
         (kept,) = readings.values()
-        row = {**kept.row, **news}
-        if len(row) > len(kept.row):
+        row = {**row_of(kept), **news}
+        if len(row) > len(kept.cells):
             readings.clear()
             readings.update(reading_of(row, turn))
+            readings.turn = turn
         else:
-            kept.row, kept.turn = row, turn
+            kept.cells = [*row.values()]
+            kept.turn = readings.turn = turn
         anew = Page("n01", subjects, STATEMENTS, openmetrics=openmetrics).render(turn=turn)
         assert page.render(turn=turn) == anew
 
@@ -196,9 +211,9 @@ def test_what_was_not_read_again_is_not_looked_at() -> None:
     (kept,) = readings.values()
     page = Page("n01", [Subject(TABLES["device"], (), readings)], ())
     page.render(turn=1)
-    kept.row = {"up": 0}
+    kept.cells = [0]
     assert b" 1\n" in page.render(turn=2)
-    kept.turn = 3
+    kept.turn = readings.turn = 3
     assert b" 0\n" in page.render(turn=3)
 
 

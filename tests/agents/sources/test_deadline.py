@@ -9,7 +9,7 @@ from wattline_agents.agent import Agent, ReadsElsewhere
 from wattline_agents.config import AgentConfig
 from wattline_agents.errors import ReadFailed
 from wattline_agents.sources.deadline import WithDeadline
-from wattline_agents.sources.source import Readings, Waits
+from wattline_agents.sources.source import Given, Waits
 
 PATIENCE_MS = 60_000
 
@@ -27,14 +27,14 @@ class Slow:
         self.is_closed = threading.Event()
         self.reads: list[int] = []
 
-    def read(self, now_ms: int) -> Readings:
+    def read(self, now_ms: int) -> Given:
         self.reads.append(now_ms)
         assert self.let.acquire(timeout=60)
         if self.error is not None:
             raise self.error
         return {"meter": [{"domain": "node", "time_unix_ms": now_ms}]}
 
-    def describe(self, now_ms: int) -> Readings:
+    def describe(self, now_ms: int) -> Given:
         return {"node_info": [{"power_source": self.model, "time_unix_ms": now_ms}]}
 
     def why_not(self) -> dict[str, dict[str, str]]:
@@ -59,7 +59,7 @@ def source(inner: Slow, clock: Any) -> Iterator[WithDeadline]:
     made.close()
 
 
-def rung(source: WithDeadline) -> Readings:
+def rung(source: WithDeadline) -> Given:
     """What comes with the next ring."""
     poll = select.poll()
     for descriptor, events in source.descriptors().items():
@@ -154,8 +154,8 @@ def test_an_error_of_the_source_is_its_error(
         rung(source)
 
 
-def described(source: WithDeadline, is_enough: Callable[[Readings], bool]) -> Readings:
-    found: Readings = {}
+def described(source: WithDeadline, is_enough: Callable[[Given], bool]) -> Given:
+    found: Given = {}
     while not is_enough(found):
         found = rung(source)
     return found

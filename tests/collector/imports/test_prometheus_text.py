@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from wattline_agents.catalogue import TABLES
-from wattline_agents.sinks.exposition import Columns, Labels, Page, Reading, Statement, Subject
+from wattline_agents.columns import columns_of
+from wattline_agents.sinks.exposition import (
+    Labels,
+    Page,
+    Reading,
+    Readings,
+    Statement,
+    Subject,
+)
 from wattline_agents.wire import Row
 
 UUID = "GPU-11111111-1111-1111-1111-111111111111"
@@ -118,8 +126,8 @@ DEVICE = {"up": 1, "power_watts": 412.5, "busy_ratio": 0.5, "memory_used_bytes":
 
 
 def subject(table: str, labels: Labels, row: Row) -> Subject:
-    columns = Columns(tuple(row))
-    return Subject(TABLES[table], labels, {columns: Reading(columns, row)})
+    reading = Reading(columns_of(tuple(row)), [*row.values()])
+    return Subject(TABLES[table], labels, Readings([reading]))
 
 
 def own_page(openmetrics: bool, job: str | None = "42") -> str:

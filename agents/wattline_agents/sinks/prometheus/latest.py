@@ -12,16 +12,19 @@ comes of a device and nobody calls it down, as when it waits behind one that han
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from wattline_agents.catalogue import TABLES, Table
 from wattline_agents.clock import Clock
-from wattline_agents.sinks.exposition import Columns, Labels, Reading, Statement, Subject
+from wattline_agents.columns import ColumnRow, Columns, by_columns, columns_of
+from wattline_agents.sinks.exposition import Labels, Reading, Readings, Statement, Subject
 from wattline_agents.wire import Row, Value
 
 _PERIODS = 3
 _LEAST_SECONDS = 10.0
+_SOON_SECONDS = 5.0
+"""What ends within this time is looked at together with what ends now."""
 _LAST_WORDS_SECONDS = 300.0
 """How long the last sample of a device that does not answer is shown."""
 _INSTANCE_SECONDS = 45.0
@@ -77,38 +80,61 @@ STATEMENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
 """Table without metrics -> family, its help, and the columns that are its labels."""
 
 _AGE = "sample_age_seconds"
-_AGE_ALONE = Columns((_AGE,))
+_AGE_ALONE = columns_of((_AGE,))
 
 _Key = tuple[str, ...]
-_Lasts = tuple[Mapping[str, float], float]
+
+
+class _Lasts:
+    """For how long metrics that are read together are believed.
+
+    Attributes:
+        seconds: How long each is.
+        first: How long the first to go is.
+    """
+
+    __slots__ = ("first", "seconds")
+
+    def __init__(self, seconds: Mapping[str, float]) -> None:
+        self.seconds, self.first = seconds, min(seconds.values(), default=math.inf)
+
+
+_NONE_LASTS = _Lasts({})
 
 
 class _Kept(Reading):
     """Columns that came in one row, and how long they are believed."""
 
-    __slots__ = ("at", "first", "floor", "is_silent", "lasts", "period")
+    __slots__ = ("at", "floor", "is_silent", "lasts", "period")
 
     def __init__(
-        self, columns: Columns, row: Row, period: float, lasts: _Lasts, *, is_silent: bool
+        self,
+        columns: Columns,
+        cells: Sequence[Value],
+        period: float,
+        lasts: _Lasts,
+        *,
+        is_silent: bool,
     ) -> None:
-        super().__init__(columns, row)
+        super().__init__(columns, cells)
         self.period, self.is_silent = period, is_silent
         self.at = 0.0
         """When they were read."""
         self.floor = -math.inf
         """Until when they are believed in any case."""
-        self.lasts, self.first = lasts
+        self.lasts = lasts
 
-    def ends(self) -> float:
-        """When the first of its metrics that are nowhere newer is not believed any more."""
-        return max(self.at + self.first, self.floor)
+    def get(self, name: str) -> Value:
+        """The value of a column; None also where there is no such column."""
+        place = self.columns.places.get(name)
+        return None if place is None else self.cells[place]
 
     def old(self, now: float) -> frozenset[str]:
         """The columns that are not believed any more."""
         if now < self.floor:
             return frozenset()
         return frozenset(
-            column for column, seconds in self.lasts.items() if self.at + seconds <= now
+            column for column, seconds in self.lasts.seconds.items() if self.at + seconds <= now
         )
 
 
@@ -122,7 +148,7 @@ class _Known:
         """Before this none of its readings ends."""
         self.late: tuple[float, float] | None = None
         """When the row came whose age grows now because none came after it, and its age then."""
-        self.readings: dict[Columns, _Kept] = {}
+        self.readings: Readings[_Kept] = Readings()
         self.newest: _Kept | None = None
         self.is_silent = False
         """Whether it is a device that does not answer."""
@@ -134,7 +160,7 @@ class _Known:
     @property
     def time_unix_ms(self) -> Value:
         """The time of its newest row."""
-        return None if self.newest is None else self.newest.row.get("time_unix_ms")
+        return None if self.newest is None else self.newest.get("time_unix_ms")
 
 
 class _Stated:
@@ -151,20 +177,20 @@ class Latest:
 
     Attributes:
         turn: Grows whenever something is read.
-        version: Grows when there are other subjects, statements or lines than before.
+        version: Grows when there are other subjects or lines than before.
+        stated: Grows when there are other statements than before.
     """
 
     def __init__(self, clock: Clock) -> None:
         """Begin empty."""
-        self.turn = self.version = 0
+        self.turn = self.version = self.stated = 0
         self._clock = clock
         self._known: dict[str, dict[_Key, _Known]] = {
             name: {} for name, table in TABLES.items() if table.metrics
         }
         self._stated: dict[str, dict[_Key, _Stated]] = {name: {} for name in STATEMENTS}
-        self._columns: dict[tuple[str, tuple[str, ...]], Columns] = {}
         self._lasts: dict[tuple[Columns, float, bool], _Lasts] = {}
-        self._firsts: dict[tuple[Columns, Columns, float, bool], float] = {}
+        self._firsts: dict[tuple[_Lasts, ...], tuple[float, ...]] = {}
         self._next_expiry = math.inf
 
     def put(self, table: Table, rows: Sequence[Row], period_ms: int) -> None:
@@ -191,7 +217,7 @@ class Latest:
     def clear(self, table: str) -> None:
         """Forget all statements of a table."""
         self._stated[table].clear()
-        self.version += 1
+        self.stated += 1
 
     def refresh(self) -> None:
         """Forget what is too old, and let those grow older that do not answer."""
@@ -209,21 +235,25 @@ class Latest:
                     reading = self._reading("device", known, _AGE_ALONE, 0.0)
                     self.version += 1
                     # It stays as long as anything else does, and keeps nothing there by itself.
-                    reading.lasts, reading.first = {}, math.inf
-                reading.row, reading.turn = {_AGE: age + now - at}, self.turn
+                    reading.lasts = _NONE_LASTS
+                reading.cells = (age + now - at,)
+                reading.turn = known.readings.turn = self.turn
 
     def _grow(self, known: _Known, newest: _Kept, now: float) -> None:
         """Where the next row is late, count on from the age that the newest one told."""
         if now - newest.at <= _LATE_PERIODS * newest.period or newest.period <= 0:
             return
         if known.late is None or known.late[0] != newest.at:
-            age = newest.row.get(_AGE)
+            age = newest.get(_AGE)
             if not isinstance(age, int | float):
                 return
             known.late = newest.at, age
         at, age = known.late
         # The row is others' as well, and is not to be changed.
-        newest.row, newest.turn = {**newest.row, _AGE: round(age + now - at, 3)}, self.turn
+        cells = list(newest.cells)
+        cells[newest.columns.places[_AGE]] = round(age + now - at, 3)
+        newest.cells = cells
+        newest.turn = known.readings.turn = self.turn
 
     def subjects(self) -> list[Subject]:
         """Everything that has values; these stay the newest as long as `version` is the same."""
@@ -244,7 +274,7 @@ class Latest:
     def _keep(self, table: Table, rows: Sequence[Row], period: float, now: float) -> None:
         subjects, turn = self._known[table.name], self.turn
         is_device = table.name == "device"
-        for row in rows:
+        for row in by_columns(rows):
             key = tuple([_text(row.get(column)) for column in table.key])
             known = subjects.get(key)
             if known is None:
@@ -254,80 +284,61 @@ class Latest:
                 self.version += 1
             if is_device:
                 row = self._as_it_answers(known, row, now)
-            names, reading = tuple(row), known.newest
+            columns, reading = row.columns, known.newest
             # A subject's rows have the same columns, mostly: the new one takes the old one's place.
-            if reading is None or reading.columns.names != names or reading.period != period:
-                columns = self._columns_of(table.name, names)
-                if reading is not None:
-                    reading.first = self._first_beside(table.name, reading, columns)
+            if reading is None or reading.columns is not columns or reading.period != period:
                 reading = known.newest = self._reading(table.name, known, columns, period)
-                known.ends = min(known.ends, now + reading.first)
-            reading.row, reading.at, reading.turn = row, now, turn
+                known.ends = min(known.ends, now + reading.lasts.first)
+            reading.cells, reading.at = row.cells, now
+            reading.turn = known.readings.turn = turn
 
     def _reading(self, table: str, known: _Known, columns: Columns, period: float) -> _Kept:
         """The place of a reading of these columns."""
         reading, is_silent = known.readings.get(columns), known.is_silent
         if reading is None or reading.period != period or reading.is_silent != is_silent:
             if len(known.readings) >= _MOST_READINGS:
-                self._tidy(table, known, math.inf)
+                self._tidy(table, known, to_few=True)
             lasts = self._lasts_of(table, columns, period, is_silent)
-            reading = _Kept(columns, {}, period, lasts, is_silent=is_silent)
+            reading = _Kept(columns, (), period, lasts, is_silent=is_silent)
             known.readings[columns] = reading
-        elif reading.lasts:
-            reading.first = min(reading.lasts.values())
         return reading
 
-    def _first_beside(self, table: str, reading: _Kept, newer: Columns) -> float:
-        """For how long the first metric of a reading is believed that is not in a newer one."""
-        if newer is reading.columns or not reading.lasts:
-            return reading.first
-        place = reading.columns, newer, reading.period, reading.is_silent
-        first = self._firsts.get(place)
-        if first is None:
-            if len(self._firsts) >= _MOST_SHAPES * len(self._known):
-                self._firsts.clear()
-            left = [last for name, last in reading.lasts.items() if name not in newer.names]
-            first = self._firsts[place] = min(left, default=math.inf)
-        return first
-
-    def _tidy(self, table: str, known: _Known, until: float) -> None:
-        """Leave out of readings that end by then what is newer elsewhere, and what is too old."""
+    def _tidy(self, table: str, known: _Known, *, to_few: bool) -> None:
+        """Leave out of readings what is too old; with `to_few`, also what is newer elsewhere."""
         now = self._clock.monotonic()
         newer: set[str] = set()
         gone: set[str] = set()
-        newest_first = sorted(known.readings.values(), key=lambda one: one.turn, reverse=True)
+        newest_first = sorted(known.readings.values(), key=_turn, reverse=True)
         known.readings.clear()
         for reading in newest_first:
-            if reading.ends() > until and gone.isdisjoint(reading.row):
-                newer.update(reading.row)
-                known.readings[reading.columns] = reading
-                continue
-            old = reading.old(now)
-            own = [name for name in reading.row if name not in newer]
+            own = [name for name in reading.columns.names if name not in newer]
             newer.update(own)
-            gone |= old
-            row = {name: reading.row[name] for name in own if name not in old}
-            if len(row) < len(own):
-                self.version += 1
-            if len(row) < len(reading.row):
-                if known.newest is reading:
-                    known.newest = None
-                columns = self._columns_of(table, tuple(row))
-                lasts = self._lasts_of(table, columns, reading.period, reading.is_silent)
-                rest = _Kept(columns, row, reading.period, lasts, is_silent=reading.is_silent)
-                rest.turn, rest.at, rest.floor = reading.turn, reading.at, reading.floor
-                reading = rest
+            old = reading.old(now)
+            gone.update(old.intersection(own))
+            # What has ended in a newer reading must not come back from an older one.
+            if to_few or not gone.isdisjoint(reading.columns.names):
+                reading = self._reduced(table, known, reading, own, old)
             # A newer reading of the same columns has taken its place.
-            if reading.lasts and reading.columns not in known.readings:
+            if reading.lasts.seconds and reading.columns not in known.readings:
                 known.readings[reading.columns] = reading
 
-    def _columns_of(self, table: str, names: _Key) -> Columns:
-        columns = self._columns.get((table, names))
-        if columns is None:
-            if len(self._columns) >= _MOST_SHAPES * len(self._known):
-                self._columns.clear()
-            columns = self._columns[table, names] = Columns(names)
-        return columns
+    def _reduced(
+        self, table: str, known: _Known, reading: _Kept, own: Sequence[str], old: frozenset[str]
+    ) -> _Kept:
+        """What of a reading is its own and not too old."""
+        kept = [name for name in own if name not in old]
+        if len(kept) < len(own):
+            self.version += 1
+        if len(kept) == len(reading.cells):
+            return reading
+        if known.newest is reading:
+            known.newest = None
+        columns = columns_of(tuple(kept))
+        cells = [reading.get(name) for name in kept]
+        lasts = self._lasts_of(table, columns, reading.period, reading.is_silent)
+        rest = _Kept(columns, cells, reading.period, lasts, is_silent=reading.is_silent)
+        rest.turn, rest.at, rest.floor = reading.turn, reading.at, reading.floor
+        return rest
 
     def _lasts_of(self, table: str, columns: Columns, period: float, is_silent: bool) -> _Lasts:
         """For how many seconds each metric among the columns is believed, and the first to go."""
@@ -335,12 +346,11 @@ class Latest:
         if known is None:
             if len(self._lasts) >= _MOST_SHAPES * len(self._known):
                 self._lasts.clear()
-            lasts = _lasts(TABLES[table], columns.names, period, is_silent)
-            known = lasts, min(lasts.values(), default=math.inf)
+            known = _Lasts(_lasts(TABLES[table], columns.names, period, is_silent))
             self._lasts[columns, period, is_silent] = known
         return known
 
-    def _as_it_answers(self, known: _Known, row: Row, now: float) -> Row:
+    def _as_it_answers(self, known: _Known, row: ColumnRow, now: float) -> ColumnRow:
         """What of a device's row counts; when it falls silent, its last sample stays for longer."""
         if row.get("up") != 0:
             if known.is_silent:
@@ -357,9 +367,9 @@ class Latest:
         if isinstance(age, int | float):
             known.age = (age, now)
         # Its age is not what the row says, but grows from there.
-        return {
-            column: value for column, value in row.items() if value is not None and column != _AGE
-        }
+        told = row.as_dict()
+        told.pop(_AGE, None)
+        return ColumnRow.of({name: value for name, value in told.items() if value is not None})
 
     def _answers_again(self, known: _Known, now: float) -> None:
         """What it does not say anew soon is not known any more."""
@@ -369,7 +379,7 @@ class Latest:
             self.version += 1
         for reading in known.readings.values():
             reading.at, reading.floor = now, -math.inf
-            reading.lasts, reading.first = self._lasts_of("device", reading.columns, 0.0, False)
+            reading.lasts = self._lasts_of("device", reading.columns, 0.0, False)
             reading.is_silent = False
 
     def _state(self, table: Table, rows: Sequence[Row], now: float) -> None:
@@ -381,21 +391,20 @@ class Latest:
             if row.get("end_unix_ms") is not None:
                 if before is not None:
                     del stated[key]
-                    self.version += 1
+                    self.stated += 1
                 continue
             if before is None and len(stated) >= _MOST_SUBJECTS:
                 continue
             labels = tuple([(column, _text(row.get(column))) for column in columns])
             if before is None or before.labels != labels:
-                self.version += 1
+                self.stated += 1
             stated[key] = _Stated(labels, now + _REPEATED_SECONDS, row.get("time_unix_ms"))
 
     def _supersede(self, table: Table, by: str, rows: Sequence[Row]) -> None:
         """Forget what a newer reading of the same device or source does not list."""
         times = {_text(row.get(by)): row.get("time_unix_ms") for row in rows}
         at = table.key.index(by)
-        there: dict[_Key, _Known] | dict[_Key, _Stated]
-        there = self._stated[table.name] if table.name in self._stated else self._known[table.name]
+        there = self._known[table.name]
         gone = [
             key
             for key, one in there.items()
@@ -409,7 +418,7 @@ class Latest:
         self._next_expiry = math.inf
         for name, subjects in self._known.items():
             for key, known in [*subjects.items()]:
-                if known.ends <= now and not self._lasts_on(name, known, now):
+                if known.ends <= now + _SOON_SECONDS and not self._lasts_on(name, known, now):
                     del subjects[key]
                     self.version += 1
                     continue
@@ -417,20 +426,44 @@ class Latest:
         for stated in self._stated.values():
             for key in [key for key, one in stated.items() if one.until <= now]:
                 del stated[key]
-                self.version += 1
+                self.stated += 1
             for one in stated.values():
                 self._next_expiry = min(self._next_expiry, one.until)
 
     def _lasts_on(self, table: str, known: _Known, now: float) -> bool:
         """Leave out of a subject what has ended; whether anything is left."""
-        ends = min([one.ends() for one in known.readings.values()], default=now)
-        if ends <= now:
-            self._tidy(table, known, now)
-            if not any(one.lasts for one in known.readings.values()):
-                return False
-            ends = min([one.ends() for one in known.readings.values()])
-        known.ends = ends
-        return True
+        known.ends = self._ends(known.readings.values())
+        if known.ends <= now:
+            self._tidy(table, known, to_few=False)
+            known.ends = self._ends(known.readings.values())
+        return any(one.lasts.seconds for one in known.readings.values())
+
+    def _ends(self, readings: Iterable[_Kept]) -> float:
+        """When the first metric is not believed any more that is in no newer reading."""
+        newest_first = sorted(readings, key=_turn, reverse=True)
+        order = tuple([one.lasts for one in newest_first])
+        firsts = self._firsts.get(order)
+        if firsts is None:
+            if len(self._firsts) >= _MOST_SHAPES * len(self._known):
+                self._firsts.clear()
+            firsts = self._firsts[order] = _firsts(order)
+        together = zip(newest_first, firsts, strict=True)
+        return min([max(one.at + first, one.floor) for one, first in together], default=math.inf)
+
+
+def _turn(reading: Reading) -> int:
+    return reading.turn
+
+
+def _firsts(newest_first: Sequence[_Lasts]) -> tuple[float, ...]:
+    """For how long the first metric of each reading is believed that is in no newer one."""
+    newer: set[str] = set()
+    firsts = []
+    for lasts in newest_first:
+        own = lasts.seconds.keys() - newer
+        firsts.append(min([lasts.seconds[name] for name in own], default=math.inf))
+        newer |= own
+    return tuple(firsts)
 
 
 def _lasts(table: Table, columns: _Key, period: float, is_silent: bool) -> dict[str, float]:

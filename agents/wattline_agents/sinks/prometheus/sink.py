@@ -25,6 +25,15 @@ later."""
 _WHERE_TO_LOOK = b"Wattline agent. Metrics are at /metrics, whether it reads is at /healthz.\n"
 
 
+class _Layout:
+    """A page, and of which subjects and statements it is; see `Latest`."""
+
+    __slots__ = ("page", "stated", "version")
+
+    def __init__(self, page: Page, version: int, stated: int) -> None:
+        self.page, self.version, self.stated = page, version, stated
+
+
 class PrometheusSink:
     """Serves `/metrics` and `/healthz`; a `Waits`, so that no thread is needed."""
 
@@ -43,7 +52,7 @@ class PrometheusSink:
         self._node = node
         self._clock = SystemClock() if clock is None else clock
         self._latest = Latest(self._clock)
-        self._layouts: dict[bool, tuple[int, Page]] = {}
+        self._layouts: dict[bool, _Layout] = {}
         self._pages: dict[tuple[bool, bool], bytes] = {}
         self._pages_until = 0.0
         self._asked: dict[bool, float] = {}
@@ -127,16 +136,14 @@ class PrometheusSink:
 
     def _render(self, openmetrics: bool) -> bytes:
         self._latest.refresh()
-        version, layout = self._layouts.get(openmetrics, (None, None))
-        if layout is None or version != self._latest.version:
-            layout = Page(
-                self._node,
-                self._latest.subjects(),
-                self._latest.statements(),
-                openmetrics=openmetrics,
-            )
-            self._layouts[openmetrics] = (self._latest.version, layout)
-        return layout.render(self._latest.turn)
+        latest, layout = self._latest, self._layouts.get(openmetrics)
+        if layout is None or layout.version != latest.version:
+            page = Page(self._node, latest.subjects(), latest.statements(), openmetrics=openmetrics)
+            layout = self._layouts[openmetrics] = _Layout(page, latest.version, latest.stated)
+        elif layout.stated != latest.stated:
+            layout.stated = latest.stated
+            layout.page.state(latest.statements())
+        return layout.page.render(latest.turn)
 
     def _why_not_healthy(self) -> str | None:
         """Why readings do not come as they should; None where those of any table do."""

@@ -6,7 +6,8 @@ is added, and all that is kept is the newest row of each device.
 
 from __future__ import annotations
 
-from wattline_agents.wire import Row, Value
+from wattline_agents.columns import ColumnRow
+from wattline_agents.wire import Value
 
 COUNTS = (
     "energy_resets_total",
@@ -29,12 +30,12 @@ class Carried:
 
     def __init__(self) -> None:
         """Nothing was counted yet."""
-        self._last: dict[str, Row] = {}
+        self._last: dict[str, ColumnRow] = {}
         self._bases: dict[str, dict[str, _Number]] = {}
-        self._xids: dict[_Xid, Row] = {}
+        self._xids: dict[_Xid, ColumnRow] = {}
         self._xid_bases: dict[_Xid, _Number] = {}
         # Those that the process of now knows nothing of, and when they are told again.
-        self._untold: dict[_Xid, Row] = {}
+        self._untold: dict[_Xid, ColumnRow] = {}
         self._tell_at = 0.0
 
     def replaced(self, now: float) -> None:
@@ -51,24 +52,25 @@ class Carried:
                 self._xid_bases[key] = count
         self._untold, self._tell_at = dict(self._xids), now + _REPEAT_SECONDS
 
-    def device(self, device: str, row: dict[str, Value]) -> None:
+    def device(self, device: str, row: ColumnRow) -> None:
         """Add what was counted before to a row of `device`."""
         if self._bases and (base := self._bases.get(device)) is not None:
             _add(row, base)
         if not row.get("up"):
             # It does not say all that it has counted.
-            last = self._last.get(device, {})
-            kept = {column: last[column] for column in (*COUNTS, _ENERGY) if column in last}
-            self._last[device] = kept | row
+            last = self._last.get(device)
+            told = {} if last is None else last.as_dict()
+            kept = {column: told[column] for column in (*COUNTS, _ENERGY) if column in told}
+            self._last[device] = ColumnRow.of(kept | row.as_dict())
         else:
             self._last[device] = row
 
-    def xid(self, row: dict[str, Value]) -> None:
+    def xid(self, row: ColumnRow) -> None:
         """Add what was counted before to a row of `xid`."""
         key = row.get("device"), row.get("xid")
         count = row.get("count_total")
         if key in self._xid_bases and isinstance(count, int | float):
-            row["count_total"] = count + self._xid_bases[key]
+            row.set("count_total", count + self._xid_bases[key])
         if len(self._xids) < _MOST_XIDS or key in self._xids:
             self._xids[key] = row
             self._untold.pop(key, None)
@@ -78,7 +80,7 @@ class Carried:
         if not self._untold or now < self._tell_at:
             return []
         self._tell_at = now + _REPEAT_SECONDS
-        return [{**row, "time_unix_ms": now_ms} for row in self._untold.values()]
+        return [{**row.as_dict(), "time_unix_ms": now_ms} for row in self._untold.values()]
 
     def forget(self, device: str) -> None:
         """The device is no longer there."""
@@ -86,7 +88,7 @@ class Carried:
         self._bases.pop(device, None)
 
 
-def _add(row: dict[str, Value], base: dict[str, _Number]) -> None:
+def _add(row: ColumnRow, base: dict[str, _Number]) -> None:
     joules = row.get(_ENERGY)
     if isinstance(joules, int | float) and (before := base.pop(_ENERGY, None)) is not None:
         if joules < before:  # it began again while nobody looked
@@ -95,4 +97,4 @@ def _add(row: dict[str, Value], base: dict[str, _Number]) -> None:
         value = row.get(column)
         if isinstance(value, int | float):
             total = value + base.get(column, 0)
-            row[column] = total if isinstance(total, int) else round(total, 3)
+            row.set(column, total if isinstance(total, int) else round(total, 3))

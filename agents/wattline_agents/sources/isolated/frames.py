@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError
-from sys import intern
 
 TYPE_CHECKING = False  # `typing` costs a mebibyte, which the reading process need not have
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     Value = int | float | str | None
@@ -38,14 +37,14 @@ MOST_TEXT_BYTES = 256
 MOST_MESSAGE_BYTES = 1000
 
 _HEAD = Struct("<BI")
-_NUMBER = Struct("<H")
+NUMBER = Struct("<H")
 _PART = Struct("<d")
 _PART_HEAD = Struct(_HEAD.format + _PART.format[1:])
 _READ = Struct("<q?d")
 
 _CODES = {int: "q", float: "d", bool: "q", str: "H"}
 """How a value of a type is packed; of a text its length, and the text stands behind all numbers."""
-_NULL, _LEFT_OUT = "-", "."
+NULL, _LEFT_OUT = "-", "."
 """A null that is told, and one that is not."""
 
 
@@ -73,7 +72,7 @@ def read_command(now_ms: int, describe: bool, skip: Sequence[str], at: float = 0
 def read_asked(payload: bytes) -> tuple[int, bool, list[str], float]:
     """What `read_command` was given."""
     now_ms, describe, at = _READ.unpack_from(payload)
-    return now_ms, describe, _split(payload[_READ.size :]), at
+    return now_ms, describe, split_texts(payload[_READ.size :]), at
 
 
 def open_command(
@@ -92,7 +91,7 @@ def open_command(
 
 def open_asked(payload: bytes) -> tuple[str, str, str, str | None, float, dict[str, str]]:
     """What `open_command` was given."""
-    place, system, node, known, period, *rest = _split(payload)
+    place, system, node, known, period, *rest = split_texts(payload)
     options = dict(zip(rest[::2], rest[1::2], strict=True))
     return place, system, node, known[1:] if known else None, float(period), options
 
@@ -143,7 +142,7 @@ def unread_told(payload: bytes) -> list[str]:
         Garbage: It is no such frame.
     """
     try:
-        return _split(payload)
+        return split_texts(payload)
     except (StructError, ValueError) as error:
         raise Garbage(f"what is not read: {error}") from error
 
@@ -185,9 +184,9 @@ class _Shape:
         self.number = number
         # From the end, so that taking one out does not move the next.
         self.nulls = tuple(p for p in range(len(codes) - 1, -1, -1) if codes[p] in "-.")
-        codes = codes.replace(_NULL, "").replace(_LEFT_OUT, "")
+        codes = codes.replace(NULL, "").replace(_LEFT_OUT, "")
         self.texts = tuple(p for p, code in enumerate(codes) if code == "H")
-        self.packed = Struct(_HEAD.format + _NUMBER.format[1:] + codes)
+        self.packed = Struct(_HEAD.format + NUMBER.format[1:] + codes)
         self.size = self.packed.size - _HEAD.size
 
     def row(self, values: list[Any]) -> bytes | None:
@@ -240,7 +239,7 @@ class _Subject:
             [
                 _CODES[type(value)]
                 if value is not None
-                else (_NULL if column in known else _LEFT_OUT)
+                else (NULL if column in known else _LEFT_OUT)
                 for column, value in row.items()
             ]
         )
@@ -301,78 +300,27 @@ class Packer:
         shape = self._shapes[key] = _Shape(len(self._shapes), codes)
         # Nulls behind all others, so that values and columns follow each other alike.
         told = [one for one in zip(columns, codes, strict=True) if one[1] not in "-."]
-        told += [one for one in zip(columns, codes, strict=True) if one[1] == _NULL]
+        told += [one for one in zip(columns, codes, strict=True) if one[1] == NULL]
         data = _texts([table, "".join([code for _, code in told]), *[column for column, _ in told]])
-        return frame(SHAPE, _NUMBER.pack(shape.number) + data), shape
-
-
-class Unpacker:
-    """Makes rows of frames again."""
-
-    def __init__(self, check: Callable[[str, Sequence[str]], bool]) -> None:
-        """Begin without shapes.
-
-        Args:
-            check: Whether there is such a table with such columns.
-        """
-        self._check = check
-        self._shapes: dict[int, tuple[str, list[str], Struct, list[int], tuple[None, ...]]] = {}
-
-    def shape(self, payload: bytes) -> None:
-        """Learn a shape.
-
-        Raises:
-            Garbage: It is none, or of no table of the catalogue.
-        """
-        try:
-            number = _NUMBER.unpack_from(payload)[0]
-            # One text for one name, wherever it is: they are compared all the time.
-            table, codes, *columns = map(intern, _split(payload[_NUMBER.size :]))
-            packed = codes.rstrip(_NULL)
-            if number >= MOST_SHAPES or len(codes) != len(columns) or packed.strip("qdH"):
-                raise Garbage("a shape that cannot be")
-            if not self._check(table, columns):
-                raise Garbage(f"a shape of no table: {table[:40]!r}")
-            texts = [place for place, code in enumerate(packed) if code == "H"]
-            nulls = (None,) * (len(codes) - len(packed))
-            self._shapes[number] = table, columns, Struct("<" + packed), texts, nulls
-        except (StructError, ValueError) as error:
-            raise Garbage(f"a shape: {error}") from error
-
-    def row(self, payload: bytes) -> tuple[str, dict[str, Value]]:
-        """A row, and the table it belongs to.
-
-        Raises:
-            Garbage: It is none.
-        """
-        try:
-            table, columns, packed, texts, nulls = self._shapes[_NUMBER.unpack_from(payload)[0]]
-            values: Any = packed.unpack_from(payload, _NUMBER.size)
-            end = _NUMBER.size + packed.size
-            if texts:
-                values = list(values)
-                for place in texts:
-                    start, end = end, end + values[place]
-                    values[place] = str(payload[start:end], "utf-8")
-            if end != len(payload):
-                raise Garbage("a row of another length than its shape")
-            if nulls:
-                values = (*values, *nulls)
-            return table, dict(zip(columns, values, strict=True))
-        except (StructError, KeyError, ValueError) as error:
-            raise Garbage(f"a row: {error!r}") from error
+        return frame(SHAPE, NUMBER.pack(shape.number) + data), shape
 
 
 def _texts(texts: Sequence[str]) -> bytes:
     parts = [text.encode("utf-8", "replace") for text in texts]
-    return b"".join([_NUMBER.pack(len(part)) + part for part in parts])
+    return b"".join([NUMBER.pack(len(part)) + part for part in parts])
 
 
-def _split(data: bytes) -> list[str]:
+def split_texts(data: bytes) -> list[str]:
+    """Texts that stand one behind the other.
+
+    Raises:
+        ValueError: The last is cut short, or one is not UTF-8.
+        struct.error: As little is left as a length takes.
+    """
     texts, place = [], 0
     while place < len(data):
-        (length,) = _NUMBER.unpack_from(data, place)
-        place += _NUMBER.size
+        (length,) = NUMBER.unpack_from(data, place)
+        place += NUMBER.size
         if place + length > len(data):
             raise ValueError("a text cut short")
         texts.append(str(data[place : place + length], "utf-8"))

@@ -162,8 +162,12 @@ class Keeper:
         """A process said what it is about to read."""
         running = self.running[role]
         running.part = part
-        running.has_tried = running.has_tried or part == running.target
-        running.part_since = min(max(since, running.part_since), now)
+        if part == running.target:
+            running.has_tried = True
+        if since > running.part_since:
+            running.part_since = since
+        if running.part_since > now:
+            running.part_since = now
 
     def answered(self, role: str, now: float) -> None:
         """A process has gone through all its parts."""

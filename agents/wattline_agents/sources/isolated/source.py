@@ -9,6 +9,7 @@ from typing import Protocol
 
 from wattline_agents.catalogue import TABLES
 from wattline_agents.clock import Clock, SystemClock
+from wattline_agents.columns import ColumnRow, ColumnRows
 from wattline_agents.errors import ReadFailed
 from wattline_agents.sources.isolated import child, frames
 from wattline_agents.sources.isolated.absent import Absent
@@ -16,11 +17,12 @@ from wattline_agents.sources.isolated.carried import Carried
 from wattline_agents.sources.isolated.frames import Garbage
 from wattline_agents.sources.isolated.keeper import PROBE, READER, Action, Keeper
 from wattline_agents.sources.isolated.process import Process, reap
+from wattline_agents.sources.isolated.unpacker import Unpacker
 from wattline_agents.sources.registry import SOURCES
 from wattline_agents.sources.settings import SourceConfig
-from wattline_agents.sources.source import Readings
+from wattline_agents.sources.source import Given
 from wattline_agents.telling import Teller
-from wattline_agents.wire import Value
+from wattline_agents.wire import Row, Value
 
 LOST_SECONDS = 20.0
 """A device of which nothing was heard for this long (or two and a half periods) is not up. Shorter
@@ -44,6 +46,8 @@ _MOST_ROWS = 20_000
 _PROCESS = "the process"
 """What failed where no part did."""
 _INFO = ("device_info", "node_info", "capability")
+_TIMEOUTS = "read_timeouts_total"
+"""The column of a device's row that is counted here."""
 _READER_ALONE = {READER}
 
 
@@ -121,8 +125,8 @@ class Isolated:
         self._waiting: dict[int, int] = {}
         self._dying: list[int] = []
         self._over_since: dict[int, float] = {}
-        self._unpacker = frames.Unpacker(_is_of_the_catalogue)
-        self._out: Readings = {}
+        self._unpacker = Unpacker(_is_of_the_catalogue)
+        self._out: dict[str, ColumnRows] = {}
         self._rows_out = 0
         # Device -> time of its newest reading, and when it was last heard of at all.
         self._sampled_ms: dict[str, int] = {}
@@ -134,9 +138,10 @@ class Isolated:
         self._part_failed = False
         self._asked_ms = self._answered_ms = 0
         self._describe_next = True
-        self._describing: Readings = {}
+        self._describing: dict[str, list[dict[str, Value]]] = {}
         self._described: dict[str, list[dict[str, Value]]] = {}
         self._found_by: dict[str, tuple[str, ...]] = {}
+        self._parts_of: dict[str, tuple[str, ...]] | None = None
         self._places: dict[str, str] = {}
         self._reasons: dict[str, dict[str, str]] = {}
         self._trouble = ""
@@ -155,7 +160,7 @@ class Isolated:
         """The processes that read for this one now."""
         return [process.pid for process in self._processes.values()]
 
-    def read(self, now_ms: int) -> Readings:
+    def read(self, now_ms: int) -> Given:
         """Ask for a reading; returns at once what has come, and a row of `device` per lost one."""
         if not self._waits_for_its_tick():
             self._take_in_all()
@@ -174,7 +179,7 @@ class Isolated:
         """
         return self._absent.names()
 
-    def read_now(self, now_ms: int, seconds: float) -> Readings:
+    def read_now(self, now_ms: int, seconds: float) -> Given:
         """Ask, and wait until everything has answered or the time is over.
 
         Raises:
@@ -211,7 +216,7 @@ class Isolated:
         self._add_lost(now_ms)
         return self._handed()
 
-    def describe(self, now_ms: int) -> Readings:
+    def describe(self, now_ms: int) -> Given:
         """What was said last of the devices; asks for it anew with the next reading."""
         self._describe_next = True
         return {
@@ -227,7 +232,7 @@ class Isolated:
         """The bells that ring when an answer is whole."""
         return self._waiting
 
-    def handle(self, descriptor: int, events: int) -> Readings:
+    def handle(self, descriptor: int, events: int) -> Given:
         """Take in an answer; info rows among it are news, those of `describe` are the same.
 
         Reasons that changed are news as well: info rows come with them, if only an empty list.
@@ -236,14 +241,13 @@ class Isolated:
         for role, process in tuple(self._processes.items()):
             if process.bell == descriptor:
                 self._take_in(role)
-        readings = self._handed()
+        readings: dict[str, Sequence[Row]] = {**self._handed()}
         if self._ahead_ms:
             self._ask_ahead()
         # Mostly they are the very same, which need not be compared.
         has_news = self._described is not before and self._described != before
         if has_news or (self._reasons is not reasons and self._reasons != reasons):
-            readings |= {"device_info": []}
-            readings |= {table: [*rows] for table, rows in self._described.items()}
+            readings |= {"device_info": [], **self._described}
         return readings
 
     @property
@@ -306,9 +310,11 @@ class Isolated:
         if self._notes is None:  # who waits sees the rows, and is given the names
             self._teller.tell(self.name, kind, text)
 
-    def _devices(self) -> dict[str, tuple[str, ...]]:
+    def _devices(self) -> Mapping[str, Sequence[str]]:
         """The parts that read the devices, and the parts that find each."""
-        return {device: self._found_by.get(device, ()) for device in self._sampled_ms}
+        if self._parts_of is None or self._parts_of.keys() != self._sampled_ms.keys():
+            self._parts_of = {one: self._found_by.get(one, ()) for one in self._sampled_ms}
+        return self._parts_of
 
     def _ask_ahead(self) -> None:
         """Ask for the reading of the next tick."""
@@ -341,7 +347,7 @@ class Isolated:
                 return
             self._processes[role].send(self._open)
             if role == READER:
-                self._unpacker = frames.Unpacker(_is_of_the_catalogue)
+                self._unpacker = Unpacker(_is_of_the_catalogue)
                 self._describe_next = True
                 self._carried.replaced(self._clock.monotonic())
             self._note_waiting()
@@ -393,34 +399,43 @@ class Isolated:
         else:
             raise Garbage(f"a frame of kind {kind}")
 
-    def _row(self, table: str, row: dict[str, Value], now: float) -> None:
+    def _row(self, table: str, row: ColumnRow, now: float) -> None:
         if self._shift_ms and isinstance(stated_ms := row.get("time_unix_ms"), int):
-            row["time_unix_ms"] = stated_ms + self._shift_ms
+            row.cells[row.columns.places["time_unix_ms"]] = stated_ms + self._shift_ms
         if table in _INFO:
-            self._describing.setdefault(table, []).append(row)
+            self._describing.setdefault(table, []).append(row.as_dict())
             return
         if table == "device":
-            device, time_ms = row.get("device"), row.get("time_unix_ms")
-            age = row.get("sample_age_seconds") or 0.0
-            if not (isinstance(device, str) and isinstance(time_ms, int)) or isinstance(age, str):
-                raise Garbage("a row of no device or of no time")
-            self._announced.add(device)
-            if len(self._heard) < _MOST_DEVICES or device in self._heard:
-                self._heard[device] = now
-                if row.get("up"):
-                    time_ms -= round(age * 1000)
-                    self._sampled_ms[device] = time_ms
-                    self._absent.came(device)
-                else:
-                    self._sampled_ms.setdefault(device, time_ms)
-                    self._absent.went(device, is_news=True)
-                self._carried.device(device, row)
-            row["read_timeouts_total"] = self._keeper.timeouts.get(device, 0)
+            row = self._device_row(row, now)
         elif table == "xid":
             self._carried.xid(row)
         if self._rows_out < _MOST_ROWS:
             self._rows_out += 1
-            self._out.setdefault(table, []).append(row)
+            self._hand(table, row)
+
+    def _device_row(self, row: ColumnRow, now: float) -> ColumnRow:
+        """Take note of a device's row; the row with what is counted here."""
+        device, time_ms = row.get("device"), row.get("time_unix_ms")
+        age = row.get("sample_age_seconds") or 0.0
+        if not (isinstance(device, str) and isinstance(time_ms, int)) or isinstance(age, str):
+            raise Garbage("a row of no device or of no time")
+        self._announced.add(device)
+        if len(self._heard) < _MOST_DEVICES or device in self._heard:
+            self._heard[device] = now
+            if row.get("up"):
+                self._sampled_ms[device] = time_ms - round(age * 1000) if age else time_ms
+                self._absent.came(device)
+            else:
+                self._sampled_ms.setdefault(device, time_ms)
+                self._absent.went(device, is_news=True)
+            self._carried.device(device, row)
+        return row.extended(_TIMEOUTS, self._keeper.timeouts.get(device, 0))
+
+    def _hand(self, table: str, row: ColumnRow) -> None:
+        rows = self._out.get(table)
+        if rows is None:
+            rows = self._out[table] = ColumnRows()
+        rows.rows.append(row)
 
     def _failed(self, role: str, why: int, message: str) -> None:
         part = self._keeper.running[role].part
@@ -437,7 +452,7 @@ class Isolated:
 
     def _part_ended(self) -> None:
         """The reader goes on to another part."""
-        if not self._part_failed:
+        if self._failing and not self._part_failed:
             self._recovered(self._keeper.running[READER].part)
         self._part_failed = False
 
@@ -453,8 +468,9 @@ class Isolated:
         self._recovered(_PROCESS)
         keeper = self._keeper
         now = self._clock.monotonic()
-        for device in self._announced | keeper.resting.keys():
-            self._missed.pop(device, None)
+        if self._missed:
+            for device in self._announced | keeper.resting.keys():
+                self._missed.pop(device, None)
         for device in self._sampled_ms.keys() - keeper.resting.keys() - self._announced:
             if now - self._missed.setdefault(device, now) > _FORGET_SECONDS and not self._failing:
                 del self._sampled_ms[device], self._heard[device], self._missed[device]
@@ -482,7 +498,7 @@ class Isolated:
             if not any(f"find {word}" in known for word in name.split())
         ]
 
-    def _learn(self, told: Readings) -> None:
+    def _learn(self, told: dict[str, list[dict[str, Value]]]) -> None:
         described = {
             table: [{c: v for c, v in row.items() if c != "time_unix_ms"} for row in rows]
             for table, rows in told.items()
@@ -502,6 +518,7 @@ class Isolated:
             )
             for row in described.get("device_info", ())
         }
+        self._parts_of = None
         self._places = {
             str(row["device"]): ", ".join(
                 f"{word} {row[column]}"
@@ -520,8 +537,8 @@ class Isolated:
 
     def _add_lost(self, now_ms: int) -> None:
         now = self._clock.monotonic()
-        if xids := self._carried.repeated(now_ms, now):
-            self._out.setdefault("xid", []).extend(xids)
+        for xid in self._carried.repeated(now_ms, now):
+            self._hand("xid", ColumnRow.of(xid))
         # What keeps all from being read was said, and so was what hangs.
         reads = not self._failing and READER in self._keeper.running
         for device, sampled_ms in self._sampled_ms.items():
@@ -530,15 +547,14 @@ class Isolated:
                 # One that hung and was released is heard of again once it is found.
                 is_news = reads and not hangs and not self._absent.is_down(device)
                 self._absent.went(device, is_news=is_news)
-                self._out.setdefault("device", []).append(
-                    {
-                        "time_unix_ms": now_ms,
-                        "device": device,
-                        "up": 0,
-                        "sample_age_seconds": max(0.0, (now_ms - sampled_ms) / 1000),
-                        "read_timeouts_total": self._keeper.timeouts.get(device, 0),
-                    }
-                )
+                row: dict[str, Value] = {
+                    "time_unix_ms": now_ms,
+                    "device": device,
+                    "up": 0,
+                    "sample_age_seconds": max(0.0, (now_ms - sampled_ms) / 1000),
+                    _TIMEOUTS: self._keeper.timeouts.get(device, 0),
+                }
+                self._hand("device", ColumnRow.of(row))
 
     def _gone(self, role: str, status: int | None) -> None:
         how = "" if status is None else f" with code {status}"
@@ -573,7 +589,7 @@ class Isolated:
             if not process.is_over
         }
 
-    def _handed(self) -> Readings:
+    def _handed(self) -> Given:
         out, self._out, self._rows_out = self._out, {}, 0
         return out
 

@@ -112,7 +112,7 @@ class Device:
         self._shares = Shares(library, handle, ledger)
         self._instances = Instances(library, handle, requests, identity.model or "")
         self._due_ms = dict.fromkeys(_TIERS_MS, 0)
-        self._read_ms = 0
+        self._next_due_ms = self._read_ms = 0
         self._resets = self._meter.resets
         # The newest of every column, but of those that are in the last row.
         self._before: dict[str, Value] = {}
@@ -233,8 +233,11 @@ class Device:
         if now_ms < self._read_ms:
             # A clock set back must not stop the slow readings until it has caught up.
             self._due_ms = dict.fromkeys(_TIERS_MS, 0)
+            self._next_due_ms = 0
         self._read_ms = now_ms
-        if self._is_due(_HEALTH, now_ms):
+        # At most ticks none of the tiers is due, which one look tells.
+        any_due = now_ms >= self._next_due_ms
+        if any_due and self._is_due(_HEALTH, now_ms):
             self._look_at_mig(now_ms)
             self._health.read(row, now_ms)
         values = self._fields.read(now_ms)
@@ -245,7 +248,7 @@ class Device:
         celsius = self._row.get("temperature_celsius", self._before.get("temperature_celsius"))
         self._meter.read(row, values, now_ms, busy, celsius if type(celsius) is int else None)
         slow: dict[str, float] | None = None
-        if self._is_due(_SLOW, now_ms):
+        if any_due and self._is_due(_SLOW, now_ms):
             self._meter.compare(row)
             reset, self._resets = self._resets != self._meter.resets, self._meter.resets
             slow = self._slow.read(row, now_ms, reset=reset)
@@ -259,7 +262,7 @@ class Device:
             self._add(more, "mig", self._instances.read(self.uuid, now_ms))
             if self._instances.have_changed:
                 self.look_at_health_soon()
-        if self._is_due(_PROCESSES, now_ms):
+        if any_due and self._is_due(_PROCESSES, now_ms):
             self._add(more, "process", self._read_processes(row, now_ms))
 
     @staticmethod
@@ -269,7 +272,7 @@ class Device:
 
     def look_at_health_soon(self) -> None:
         """Do not wait for the minute: something happened."""
-        self._due_ms[_HEALTH] = 0
+        self._due_ms[_HEALTH] = self._next_due_ms = 0
 
     def _is_due(self, tier: str, now_ms: int) -> bool:
         if now_ms < self._due_ms[tier]:
@@ -277,6 +280,7 @@ class Device:
         every_ms = _TIERS_MS[tier]
         # The first reading is at once; those after it at this device's own seconds.
         self._due_ms[tier] = now_ms + every_ms - (now_ms + self._shift_ms) % every_ms
+        self._next_due_ms = min(self._due_ms.values())
         return True
 
     def _read_utilisation(self, row: dict[str, Value], now_ms: int) -> float | None:

@@ -14,6 +14,7 @@ class Shown:
     def __init__(self, clock: Any) -> None:
         self.latest = Latest(clock)
         self._layout: tuple[int, Page] | None = None
+        self._stated = -1
 
     def put(self, table: str, *rows: dict[str, Value], period: float = 1.0) -> None:
         self.latest.put(TABLES[table], rows, round(period * 1000))
@@ -23,6 +24,9 @@ class Shown:
         self.latest.refresh()
         if self._layout is None or self._layout[0] != self.latest.version:
             self._layout = (self.latest.version, self._page())
+        elif self._stated != self.latest.stated:
+            self._layout[1].state(self.latest.statements())
+        self._stated = self.latest.stated
         text = self._layout[1].render(self.latest.turn)
         assert text == self._page().render()
         lines = [line for line in text.decode().splitlines() if not line.startswith("#")]
@@ -139,6 +143,25 @@ def test_renewed_in_time_nothing_goes(shown: Shown, clock: Any) -> None:
         shown.put("device", row)
         assert shown() == {UP: 1.0, POWER: float(second), PENDING: 0.0}
         clock.sleep(1)
+
+
+def test_what_is_renewed_in_turn_keeps_its_place_on_the_page(shown: Shown, clock: Any) -> None:
+    health: dict[str, Value] = {"row_remap_pending": 0}
+    for second in range(300):
+        slow: dict[str, Value] = {"temperature_celsius": 50.0 + second} if not second % 5 else {}
+        health_now = health if not second % 60 else {}
+        shown.put("device", device(second, up=1, power_watts=1.0, **slow, **health_now))
+        found = shown()
+        if second == 0:
+            version = shown.latest.version
+            ((subject,), first) = (shown.latest.subjects(), found.keys())
+            columns = list(subject.readings)
+        assert found.keys() == first
+        clock.sleep(1)
+    # Neither the page nor what is known of a device is arranged anew, as no series came or went.
+    assert shown.latest.version == version
+    assert list(subject.readings)[:1] == columns
+    assert len(subject.readings) == 3
 
 
 def test_a_device_that_does_not_answer_shows_its_last_sample_for_five_minutes(

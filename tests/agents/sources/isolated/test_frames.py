@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from wattline_agents.sources.isolated import frames
-from wattline_agents.sources.isolated.frames import Garbage, Packer, Splitter, Unpacker
+from wattline_agents.sources.isolated.frames import Garbage, Packer, Splitter
+from wattline_agents.sources.isolated.unpacker import Unpacker
 
 ROW: dict[str, Any] = {
     "time_unix_ms": 1_790_000_000_000,
@@ -26,7 +27,8 @@ def through(data: bytes, unpacker: Unpacker) -> list[tuple[str, dict[str, Any]]]
         if kind == frames.SHAPE:
             unpacker.shape(payload)
         else:
-            rows.append(unpacker.row(payload))
+            name, row = unpacker.row(payload)
+            rows.append((name, row.as_dict()))
     return rows
 
 
@@ -142,6 +144,12 @@ def test_a_shape_of_no_table_is_garbage() -> None:
 def test_a_shape_that_makes_no_sense_is_garbage(payload: bytes) -> None:
     with pytest.raises(Garbage):
         Unpacker(anything).shape(payload)
+
+
+def test_a_shape_that_names_a_column_twice_is_garbage() -> None:
+    ((_, shape), _) = Splitter().feed(Packer().row("device", {"up": 1, "us": 2}))
+    with pytest.raises(Garbage, match="twice"):
+        Unpacker(anything).shape(shape.replace(b"us", b"up"))
 
 
 def test_a_row_that_does_not_fit_its_shape_is_garbage() -> None:

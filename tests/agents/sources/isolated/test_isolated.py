@@ -170,9 +170,9 @@ def ticked(source: Isolated, machine: Machine, clock: Any) -> Callable[[int], li
     def tick(times: int) -> Any:
         last: list[Any] = []
         for _ in range(times):
-            last = source.read(clock.unix_ms()).get("device", [])
+            last = [*source.read(clock.unix_ms()).get("device", [])]
             for descriptor, events in dict(source.descriptors()).items():
-                last = last + source.handle(descriptor, events).get("device", [])
+                last = [*last, *source.handle(descriptor, events).get("device", [])]
             clock.sleep(1)
         return last
 
