@@ -409,7 +409,8 @@ class _Pages:
         return answer
 
     def _house(self) -> House:
-        return House(self._service.store, self._service.latest, self._service.watch)
+        service = self._service
+        return House(service.store, service.latest, service.watch, tuple(service.followed))
 
     async def metrics(self, _: Request) -> Response:
         text = health.exposition(self._service)

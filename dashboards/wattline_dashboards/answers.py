@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from wattline_agents.clock import Clock
 from wattline_agents.errors import WattlineError
-from wattline_collector.access import STAFF, Sight, Viewer, sees_any
+from wattline_collector.access import STAFF, Sight, Viewer, sees
 from wattline_collector.client import Unreachable
 
 Json = Mapping[str, Any]
@@ -146,7 +146,8 @@ class Answers:
         viewer = self._viewer()
         if viewer.staff:
             return STAFF
-        if sees_any(viewer, (Sight.FLEET, Sight.FIGURES)):
+        # Who sees everybody's jobs, or none as their own, sees the same under any name.
+        if sees(viewer, Sight.JOBS) or not sees(viewer, Sight.OWN):
             return Viewer(roles=viewer.roles)
         return viewer
 

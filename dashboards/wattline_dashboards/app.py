@@ -19,10 +19,38 @@ from wattline_dashboards.answers import Answers, Source
 from wattline_dashboards.components import explain, pickers, shell
 from wattline_dashboards.context import Context
 from wattline_dashboards.language import language
-from wattline_dashboards.pages import fleet, production
+from wattline_dashboards.pages import (
+    access_time,
+    alerts,
+    device,
+    energy,
+    fleet,
+    job,
+    my_jobs,
+    my_project,
+    node,
+    now,
+    production,
+    quality,
+    reliability,
+)
 from wattline_dashboards.picture import Live
 
-PAGES = (fleet, production)
+PAGES = (
+    now,
+    fleet,
+    node,
+    device,
+    alerts,
+    quality,
+    production,
+    energy,
+    access_time,
+    reliability,
+    my_jobs,
+    job,
+    my_project,
+)
 """The site map, in the order of the navigation.
 
 A page is a module: `PATH`, `TITLE`, `GROUP` (whose page it is: `shell.GROUPS`), `PICKERS` (which of
@@ -69,7 +97,7 @@ def build(source: Source, clock: Clock | None = None, gate: Gate | None = None) 
     """
     clock = clock or SystemClock()
     answers = Answers(source, clock, viewing.viewer)
-    context = Context(answers, Live(answers), clock)
+    context = Context(answers, Live(answers), clock, None if gate is None else gate.looks)
     app = _Pages(
         __name__,
         use_pages=True,

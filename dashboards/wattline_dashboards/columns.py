@@ -36,8 +36,10 @@ class Columns:
         """A column of texts."""
         return [value if isinstance(value, str) else None for value in self._column(name)]
 
-    def row(self, place: int) -> dict[str, object]:
-        """One row as a mapping."""
+    def row(self, place: int, names: Sequence[str] | None = None) -> dict[str, object]:
+        """One row as a mapping, of these columns if not of all: a device has some seventy."""
+        if names is not None:
+            return {name: self.data[name][place] for name in names if name in self.data}
         return {name: column[place] for name, column in self.data.items()}
 
     def _column(self, name: str) -> Sequence[object]:

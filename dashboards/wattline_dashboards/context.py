@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wattline_agents.clock import Clock
 from wattline_dashboards import times
+from wattline_dashboards.access.looks import Looks
 from wattline_dashboards.answers import Answers
 from wattline_dashboards.picture import Live
 
@@ -41,11 +42,20 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The collector behind a memory of its answers, the newest picture, and the time."""
+    """The collector behind a memory of its answers, the newest picture, and the time.
+
+    Attributes:
+        answers: The collector's answers.
+        live: The newest picture.
+        clock: The time.
+        looks: What must be told before somebody is shown somebody else's job; null: nobody signs
+            in, and nothing is told.
+    """
 
     answers: Answers
     live: Live
     clock: Clock
+    looks: Looks | None = None
 
     @property
     def now(self) -> datetime:

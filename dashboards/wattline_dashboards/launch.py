@@ -22,7 +22,8 @@ from typing import Self
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.errors import WattlineError
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
+"""A child that ends is noticed at once; one that is slow on a busy machine is given time."""
 END_SECONDS = 10.0
 """How long a child may take to end by itself: an agent hands its last readings over first."""
 _KEPT_LINES = 12

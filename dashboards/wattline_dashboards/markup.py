@@ -17,6 +17,8 @@ from typing import Any
 from dash import dcc
 from dash.development.base_component import Component
 
+from wattline_dashboards.elements import Element
+
 Markup = str | list[Any]
 """A text, or an element as `[tag, attributes, child, ...]`."""
 
@@ -30,8 +32,8 @@ def store(page: str) -> dcc.Store:
 
 
 def drawing(parts: Mapping[str, Any]) -> dict[str, list[Markup]]:
-    """Parts of a page by the id of the element they fill."""
-    return {id: _children(part) for id, part in parts.items()}
+    """Parts of a page by the id of the element they fill; a function is called to make its part."""
+    return {id: _children(part() if callable(part) else part) for id, part in parts.items()}
 
 
 def _children(part: Any) -> list[Markup]:
@@ -43,6 +45,8 @@ def _children(part: Any) -> list[Markup]:
 
 
 def _markup(part: Any) -> Markup:
+    if isinstance(part, Element):
+        return [part.tag, _attributes(part.properties), *_children(part.children)]
     if not isinstance(part, Component):
         return str(part)
     described = part.to_plotly_json()
@@ -50,12 +54,15 @@ def _markup(part: Any) -> Markup:
         raise TypeError(f"{described['type']} needs Dash to draw it")
     properties = dict(described["props"])
     children = _children(properties.pop("children", None))
-    attributes = {
+    return [str(described["type"]).lower(), _attributes(properties), *children]
+
+
+def _attributes(properties: Mapping[str, Any]) -> dict[str, str]:
+    return {
         _NAMES.get(name, name): _attribute(value)
         for name, value in properties.items()
         if value is not None and value is not False
     }
-    return [str(described["type"]).lower(), attributes, *children]
 
 
 def _attribute(value: Any) -> str:

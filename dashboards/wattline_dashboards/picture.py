@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wattline_collector.access import Viewer
@@ -44,6 +44,9 @@ class Picture:
     totals: Mapping[str, Any]
     accounts: Sequence[Account]
     silent_nodes: Sequence[bool]
+    _known: dict[str, list[float | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def systems(self) -> list[str]:
@@ -60,10 +63,19 @@ class Picture:
 
     def known(self, column: str) -> list[float | None]:
         """A device column, unknown where the reading is too old to speak of now."""
-        return [
-            None if account is Account.UNOBSERVED else value
-            for value, account in zip(self.devices.numbers(column), self.accounts, strict=True)
-        ]
+        found = self._known.get(column)
+        if found is None:  # a map, its scale and its legend ask for the same
+            found = self._known[column] = [
+                None if account is Account.UNOBSERVED else value
+                for value, account in zip(self.devices.numbers(column), self.accounts, strict=True)
+            ]
+        return found
+
+    @property
+    def counts(self) -> Mapping[Account, int]:
+        """How many devices each account has."""
+        # An account's hash is computed anew each time, and for each device that adds up.
+        return {account: self.accounts.count(account) for account in Account}
 
     def host(self, place: int) -> dict[str, object]:
         """A node's row, its metrics left out where the reading is too old."""

@@ -65,7 +65,8 @@ def test_every_view_of_the_fleet_is_drawn_and_a_device_opens_under_the_pointer(
 ) -> None:
     visit.go("/", "#fleet-map .hm image")
     for label in ("Compute active", "Power", "Temperature", "Memory", "Throttled"):
-        visit.page.locator("#fleet-view label", has_text=label).click()
+        visit.page.locator("#fleet-view").click()
+        visit.page.get_by_role("option", name=label, exact=True).click()
         visit.page.wait_for_selector("#fleet-legend .ramp", timeout=30_000)
     box = visit.page.locator("#fleet-map").bounding_box()
     for step in range(3):

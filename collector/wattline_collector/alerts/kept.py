@@ -76,7 +76,7 @@ def read_state(store: Path) -> Kept | None:
         content = json.loads(data)
         if content["version"] != 1:
             raise ValueError
-        return Kept(int(content["at_ms"]), tuple(_alert(one) for one in content["alerts"]))
+        return Kept(int(content["at_ms"]), tuple(alert_of(one) for one in content["alerts"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError("holds no state of alerts; remove it to begin anew", path=path) from error
 
@@ -94,7 +94,8 @@ def as_json(alert: Alert) -> dict[str, object]:
     }
 
 
-def _alert(content: Mapping[str, Any]) -> Alert:
+def alert_of(content: Mapping[str, Any]) -> Alert:
+    """An alert of what `as_json` made of it; any other content raises an error of its kind."""
     labels: Labels = tuple((str(name), str(word)) for name, word in content["labels"].items())
     fired, absent = content["fired_ms"], content["absent_ms"]
     return Alert(

@@ -287,6 +287,11 @@ class Watch:
         }
 
     @property
+    def judged_ms(self) -> int:
+        """When all rules were judged last; 0: not yet."""
+        return self._at_ms
+
+    @property
     def failed(self) -> int:
         """Messages that were given up."""
         return sum(notifier.failed for notifier in self.notifiers)

@@ -15,6 +15,7 @@ from wattline_collector.advice.evaluate import Advice, Finding, Unjudged, advise
 from wattline_collector.advice.read import advisor, advisor_of
 from wattline_collector.advice.rule import Severity
 from wattline_collector.efficiency.compute import report
+from wattline_collector.efficiency.evidence import Evidence
 from wattline_collector.efficiency.figures import FIGURES, Bag
 from wattline_collector.efficiency.gather import Question, gather
 from wattline_collector.efficiency.report import (
@@ -46,7 +47,15 @@ def _time(ms: int | None) -> str | None:
 def judged(
     store: Path, question: Question, live: Store | None = None, rules: Path | None = None
 ) -> tuple[JobReport, Advice]:
-    """A job of a store and the advice on it.
+    """A job of a store and the advice on it; see `looked_at`."""
+    _, found, advice = looked_at(store, question, live, rules)
+    return found, advice
+
+
+def looked_at(
+    store: Path, question: Question, live: Store | None = None, rules: Path | None = None
+) -> tuple[Evidence, JobReport, Advice]:
+    """A job of a store, the advice on it, and what both are made of.
 
     Args:
         store: The store's directory.
@@ -63,7 +72,7 @@ def judged(
     judge = advisor_of(store) if rules is None else advisor(rules)
     evidence = gather(store, question, live)
     found = report(evidence, judge.site, readable_profile(store), _factors(store))
-    return found, advise(found, judge.rules)
+    return evidence, found, advise(found, judge.rules)
 
 
 def _factors(store: Path) -> pl.DataFrame | None:

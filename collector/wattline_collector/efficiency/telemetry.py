@@ -31,6 +31,9 @@ _DEVICE_COLUMNS = (
     "memory_used_bytes", "memory_size_bytes", "power_limit_watts", "power_limit_default_watts",
     *_THROTTLES.values(),
 )  # fmt: skip
+_OVER_TIME = (
+    "node", "device", "time_unix_ms", "period_ms", "sm_active_ratio", "busy_ratio", "power_watts",
+)  # fmt: skip
 _NODE_COLUMNS = (
     "node", "time_unix_ms", "period_ms", "cpu_busy_ratio", "cpu_user_seconds_total",
     "cpu_system_seconds_total", "memory_size_bytes",
@@ -82,6 +85,29 @@ class Telemetry:
             & (pl.col("time_unix_ms") <= pl.col("until_ms"))
         )
         return device_sums(inside.with_columns(_weight(_every(length)).alias("ms")))
+
+    def over_time(self, held: pl.DataFrame) -> pl.DataFrame:
+        """Activity and power of devices while the job held them, reading by reading.
+
+        Args:
+            held: `HELD`.
+
+        Returns:
+            `device`, `time_unix_ms` (its end), `ms` (what it stands for), `activity` (compute
+            units at work, else whether any kernel ran, 0-1) and `watts`; null where not read.
+        """
+        length = held.select((pl.col("end_ms") - pl.col("start_ms")).sum()).item() or 0
+        rows = self._rows(
+            "device", _OVER_TIME, pl.col("device").is_in(held["device"].unique().implode()),
+            every=_every(length),
+        )  # fmt: skip
+        return rows.select(
+            "device",
+            "time_unix_ms",
+            _weight(_every(length)).alias("ms"),
+            pl.coalesce("sm_active_ratio", "busy_ratio").alias("activity"),
+            pl.col("power_watts").alias("watts"),
+        )
 
     def hosts(self, nodes: Collection[str]) -> pl.DataFrame:
         """How much of the nodes' processors was at work.

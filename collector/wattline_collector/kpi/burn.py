@@ -27,44 +27,10 @@ def pace_of_grants(view: View, by: list[str]) -> pl.DataFrame:
     Of several grants the hours used over those due by now. Grants that run at the end of the period
     count, with all that was used since they began. The forecast of each goes on at its pace.
     """
-    lack = lacking.register(view.projects, "projects")
-    if lack is not None or view.projects is None:
-        return lacking.unknown(by, lack or "")
-    _, now = view.bounds_ms
-    # The moment at which the period is over belongs to it.
-    running = grants(view.projects).filter(
-        pl.col("granted") > 0, pl.col("start_ms") < now, pl.col("end_ms") >= now
-    )
-    if running.is_empty():
-        return lacking.unknown(
-            by, "no grant with hours, valid_from and valid_until runs at the end of the period"
-        )
-    since = min(running["start_ms"])
-    rows = _with_use(running, _used(view, since))
+    told = running_grants(view)
+    if isinstance(told, str):
+        return lacking.unknown(by, told)
     least = burn_down_least(view.profile)
-    burned = [
-        burn_down(granted, [(now, hours)], start_ms=start, end_ms=end, now_ms=now)
-        for granted, hours, start, end in rows.select(
-            "granted", "gpu_hours", "start_ms", "end_ms"
-        ).iter_rows()
-    ]
-    known_ms = _known_from(view)
-    told = rows.with_columns(
-        # What was used before anybody told of jobs is not known.
-        ((now - pl.max_horizontal("start_ms", pl.lit(known_ms))).clip(lower_bound=0)
-         / (now - pl.col("start_ms"))).alias("told"),
-        pl.Series("elapsed", [one.elapsed_share for one in burned], dtype=pl.Float64),
-        pl.Series("forecast", [one.forecast_used for one in burned], dtype=pl.Float64),
-        pl.Series(
-            "behind",
-            [one.elapsed_share >= 0.5 and (one.used_share or 0.0) < least for one in burned],
-            dtype=pl.Boolean,
-        ),
-        pl.col("system", "project", "user_category", "access_mode", "participating_state",
-               "sector").fill_null(UNKNOWN),
-    )  # fmt: skip
-    # Of a grant that is older than what is known nobody says that it is behind.
-    told = told.with_columns(pl.col("behind") & (pl.col("told") == 1))
     named = pl.col("project").filter("behind").sort()
     due = pl.col("granted") * pl.col("elapsed")
     found = grouped(
@@ -101,6 +67,52 @@ def pace_of_grants(view: View, by: list[str]) -> pl.DataFrame:
     )
 
 
+def running_grants(view: View) -> pl.DataFrame | str:
+    """The grants that run at the end of a period, each with its use and its forecast.
+
+    Returns:
+        `grants.grants`, and `gpu_hours` (used since it began), `is_ledger`, `told` (the part of its
+        time so far of which anybody told, 0-1), `elapsed` (of its time, 0-1), `forecast` (GPU-hours
+        at its end; null: too early to say) and `behind`; or why there are none.
+    """
+    lack = lacking.register(view.projects, "projects")
+    if lack is not None or view.projects is None:
+        return lack or ""
+    _, now = view.bounds_ms
+    # The moment at which the period is over belongs to it.
+    running = grants(view.projects).filter(
+        pl.col("granted") > 0, pl.col("start_ms") < now, pl.col("end_ms") >= now
+    )
+    if running.is_empty():
+        return "no grant with hours, valid_from and valid_until runs at the end of the period"
+    since = min(running["start_ms"])
+    rows = _with_use(running, _used(view, since))
+    least = burn_down_least(view.profile)
+    burned = [
+        burn_down(granted, [(now, hours)], start_ms=start, end_ms=end, now_ms=now)
+        for granted, hours, start, end in rows.select(
+            "granted", "gpu_hours", "start_ms", "end_ms"
+        ).iter_rows()
+    ]
+    known_ms = _known_from(view)
+    told = rows.with_columns(
+        # What was used before anybody told of jobs is not known.
+        ((now - pl.max_horizontal("start_ms", pl.lit(known_ms))).clip(lower_bound=0)
+         / (now - pl.col("start_ms"))).alias("told"),
+        pl.Series("elapsed", [one.elapsed_share for one in burned], dtype=pl.Float64),
+        pl.Series("forecast", [one.forecast_used for one in burned], dtype=pl.Float64),
+        pl.Series(
+            "behind",
+            [one.elapsed_share >= 0.5 and (one.used_share or 0.0) < least for one in burned],
+            dtype=pl.Boolean,
+        ),
+        pl.col("system", "project", "user_category", "access_mode", "participating_state",
+               "sector").fill_null(UNKNOWN),
+    )  # fmt: skip
+    # Of a grant that is older than what is known nobody says that it is behind.
+    return told.with_columns(pl.col("behind") & (pl.col("told") == 1))
+
+
 def _known_from(view: View) -> int:
     """From when on anybody told of jobs: their scheduler, or the books, also before the period."""
     low, high = view.bounds_ms
@@ -131,7 +143,7 @@ def _with_use(running: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
 def _used(view: View, since_ms: int) -> pl.DataFrame:
     """`system`, `project`, `start_ms` (of its grant), `gpu_hours` and `book` of jobs since then."""
     low, _ = view.bounds_ms
-    frames = [_held(view.device)]
+    frames = [_held(view.totals)]
     if since_ms < low and view.inputs is not None:
         books = view.inputs.books
         start = since_ms // _MINUTE_MS * _MINUTE_MS

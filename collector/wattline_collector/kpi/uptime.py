@@ -113,12 +113,12 @@ def node_availability(view: View, by: list[str]) -> pl.DataFrame:
     A node counts by its devices: one that lost a device of four is three quarters usable. Time that
     nobody observed is neither.
     """
-    placed = view.device.join(_devices_per_node(view), on=["system", "node"], how="left")
+    placed = view.totals.join(_devices_per_node(view), on=["system", "node"], how="left")
     device_time = placed.with_columns(
         (pl.col("duration_ms") / pl.col("devices").fill_null(1.0)).alias("node_ms")
     )
     bare = view.node.join(
-        view.device.select("system", "node").unique(), on=["system", "node"], how="anti"
+        view.totals.select("system", "node").unique(), on=["system", "node"], how="anti"
     ).with_columns(pl.col("duration_ms").alias("node_ms"))
     wanted = [*dict.fromkeys(["system", "node", *by]), "account", "node_ms"]
     both = pl.concat([device_time.select(wanted), bare.select(wanted)])
@@ -186,6 +186,19 @@ def sla_compliance(view: View, by: list[str]) -> pl.DataFrame:
     return shaped(found, by)
 
 
+def groups_of_nodes(view: View) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """The nodes that an outage can be of, by system, scope and name.
+
+    Scopes are those of the register of outages; a whole system's name is empty.
+    """
+    found: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    for one in _systems(view):
+        found[one.name, "system", ""] = one.nodes
+        found |= {(one.name, "node", node): (node,) for node in one.nodes}
+        found |= {(one.name, *group): nodes for group, nodes in one.members.items()}
+    return found
+
+
 def _share(view: View, by: list[str], *, planned_only: bool) -> pl.DataFrame:
     lack = _lack(view)
     if lack is not None:
@@ -240,9 +253,7 @@ def _tally(view: View, system: _System, bucket: Bucket) -> Tally:
 def _systems(view: View) -> list[_System]:
     """Every system that has books of the period, with its nodes and their groups."""
     low, high = view.bounds_ms
-    ends = dict(
-        view.control.group_by("system").agg(pl.col("booked_until").dt.epoch("ms").max()).iter_rows()
-    )
+    ends = dict(view.control.booked_until.iter_rows())
     installed = view.inventory.filter(
         pl.col("from_ms") < high, pl.coalesce("until_ms", pl.lit(high)) > low
     )

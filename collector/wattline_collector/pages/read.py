@@ -10,6 +10,7 @@ from typing import Any
 from wattline_agents.errors import UsageError, WattlineError
 from wattline_collector.access import Sight, Viewer
 from wattline_collector.alerts.watch import Watch
+from wattline_collector.follow import Followed
 from wattline_collector.kpi.figure import Period
 from wattline_collector.store.latest import Latest
 from wattline_collector.store.store import Store
@@ -35,11 +36,13 @@ class House:
         store: The open store.
         latest: The newest row of everything.
         watch: What judges alerts; None in a collector without.
+        followed: Schedulers and lists that the collector asks, and how that went.
     """
 
     store: Store
     latest: Latest
     watch: Watch | None = None
+    followed: Sequence[Followed] = ()
 
 
 @dataclass(frozen=True, slots=True)

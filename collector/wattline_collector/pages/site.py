@@ -7,6 +7,7 @@ from typing import Any
 from wattline_agents.errors import InputError
 from wattline_collector.access import Sight
 from wattline_collector.kpi.inputs import Inputs
+from wattline_collector.ledger.books import Books
 from wattline_collector.pages.read import House, Json, Question, Read
 
 
@@ -22,6 +23,7 @@ def answer(house: House, question: Question) -> Json:
         profile, problem = None, str(error)
     snapshot = house.latest.snapshot()
     systems: set[Any] = {*snapshot["devices"]["system"], *snapshot["nodes"]["system"]}
+    systems |= set(Books(house.store.path).inventory["system"])  # those that were, too
     return {
         "name": None if profile is None else profile.name,
         "time_zone": "UTC" if profile is None else profile.time_zone,

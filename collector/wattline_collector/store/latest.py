@@ -61,6 +61,7 @@ class _State:
     throttle: pl.DataFrame | None = None
     network: pl.DataFrame | None = None
     made: pl.DataFrame | None = None
+    offsets: pl.DataFrame = field(default_factory=live.OFFSETS.to_frame)
 
 
 class Latest:
@@ -115,6 +116,7 @@ class Latest:
                 throttle=state.throttle,
                 network=state.network,
                 made=state.made,
+                offsets=state.offsets,
             )
             filled = {
                 table: _filled(TABLES[table], rows, state.carry.get(table))
@@ -129,7 +131,19 @@ class Latest:
         now = self._clock.unix_ms()
         for name, chunks in queue.items():
             table = TABLES[name]
-            self._fold(table, segments.whole(table, pl.DataFrame(labelled(chunks))), now)
+            rows = segments.whole(table, pl.DataFrame(labelled(chunks)))
+            self._fold(table, rows, now)
+            if name in _CARRIED:
+                self._compare_clocks(rows, now)
+
+    def _compare_clocks(self, rows: pl.DataFrame, now_ms: int) -> None:
+        node = ["system", "node"]
+        heard = rows.group_by(node).agg(
+            (pl.col("time_unix_ms").max() - now_ms).alias("offset_ms"),
+            pl.lit(now_ms, pl.Int64).alias("heard_ms"),
+        )
+        others = self._state.offsets.join(heard, on=node, how="anti")
+        self._state.offsets = pl.concat([others, heard.cast(live.OFFSETS)])
 
     def _fold(self, table: Table, rows: pl.DataFrame, now_ms: int) -> None:
         if rows.is_empty():

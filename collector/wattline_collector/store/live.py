@@ -7,7 +7,7 @@ ledger gives; the books may therefore call a device busy that is shown as held f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -40,6 +40,13 @@ _DEVICE_METRICS = [metric.column for metric in DEVICE.metrics]
 _NODE_METRICS = [metric.column for metric in NODE.metrics]
 
 
+OFFSETS = pl.Schema(
+    {"system": pl.String(), "node": pl.String(), "offset_ms": pl.Int64(), "heard_ms": pl.Int64()}
+)
+"""The time of the newest rows a node sent, less ours when we looked at them, and when that was:
+clocks that are wrong show there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is newest.
@@ -49,12 +56,14 @@ class Known:
         throttle: The last two readings of each device's throttle counters.
         network: The last two readings of each node's network counters.
         made: Token counters of each job's last minute, sorted by time.
+        offsets: `OFFSETS` of every node that has sent anything since the start.
     """
 
     newest: Mapping[str, pl.DataFrame]
     throttle: pl.DataFrame | None
     network: pl.DataFrame | None
     made: pl.DataFrame | None
+    offsets: pl.DataFrame = field(default_factory=OFFSETS.to_frame)
 
     def with_rows(self, rows: Mapping[str, pl.DataFrame]) -> Known:
         """The same with other newest rows of some tables."""

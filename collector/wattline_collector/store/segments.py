@@ -206,14 +206,25 @@ def read(
     start_ms: int,
     end_ms: int,
     columns: Collection[str] | None = None,
+    only: pl.Expr | None = None,
 ) -> list[pl.DataFrame]:
     """Rows of a time out of each segment, in the segments' order.
+
+    Args:
+        store: The store's directory.
+        table: Of which they are.
+        segments: Which.
+        start_ms: First time included.
+        end_ms: First time after.
+        columns: Which; all if None.
+        only: Of these rows alone, by columns that every row has: what is sorted away from them is
+            not even read.
 
     Raises:
         FileNotFoundError: A segment was merged into another since the list was made.
         InputError: A segment is damaged.
     """
-    return [_read(store, table, segment, start_ms, end_ms, columns) for segment in segments]
+    return [_read(store, table, segment, start_ms, end_ms, columns, only) for segment in segments]
 
 
 def _read(
@@ -223,12 +234,13 @@ def _read(
     start_ms: int,
     end_ms: int,
     columns: Collection[str] | None,
+    only: pl.Expr | None,
 ) -> pl.DataFrame:
-    time = pl.col("time_unix_ms")
+    wanted = pl.col("time_unix_ms").is_between(start_ms, end_ms, closed="left")
     path = store / segment.file
     try:
         scan = pl.scan_parquet(path, glob=False)
-        rows = scan.filter(time.is_between(start_ms, end_ms, closed="left"))
+        rows = scan.filter(wanted if only is None else wanted & only)
         if columns is not None:
             rows = rows.select(cs.by_name(*columns, require_all=False))
         found = rows.collect()

@@ -511,7 +511,12 @@ class Store:
         return segments.in_order(declared, pl.concat(frames))
 
     def rows(
-        self, table: str, start_ms: int, end_ms: int, columns: Collection[str]
+        self,
+        table: str,
+        start_ms: int,
+        end_ms: int,
+        columns: Collection[str],
+        only: pl.Expr | None = None,
     ) -> pl.DataFrame:
         """Some columns of a table's rows in a time, in the order they came.
 
@@ -523,21 +528,29 @@ class Store:
             start_ms: First time included.
             end_ms: First time after.
             columns: Which.
+            only: Of these rows alone, by `system`, `node` and the table's key.
         """
         declared = table_named(table)
-        frames = self._parts(declared, start_ms, end_ms, columns)
+        frames = self._parts(declared, start_ms, end_ms, columns, only)
         if not frames:
             return segments.whole(declared, pl.DataFrame(schema=segments.schema(declared)), columns)
         return pl.concat(frames)
 
     def _parts(
-        self, declared: Table, start_ms: int, end_ms: int, columns: Collection[str] | None
+        self,
+        declared: Table,
+        start_ms: int,
+        end_ms: int,
+        columns: Collection[str] | None,
+        only: pl.Expr | None = None,
     ) -> list[pl.DataFrame]:
         table = declared.name
         for attempt in range(3):
             listed, waiting = self._listed(table, start_ms, end_ms)
             try:
-                frames = segments.read(self.path, declared, listed, start_ms, end_ms, columns)
+                frames = segments.read(
+                    self.path, declared, listed, start_ms, end_ms, columns, only
+                )
                 break
             except FileNotFoundError as error:
                 # A merge took the file away after it was listed.
@@ -550,6 +563,8 @@ class Store:
         time = pl.col("time_unix_ms")
         for part in (frame for parts in waiting for frame in _frames(*parts)):
             part = part.filter(time.is_between(start_ms, end_ms, closed="left"))
+            if only is not None:
+                part = part.filter(only)
             frames.append(segments.whole(declared, part, columns))
         return frames
 

@@ -11,7 +11,8 @@ gate       the door
 viewing    who looks at what is being answered
 forms      the few pages that are not Dash's
 headers    what every answer tells a browser
-audit      who came, went and was refused
+audit      who came, went, was refused, and looked at whose job
+looks      what must be written there before somebody else's job is shown
 
 What somebody may see is decided in one place, `wattline_collector.access`, here as in the API.
 """

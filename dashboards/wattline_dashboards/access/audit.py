@@ -1,4 +1,6 @@
-"""Who came, went and was refused: a file that is only added to, one JSON object a line.
+"""Who came, went, was refused, and looked at whose job: a file that is only added to.
+
+One JSON object a line.
 
 It holds names, accounts, roles and what was asked for; no token, cookie, code or secret. It is
 bounded: a full file is set aside under a number, and the oldest is let go.
@@ -6,21 +8,42 @@ bounded: a full file is set aside under a number, and the oldest is let go.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from wattline_agents.clock import Clock
-from wattline_agents.errors import UsageError
+from wattline_agents.errors import UsageError, WattlineError
 from wattline_dashboards.access.people import Person, clean
 
 MOST_BYTES = 16 * 1024 * 1024
 KEPT = 8
 """Full files kept beside the one that is written to."""
+
+
+class NotWritten(WattlineError):
+    """The log takes no line, so what it would have told of must not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A job that somebody is about to be shown.
+
+    Attributes:
+        system: Where it ran.
+        job: Its key.
+        user: Whose it is; null: nobody said.
+    """
+
+    system: str
+    job: str
+    user: str | None
 
 
 def _to_stderr(line: str) -> None:
@@ -54,10 +77,50 @@ class AuditLog:
         """Add a line.
 
         Args:
-            did: What happened: `sign-in`, `sign-out`, `failed`, `refused`.
+            did: What happened: `sign-in`, `sign-out`, `failed`, `refused`; `looked` has a method of
+                its own.
             person: Who; None: nobody known.
             more: What else there is to say.
         """
+        line = self._line(did, person, more)
+        try:
+            with self._lock:
+                self._append(line)
+            self._failed = False
+        except OSError as error:
+            self._complain(error)
+
+    def looked(self, person: Person, page: str, seen: Iterable[Seen]) -> None:
+        """Add a line for each job of somebody else's that a person is about to be shown.
+
+        Args:
+            person: Who looks.
+            page: Where they are shown it.
+            seen: The jobs.
+
+        Raises:
+            NotWritten: The lines could not be written; the jobs must not be shown.
+        """
+        lines = [
+            self._line("looked", person, {
+                "page": page, "system": one.system, "job": one.job,
+                "whose": "" if one.user is None else one.user,
+            })
+            for one in seen
+        ]  # fmt: skip
+        try:
+            with self._lock:
+                for line in lines:
+                    self._append(line)
+            self._failed = False
+        except OSError as error:
+            self._complain(error)
+            raise NotWritten(
+                "somebody else's job is shown only once it is written down who looks, and the log "
+                "cannot be written; tell the operators"
+            ) from error
+
+    def _line(self, did: str, person: Person | None, more: Mapping[str, str]) -> str:
         at = datetime.fromtimestamp(self._clock.unix_ms() / 1000, UTC)
         entry = {"time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), "did": did}
         if person is not None:
@@ -67,14 +130,12 @@ class AuditLog:
                 "roles": ", ".join(sorted(role.value for role in person.viewer.roles)),
             }
         entry |= {name: clean(value) for name, value in more.items()}
-        try:
-            with self._lock:
-                self._append(json.dumps(entry, separators=(",", ":")) + "\n")
-            self._failed = False
-        except OSError as error:
-            if not self._failed:  # pages that are looked at every two seconds say it once
-                self._say(f"dashboards: {self._path}: cannot be written to: {error.strerror}")
-            self._failed = True
+        return json.dumps(entry, separators=(",", ":")) + "\n"
+
+    def _complain(self, error: OSError) -> None:
+        if not self._failed:  # pages that are looked at every two seconds say it once
+            self._say(f"dashboards: {self._path}: cannot be written to: {error.strerror}")
+        self._failed = True
 
     def _append(self, line: str) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -84,7 +145,10 @@ class AuditLog:
                 os.close(file)
                 self._set_aside()
                 file = os.open(self._path, flags, 0o600)
-            os.write(file, line.encode())
+            data = line.encode()
+            if os.write(file, data) != len(data):
+                # A disk that is full takes a part of a line, which tells nobody anything.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(file)
 

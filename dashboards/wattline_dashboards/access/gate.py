@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from wattline_agents.clock import Clock
 from wattline_dashboards.access import forms, headers, proxy, shown, tokens, viewing
 from wattline_dashboards.access.audit import AuditLog
+from wattline_dashboards.access.looks import Looks
 from wattline_dashboards.access.oidc import Begun, Provider, SignInFailed
 from wattline_dashboards.access.people import Person, person
 from wattline_dashboards.access.sessions import Session, Sessions
@@ -91,6 +92,7 @@ class Gate:
         """
         self.settings = settings
         self.sessions = Sessions(clock, settings.idle_seconds, settings.longest_seconds)
+        self.looks = Looks(audit, clock)
         self._clock, self._provider, self._audit, self._say = clock, provider, audit, say
         self._under = _Under(clock)
         self._origin = settings.url

@@ -15,8 +15,19 @@ from wattline_collector.access import Sight, Viewer, sees_any
 
 PAGES: Mapping[str, tuple[Sight, ...]] = MappingProxyType(
     {
+        "now": (Sight.FLEET,),
         "fleet": (Sight.FLEET,),
+        "node": (Sight.FLEET,),
+        "device": (Sight.FLEET,),
+        "alerts": (Sight.ALERTS,),
+        "quality": (Sight.ALERTS, Sight.SERVICE),
         "production": (Sight.FIGURES,),
+        "energy": (Sight.FIGURES,),
+        "access_time": (Sight.FIGURES,),
+        "reliability": (Sight.FIGURES,),
+        "my_jobs": (Sight.OWN, Sight.JOBS),
+        "job": (Sight.OWN, Sight.JOBS),
+        "my_project": (Sight.OWN, Sight.PROJECTS),
     }
 )
 """Sights of a page by its module's name, any of which opens it."""

@@ -10,7 +10,7 @@ url = "https://kpi.example.eu"
 idle_minutes = 60      # signed out after so long without a click; pages that tick are no click
 longest_hours = 12     # and after so long whatever was done: roles are read again at sign-in
 everyone = []          # roles of whoever has an account: ["job owner"] shows people their own jobs
-# audit_log = "/var/log/wattline/access.jsonl"   # who came, went and was refused
+# audit_log = "/var/log/wattline/access.jsonl"   # who came, went, and looked at whose job
 
 # Roles: operator, support, manager, project lead, job owner. Without one there is nothing to see.
 

@@ -45,10 +45,30 @@
     fill(node, part, 2);
   }
 
+  // A part that says its `data-key` takes its element along when it moves: one that a reader opened
+  // stays open although another comes in before it.
+  function keyed(node, part) {
+    const key = typeof part === "string" ? undefined : part[1]["data-key"];
+    if (key === undefined) {
+      return null;
+    }
+    while (node !== null && (differs(node, part) || node.dataset.key !== key)) {
+      node = node.nextSibling;
+    }
+    return node;
+  }
+
   function fill(parent, parts, first) {
     let node = parent.firstChild;
     for (let place = first; place < parts.length; place += 1) {
       const part = parts[place];
+      const known = keyed(node, part);
+      if (known !== null && known !== node) {
+        parent.insertBefore(known, node);
+        node = known;
+      } else if (known === null && node !== null && part[1] && part[1]["data-key"] !== undefined) {
+        node = parent.insertBefore(made(part), node);
+      }
       if (node === null || differs(node, part)) {
         const fresh = made(part);
         if (node === null) {

@@ -17,7 +17,9 @@ from wattline_collector.palette import (
     format_si,
 )
 from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.inside import link
 from wattline_dashboards.components.parts import (
+    Children,
     Column,
     Row,
     marks,
@@ -28,6 +30,8 @@ from wattline_dashboards.components.parts import (
     swatch,
     table,
 )
+from wattline_dashboards.components.short import short
+from wattline_dashboards.elements import Span
 from wattline_dashboards.figures.floor import natural
 from wattline_dashboards.picture import Picture
 
@@ -55,6 +59,9 @@ COLUMNS = (
 )
 
 
+_LISTED = ("system", "node", "index", "power_watts", "temperature_celsius", "age_ms")
+
+
 def details(picture: Picture, place: int) -> list[html.Div | html.Dl | html.P]:
     """Everything known of one device."""
     device = picture.devices.row(place)
@@ -71,7 +78,7 @@ def details(picture: Picture, place: int) -> list[html.Div | html.Dl | html.P]:
         html.Div(
             [
                 swatch(account.value),
-                _state(account),
+                state_name(account),
                 html.Span(f"job {job}" if job else "no job", className="muted"),
                 html.Span(
                     f"seen {format_age(number(device.get('age_ms')))} ago", className="muted"
@@ -100,14 +107,12 @@ def attention(picture: Picture) -> list[html.Div | html.P]:
     What is wrong with a node stands by node; work that is missing stands by job, because its owner
     is who can change it.
     """
-    rank = {account: place for place, (account, _) in enumerate(ATTENTION)}
     groups: dict[tuple[int, str, str], list[int]] = {}
     nodes, jobs = picture.devices.texts("node"), picture.devices.texts("job")
-    for place, account in enumerate(picture.accounts):
-        if account in rank:
-            node = "" if account is Account.HELD else nodes[place] or ""
-            key = (rank[account], node, jobs[place] or "")
-            groups.setdefault(key, []).append(place)
+    for rank, (wrong, _) in enumerate(ATTENTION):
+        for place in (at for at, account in enumerate(picture.accounts) if account is wrong):
+            node = "" if wrong is Account.HELD else nodes[place] or ""
+            groups.setdefault((rank, node, jobs[place] or ""), []).append(place)
     if not groups:
         return [nothing("No device is down, silent, slowed or held without work.")]
     order = sorted(groups, key=lambda key: (key[0], natural(key[1]), key[2]))
@@ -152,17 +157,19 @@ def _row(
 ) -> Row:
     account, meaning = wrong
     *_, job = key
-    rows = [picture.devices.row(place) for place in places]
+    rows = [picture.devices.row(place, _LISTED) for place in places]
     live = [] if account is Account.UNOBSERVED else rows
     names = {text(row.get("node")) or "" for row in rows}
     node = names.pop() if len(names) == 1 else ""
     ages = [age for row in rows if (age := number(row.get("age_ms"))) is not None]
     return Row(
         {
-            "node": html.Span(node or f"{len(names)} nodes", className="strong"),
+            "node": link("/node", short(node, "strong"), node=node, system=rows[0].get("system"))
+            if node
+            else Span(f"{len(names)} nodes", className="strong"),
             "devices": _places(rows) if node else str(len(rows)),
             "state": html.Span(
-                [swatch(account.value), _state(account)], className="state", title=meaning
+                [swatch(account.value), state_name(account)], className="state", title=meaning
             ),
             "job": job or None,
             "power": format_si(_sum(live, "power_watts"), "W"),
@@ -210,18 +217,17 @@ def _card(picture: Picture, place: int) -> html.Section:
     watts, limit = live("power_watts"), number(device.get("power_limit_watts"))
     active = live("sm_active_ratio")
     busy = live("busy_ratio")
+    head: Children = [
+        link("/device", name(device), device=device.get("device"), system=device.get("system")),
+        html.Span(text(device.get("model")) or "", className="muted"),
+    ]
     return html.Section(
         [
-            html.H3(
-                [
-                    name(device),
-                    html.Span(text(device.get("model")) or "", className="muted"),
-                ]
-            ),
+            html.H3(head),
             html.P(
                 [
                     swatch(account.value),
-                    _state(account),
+                    state_name(account),
                     html.Span(f"job {job}" if job else "no job", className="muted"),
                     html.Span(
                         f"seen {format_age(number(device.get('age_ms')))} ago", className="muted"
@@ -299,5 +305,6 @@ def _values(device: dict[str, object]) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _state(account: Account) -> str:
+def state_name(account: Account) -> str:
+    """What a device in that account is said to be now."""
     return "silent" if account is Account.UNOBSERVED else ACCOUNTS[account].label

@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import html
 
-from wattline_collector.palette import format_percent, format_value
+from wattline_collector.palette import format_number, format_percent, format_value
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.parts import coverage_note, marks, quantity, split_unit
 
@@ -22,40 +22,61 @@ _TERMS = (
 )
 
 
-def equation(figures: Figures) -> html.Div:
-    """OEE = availability x performance x quality, and loading beside it."""
+def equation(figures: Figures, beside: Mapping[str, Any] | None = None) -> html.Div:
+    """OEE = availability x performance x quality, and loading beside it.
+
+    Args:
+        figures: By id.
+        beside: What stands under each, by id: its target, and what it was before.
+    """
+    more = beside or {}
     parts: list[html.Div | html.Span] = []
     for id, label, sign, meaning in _TERMS:
         if sign:
             parts.append(html.Span(sign, className="operator"))
-        parts.append(_term(id, label, meaning, figures.get(id, {})))
+        parts.append(_term(id, label, meaning, figures.get(id, {}), more.get(id)))
     parts.append(
         html.Div(
-            _term("LOADING", "Loading", "of offered time was assigned", figures.get("LOADING", {})),
+            _term(
+                "LOADING",
+                "Loading",
+                "of offered time was assigned",
+                figures.get("LOADING", {}),
+                more.get("LOADING"),
+            ),
             className="beside",
         )
     )
     return html.Div(parts, className="equation")
 
 
-def _term(id: str, label: str, meaning: str, figure: Mapping[str, Any]) -> html.Div:
+def _term(id: str, label: str, meaning: str, figure: Mapping[str, Any], beside: Any) -> html.Div:
     caution = coverage_note(number(figure.get("coverage")))
     value = number(figure.get("value"))
     note = text(figure.get("note"))
     lines = [
         html.Div(label, className="stat-label"),
-        html.Div(quantity(format_percent(value)), className="term-value"),
+        html.Div(_button(id, format_percent(value)), className="term-value"),
         html.Div(meaning if value is not None else note or "not known", className="stat-detail"),
         html.Div(sums(figure), className="stat-detail sums"),
     ]
     if caution is not None:
         lines.append(html.Div(caution, className="stat-detail"))
+    if beside is not None:
+        lines.append(beside)
     return html.Div(
         lines,
         className="term term-result" if id == "OEE" else "term",
         title=note or None,
         **marks(data_kpi=id, data_field="value"),
     )
+
+
+def _button(id: str, shown: str) -> html.Button:
+    # The dialog of explanations shows sums too, by what stands here.
+    from wattline_dashboards.components.explain import explained
+
+    return explained(id, quantity(shown))
 
 
 def sums(figure: Mapping[str, Any]) -> str:
@@ -67,7 +88,9 @@ def sums(figure: Mapping[str, Any]) -> str:
         return ""
     if under is None:
         return format_value(over, over_unit)
-    upper, lower = format_value(over, over_unit), format_value(under, under_unit)
+    upper = format_value(over, over_unit)
+    # Below the line "1" counts things: failures, incidents.
+    lower = format_number(under) if under_unit == "1" else format_value(under, under_unit)
     if over_unit != under_unit:
         return f"{upper} over {lower}"
     if split_unit(upper)[1] == split_unit(lower)[1]:

@@ -18,6 +18,7 @@ from wattline_dashboards.components.effectiveness import Figures
 from wattline_dashboards.components.totals import BOUNDARIES
 from wattline_dashboards.figures import days
 from wattline_dashboards.figures.energy import Split
+from wattline_dashboards.language import _
 from wattline_dashboards.times import long_time
 from wattline_dashboards.trust import COMFORT
 
@@ -39,6 +40,8 @@ def answer(overview: Mapping[str, Any], figures: Figures) -> str:
     """The sentence the page opens with."""
     hours = _hours(overview.get("accounts") or ())
     installed = sum(hours.values())
+    if not installed and not number(overview.get("nodes")):
+        return _("Nothing is booked in this period.")
     tokens = days.total(overview.get("days") or ())
     per_joule = number(figures.get("S10", {}).get("value"))
     # Time of which nobody knows whether work was done makes the share a lower bound.

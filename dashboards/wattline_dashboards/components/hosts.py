@@ -12,6 +12,7 @@ from wattline_collector.palette import (
     format_si,
 )
 from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.inside import link
 from wattline_dashboards.components.parts import (
     Column,
     Row,
@@ -22,6 +23,8 @@ from wattline_dashboards.components.parts import (
     stat,
     table,
 )
+from wattline_dashboards.components.short import short
+from wattline_dashboards.elements import Span
 from wattline_dashboards.figures.floor import natural
 from wattline_dashboards.picture import Picture
 
@@ -64,12 +67,17 @@ def hosts(picture: Picture, wanted: str = "") -> list[html.Div | html.P]:
 def _row(picture: Picture, place: int) -> Row:
     host = picture.host(place)
     silent = picture.silent_nodes[place]
-    age = html.Span(
+    age = Span(
         [format_age(number(host.get("age_ms"))), " silent" if silent else ""],
         className="caution" if silent else None,
     )
     cells: dict[str, object] = {
-        "node": html.Span(text(host.get("node")) or "", className="strong"),
+        "node": link(
+            "/node",
+            short(host.get("node"), "strong"),
+            node=host.get("node"),
+            system=host.get("system"),
+        ),
         "devices": format_number(number(host.get("devices"))),
         "age": age,
     }

@@ -23,6 +23,7 @@ from wattline_dashboards.components.parts import (
     nothing,
     table,
 )
+from wattline_dashboards.components.short import short
 from wattline_dashboards.components.totals import BOUNDARIES
 from wattline_dashboards.times import short_time
 
@@ -49,9 +50,9 @@ def jobs(rows: Sequence[Mapping[str, Any]]) -> list[html.Div | html.P]:
 
 def _row(job: Mapping[str, Any]) -> Row:
     key = text(job.get("job")) or ""
-    label = [html.Span(key, className="strong")]
+    label = [short(key, "strong", most=40)]
     label += [
-        html.Span(part, className="muted")
+        short(part, "muted")
         for part in (text(job.get("name")), text(job.get("kind")))
         if part and part != key
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from statistics import median
 
 from dash import html
@@ -20,7 +19,7 @@ def legend(view: View, picture: Picture) -> html.Div:
 
 
 def _accounts(picture: Picture) -> html.Div:
-    counts = Counter(picture.accounts)
+    counts = picture.counts
     return html.Div(
         [
             html.Span(

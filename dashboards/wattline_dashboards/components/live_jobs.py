@@ -7,6 +7,7 @@ from dash import html
 from wattline_collector.palette import format_age, format_number, format_si
 from wattline_dashboards.columns import Columns, number, text
 from wattline_dashboards.components.parts import Column, Row, marks, nothing, table
+from wattline_dashboards.components.short import short
 
 MOST = 20
 """Rows on the page; more is a list nobody reads, and the rest is counted under it."""
@@ -42,8 +43,8 @@ def _row(job: dict[str, object]) -> Row:
     key = text(job.get("job")) or ""
     name = text(job.get("name"))
     kind = text(job.get("kind"))
-    label = [html.Span(key, className="strong")]
-    label += [html.Span(part, className="muted") for part in (name, kind) if part and part != key]
+    label = [short(key, "strong", most=40)]
+    label += [short(part, "muted") for part in (name, kind) if part and part != key]
     age = number(job.get("age_ms"))
     if age is not None and age > QUIET_MS:
         label.append(html.Span(f"last seen {format_age(age)} ago", className="caution"))

@@ -9,6 +9,7 @@ from typing import Any
 from dash import html
 
 from wattline_collector.palette import THIN_SPACE, UNKNOWN, format_percent
+from wattline_dashboards.elements import Span, Td, Th, Tr
 from wattline_dashboards.trust import COMFORT
 
 Children = Any
@@ -60,14 +61,15 @@ def stat(label: str, value: Children, detail: Children = None, **attributes: Any
 def meter(ratio: float | None, text: str | None = None) -> html.Span:
     """A share as a short bar with its number; unknown is an empty hatched bar and a dash."""
     if ratio is None:
-        bar = html.Span(className="meter meter-unknown", **marks(aria_hidden="true"))
+        bar = Span(className="meter meter-unknown", **marks(aria_hidden="true"))
     else:
-        filled = html.Span(
+        filled = Span(
             className="meter-fill", style={"width": f"{min(1.0, max(0.0, ratio)) * 100:.0f}%"}
         )
-        bar = html.Span(filled, className="meter", **marks(aria_hidden="true"))
-    label = html.Span(format_percent(ratio) if text is None else text, className="meter-text")
-    return html.Span([bar, label], className="metered")
+        bar = Span(filled, className="meter", **marks(aria_hidden="true"))
+    label = Span(format_percent(ratio) if text is None else text, className="meter-text")
+    parts: Children = [bar, label]
+    return html.Span(parts, className="metered")
 
 
 def coverage_note(coverage: float | None) -> html.Span | None:
@@ -110,9 +112,9 @@ def table(
     caption: str, columns: Sequence[Column], rows: Sequence[Row], class_name: str
 ) -> html.Div:
     """A table with a head that stays, for eyes and for screen readers alike."""
-    head = html.Tr(
+    head: Children = Tr(
         [
-            html.Th(
+            Th(
                 column.label,
                 scope="col",
                 className="numeric" if column.numeric else None,
@@ -121,10 +123,10 @@ def table(
             for column in columns
         ]
     )
-    body = [
-        html.Tr(
+    body: Children = [
+        Tr(
             [
-                html.Td(
+                Td(
                     UNKNOWN if row.cells.get(column.key) is None else row.cells[column.key],
                     className="numeric" if column.numeric else None,
                     **marks(data_field=column.key),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,7 +82,7 @@ def _efficiency(sums: Mapping[str, Any]) -> html.Div:
 
 
 def _states(picture: Picture) -> list[html.Div]:
-    counts = Counter(picture.accounts)
+    counts = picture.counts
     devices = len(picture.accounts)
     if not devices:
         return []

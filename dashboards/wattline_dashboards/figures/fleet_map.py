@@ -30,6 +30,15 @@ UNKNOWN_Z = -0.1
 _BAND_END = -0.02
 _LEVELS = 250
 """Steps of colour an eye could tell apart at most; rounding to them compresses the update."""
+_STEPS = tuple(step / _LEVELS for step in range(_LEVELS + 1))
+_LEVEL_OF = {
+    account: _STEPS[int((place + 0.5) / len(Account) * _LEVELS + 0.5)]
+    for place, account in enumerate(Account)
+}
+_HATCHED = frozenset(account for account in Account if ACCOUNTS[account].hatched)
+
+Found = Sequence[bool]
+"""Whether somebody looks for each device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +54,31 @@ def cells(floor: Floor, view: View, picture: Picture) -> Cells:
     """The colour value of every cell, NaN where no device stands, and the hatching."""
     values = _scaled(view, picture)
     z = [nan] * (floor.rows * floor.columns)
-    for (row, column), value in zip(floor.spots, values, strict=True):
-        z[row * floor.columns + column] = UNKNOWN_Z if value is None else value
-    hatched = [
-        spot
-        for spot, value, account in zip(floor.spots, values, picture.accounts, strict=True)
-        if value is None or (view is ACCOUNT and ACCOUNTS[account].hatched)
-    ]
+    for place, value in zip(floor.flat, values, strict=True):
+        z[place] = UNKNOWN_Z if value is None else value
+    if view is ACCOUNT:
+        hatched = [
+            spot for spot, account in zip(floor.spots, picture.accounts, strict=True)
+            if account in _HATCHED
+        ]  # fmt: skip
+    else:
+        hatched = [spot for spot, value in zip(floor.spots, values, strict=True) if value is None]
     strokes = list(_strokes(hatched, floor))
     return Cells(z, [x for x, _ in strokes], [y for _, y in strokes])
 
 
-def figure(floor: Floor, view: View, picture: Picture, mode: Mode) -> go.Figure:
-    """The whole map, drawn anew."""
+def figure(
+    floor: Floor, view: View, picture: Picture, mode: Mode, found: Found | None = None
+) -> go.Figure:
+    """The whole map, drawn anew.
+
+    Args:
+        floor: Where devices stand.
+        view: What their colours are.
+        picture: How they are now.
+        mode: Light or dark.
+        found: Which of them somebody looks for; the others are veiled. None: nobody looks.
+    """
     tokens, now = TOKENS[mode], cells(floor, view, picture)
     heatmap = go.Heatmap(
         z=packed(now.z, (floor.rows, floor.columns)),
@@ -79,7 +100,7 @@ def figure(floor: Floor, view: View, picture: Picture, mode: Mode) -> go.Figure:
         hoverinfo="skip",
     )
     return go.Figure(
-        [heatmap, hatching, *_names(floor, mode)],
+        [heatmap, hatching, *_names(floor, mode), *_veiled(floor, mode, found)],
         theme.layout(
             mode,
             width=max(floor.columns, 1) * floor.cell,
@@ -90,18 +111,45 @@ def figure(floor: Floor, view: View, picture: Picture, mode: Mode) -> go.Figure:
     )
 
 
-def patch(floor: Floor, view: View, picture: Picture) -> Patch:
-    """What changed since the map was drawn, in place: colours and hatching."""
+def patch(floor: Floor, view: View, picture: Picture, found: Found | None = None) -> Patch:
+    """What changed since the map was drawn, in place: colours, hatching, and what is found."""
     now, change = cells(floor, view, picture), Patch()
     change["data"][0]["z"] = packed(now.z, (floor.rows, floor.columns))
     change["data"][1]["x"] = packed(now.hatch_x)
     change["data"][1]["y"] = packed(now.hatch_y)
+    if found is not None:
+        place = 2 + bool(floor.racks) + bool(floor.nodes)
+        change["data"][place]["z"] = packed(_veil(floor, found), (floor.rows, floor.columns))
     return change
 
 
-def drawn(floor: Floor, view: View, mode: Mode) -> str:
+def drawn(floor: Floor, view: View, mode: Mode, found: Found | None = None) -> str:
     """A name for everything a patch does not change: as long as it is the same, patch."""
-    return f"{floor.key} {view.id} {mode.value}"
+    return f"{floor.key} {view.id} {mode.value} {found is not None}"
+
+
+def _veiled(floor: Floor, mode: Mode, found: Found | None) -> list[go.Heatmap]:
+    if found is None:
+        return []
+    ground = TOKENS[mode].background
+    red, green, blue = (int(ground[at : at + 2], 16) for at in (1, 3, 5))
+    colour = f"rgba({red},{green},{blue},0.84)"
+    return [
+        go.Heatmap(
+            z=packed(_veil(floor, found), (floor.rows, floor.columns)), zmin=0, zmax=1,
+            colorscale=[(0, colour), (1, colour)], showscale=False, hoverinfo="skip",
+            hoverongaps=False,
+        )
+    ]  # fmt: skip
+
+
+def _veil(floor: Floor, found: Found) -> list[float]:
+    """One over every device that is not looked for, nothing elsewhere."""
+    veil = [nan] * (floor.rows * floor.columns)
+    for place, is_found in zip(floor.flat, found, strict=True):
+        if not is_found:
+            veil[place] = 1.0
+    return veil
 
 
 def device_at(floor: Floor, x: float, y: float) -> int | None:
@@ -110,12 +158,18 @@ def device_at(floor: Floor, x: float, y: float) -> int | None:
     return floor.spots.index(spot) if spot in floor.spots else None
 
 
-def _scaled(view: View, picture: Picture) -> list[float | None]:
+def _scaled(view: View, picture: Picture) -> Sequence[float | None]:
+    if view is ACCOUNT:
+        return [_LEVEL_OF[account] for account in picture.accounts]
     low, high = view.scale(picture)
+    # One division, and steps looked up: this is done for every device with every tick.
+    step = _LEVELS / (high - low)
     return [
         None
         if value is None
-        else round(min(1.0, max(0.0, (value - low) / (high - low))) * _LEVELS) / _LEVELS
+        else _STEPS[int((value - low) * step + 0.5)]
+        if low <= value <= high
+        else (0.0 if value < low else 1.0)
         for value in view.values(picture)
     ]
 

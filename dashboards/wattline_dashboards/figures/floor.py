@@ -1,8 +1,9 @@
 """Where every device stands: racks side by side, nodes as rows, devices as columns.
 
-Position is identity: the same device is in the same place until devices come or go, so an
-outlier is a dot that an operator finds again. Everything is placed on one grid of square cells
-of a whole number of pixels, which keeps 25,000 of them sharp.
+Other orders put devices side by side that have something else in common: a node, a partition, a
+job, a project. Position is identity: the same device is in the same place until devices come or go,
+so an outlier is a dot that an operator finds again. Everything is placed on one grid of square
+cells of a whole number of pixels, which keeps 25,000 of them sharp.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, takewhile
+from threading import Lock
 
 from wattline_dashboards.columns import Columns
 
@@ -26,6 +28,7 @@ _ONE_BAND_FROM = 18
 
 _LABEL_PX = 20
 _CHARACTER_PX = 7.2
+_FEWEST_CHARACTERS = 5
 _NODE_NAMES_FROM = 14
 _NODES_WITHOUT_RACK = 8
 """Nodes whose rack nobody told us are stacked by eight, as most racks of accelerators are."""
@@ -52,6 +55,7 @@ class Floor:
         cell: Pixels of a cell's edge, its gap included.
         bands: Rows of racks.
         spots: Row and column of each device, in the order devices came in.
+        flat: The same, as places in a list of all cells, row by row.
         racks: Names over racks.
         nodes: Names left of rows; none where cells are too small to read them by.
         key: Equal for floors that are drawn the same.
@@ -65,6 +69,7 @@ class Floor:
     racks: tuple[Label, ...]
     nodes: tuple[Label, ...]
     key: str = ""
+    flat: tuple[int, ...] = ()
 
     @property
     def gap(self) -> int:
@@ -88,8 +93,56 @@ class _Rack:
     width: int
 
 
-def plan(devices: Columns, width: int) -> Floor:
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What devices stand together by.
+
+    Attributes:
+        id: Its word.
+        groups: What each device belongs to, in the order devices come in; null: to nothing. None:
+            racks and nodes.
+        rest: The name of what belongs to nothing.
+    """
+
+    id: str = "rack"
+    groups: tuple[str | None, ...] | None = None
+    rest: str = ""
+
+
+RACKS = Order()
+
+_PLACED_BY = ("system", "rack", "node", "index", "device")
+
+
+def plan(devices: Columns, width: int, order: Order = RACKS) -> Floor:
     """Place devices on a floor `width` pixels wide."""
+    # Comparing what was placed before costs a tenth of placing it, or of a digest of it.
+    given = (width, devices.rows, order, *(devices.data.get(name) for name in _PLACED_BY))
+    return _plans.get(given, lambda: _made(devices, width, order))
+
+
+class _Plans:
+    """Floors that were planned lately; the places of a fleet hardly ever change."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._kept: tuple[tuple[object, Floor], ...] = ()
+
+    def get(self, given: object, make: Callable[[], Floor]) -> Floor:
+        for known, floor in self._kept:
+            if known == given:
+                return floor
+        floor = make()
+        with self._lock:
+            self._kept = ((given, floor), *self._kept[: self._most - 1])
+        return floor
+
+
+_plans = _Plans(16)
+
+
+def _made(devices: Columns, width: int, order: Order) -> Floor:
     places = tuple(
         (system or "", rack or "", node or "", math.inf if index is None else index, device or "")
         for system, rack, node, index, device in zip(
@@ -101,17 +154,14 @@ def plan(devices: Columns, width: int) -> Floor:
             strict=True,
         )
     )
-    return _named(places, width)
+    digest = hashlib.sha256(repr((places, width, order)).encode()).hexdigest()
+    floor = _plan(places, width, order)
+    flat = tuple(row * floor.columns + column for row, column in floor.spots)
+    return replace(floor, key=digest[:16], flat=flat)
 
 
-@lru_cache(maxsize=16)
-def _named(places: tuple[Place, ...], width: int) -> Floor:
-    digest = hashlib.sha256(repr((places, width)).encode()).hexdigest()
-    return replace(_plan(places, width), key=digest[:16])
-
-
-def _plan(places: tuple[Place, ...], width: int) -> Floor:
-    racks = _racks(places)
+def _plan(places: tuple[Place, ...], width: int, order: Order) -> Floor:
+    racks = _racks(places) if order.groups is None else _groups(places, order)
     if not racks:
         return Floor(0, 0, LARGEST_CELL, 0, (), (), ())
     longest = max(len(name) for rack in racks for name, _ in rack.nodes)
@@ -153,6 +203,32 @@ def _racks(places: Sequence[Place]) -> list[_Rack]:
     return racks
 
 
+def _groups(places: Sequence[Place], order: Order) -> list[_Rack]:
+    """Blocks of devices that have something in common, in the order people count; the rest last."""
+    groups = order.groups or ()
+    members: dict[tuple[str, str | None], list[int]] = {}
+    for at in sorted(range(len(places)), key=lambda at: _rank(places[at])):
+        members.setdefault((places[at][0], groups[at]), []).append(at)
+    keys = sorted(members, key=lambda key: (natural(key[0]), key[1] is None, natural(key[1] or "")))
+    blocks = []
+    for key in keys:
+        devices = members[key]
+        width = _block_width(len(devices))
+        rows = tuple(
+            ("", tuple(devices[start : start + width])) for start in range(0, len(devices), width)
+        )
+        name = order.rest if key[1] is None else key[1]
+        blocks.append(_Rack(key[0], name, rows, min(width, len(devices))))
+    return blocks
+
+
+def _block_width(devices: int) -> int:
+    """Devices side by side in a block: about twice as wide as high, in whole nodes of eight."""
+    if devices <= _WIDEST_NODE // 2:
+        return max(devices, 1)
+    return -(-math.ceil(math.sqrt(devices * 2)) // 8) * 8
+
+
 def _lines(node: str, devices: tuple[int, ...]) -> list[_Line]:
     """A node's rows: one, unless it has more devices than fit side by side."""
     starts = range(0, len(devices), _WIDEST_NODE)
@@ -175,10 +251,51 @@ def _rank(place: Place) -> tuple[object, ...]:
     return (natural(system), natural(rack), natural(node), index, device)
 
 
+@lru_cache(maxsize=65_536)
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:
     """A sort key by which `n2` comes before `n10`."""
     return tuple(
         (0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"([0-9]+)", name)
+    )
+
+
+def _fitting(title: str, pixels: float) -> str:
+    """As much of a name as there is room for; nothing where that would not tell it from others."""
+    room = int(pixels / _CHARACTER_PX)
+    if len(title) <= room:
+        return title
+    return f"{title[: room - 1]}…" if room >= _FEWEST_CHARACTERS else ""
+
+
+def neighbour(floor: Floor, spot: tuple[int, int] | None, key: str) -> tuple[int, int] | None:
+    """The cell that a key leads to from another; None on an empty floor.
+
+    Left and right lead along the row and over its ends into the next one; up and down to the
+    nearest row with a cell, and there to the one closest by.
+
+    Args:
+        floor: The plan.
+        spot: Where the reader is; None: nowhere yet.
+        key: `ArrowLeft`, `ArrowRight`, `ArrowUp`, `ArrowDown`, `Home` or `End`.
+    """
+    if not floor.spots:
+        return None
+    if key == "End":
+        return max(floor.spots)
+    if spot is None or key == "Home":
+        return min(floor.spots)
+    row, column = spot
+    if key == "ArrowRight":
+        return min((other for other in floor.spots if other > spot), default=spot)
+    if key == "ArrowLeft":
+        return max((other for other in floor.spots if other < spot), default=spot)
+    sign = {"ArrowDown": 1, "ArrowUp": -1}.get(key)
+    if sign is None:
+        return spot
+    return min(
+        (other for other in floor.spots if (other[0] - row) * sign > 0),
+        key=lambda other: ((other[0] - row) * sign, abs(other[1] - column)),
+        default=spot,
     )
 
 
@@ -202,7 +319,8 @@ def _placed(
             return None
         first = column + margin
         title = f"{rack.system} {rack.name}".strip() if several else rack.name
-        if title and len(title) * _CHARACTER_PX <= (rack.width + aisle) * cell:
+        title = _fitting(title, (rack.width + aisle) * cell)
+        if title:
             names.append(Label(title, top + head - 0.5 - _LABEL_PX / 2 / cell, first - 0.5))
         for line, (node, members) in enumerate(rack.nodes):
             row = top + head + line

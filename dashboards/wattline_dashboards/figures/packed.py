@@ -11,12 +11,17 @@ Packed = dict[str, str]
 """Plotly's form of a typed array: `dtype`, base64 `bdata`, and `shape` where it has two axes."""
 
 
-def packed(values: Iterable[float], shape: tuple[int, int] | None = None) -> Packed:
-    """Values as 32-bit floats, little-endian; NaN is a gap."""
-    numbers = array("f", values)
+def packed(
+    values: Iterable[float], shape: tuple[int, int] | None = None, *, precise: bool = False
+) -> Packed:
+    """Values as 32-bit floats, little-endian; NaN is a gap. Moments need the `precise` 64 bits."""
+    numbers = array("d" if precise else "f", values)
     if sys.byteorder == "big":
         numbers.byteswap()
-    spec = {"dtype": "f4", "bdata": base64.b64encode(numbers.tobytes()).decode("ascii")}
+    spec = {
+        "dtype": "f8" if precise else "f4",
+        "bdata": base64.b64encode(numbers.tobytes()).decode("ascii"),
+    }
     if shape is not None:
         spec["shape"] = f"{shape[0]}, {shape[1]}"
     return spec
@@ -24,7 +29,7 @@ def packed(values: Iterable[float], shape: tuple[int, int] | None = None) -> Pac
 
 def unpacked(spec: Packed) -> list[float]:
     """The values of `packed`, flat."""
-    numbers = array("f", base64.b64decode(spec["bdata"]))
+    numbers = array("d" if spec["dtype"] == "f8" else "f", base64.b64decode(spec["bdata"]))
     if sys.byteorder == "big":
         numbers.byteswap()
     return list(numbers)

@@ -61,6 +61,34 @@ def _watts(value: float | None) -> str:
     return format_si(value, "W")
 
 
+def _hertz(value: float | None) -> str:
+    return format_si(value, "Hz")
+
+
+def _seconds(value: float | None) -> str:
+    return format_number(value, "s")
+
+
+def _column(name: str) -> Callable[[Picture], Values]:
+    return lambda picture: picture.known(name)
+
+
+def _to_highest(name: str) -> Callable[[Picture], tuple[float, float]]:
+    """From nought to a round number over the highest, so that a scale stays for many ticks."""
+
+    def scale(picture: Picture) -> tuple[float, float]:
+        high = max((value for value in picture.known(name) if value), default=1.0)
+        unit = 10.0 ** math.floor(math.log10(high))
+        return 0.0, next(unit * step for step in (1, 2, 5, 10) if unit * step >= high)
+
+    return scale
+
+
+def _to_limit(picture: Picture) -> Values:
+    pairs = zip(picture.known("power_watts"), picture.known("power_limit_watts"), strict=True)
+    return [None if drawn is None or not limit else drawn / limit for drawn, limit in pairs]
+
+
 VIEWS = (
     View(
         "account", "State", "what each device is doing", _accounts,
@@ -91,7 +119,61 @@ VIEWS = (
         "throttled", "Throttled", "share of the last seconds the hardware held the clocks back",
         lambda picture: picture.known("throttled_ratio"), _all_of_one, format_percent,
     ),
+    View(
+        "tensor", "Tensor active", "share of time the tensor cores worked",
+        _column("tensor_active_ratio"), _all_of_one, format_percent,
+    ),
+    View(
+        "dram", "Memory active", "share of time device memory moved data",
+        _column("dram_active_ratio"), _all_of_one, format_percent,
+    ),
+    View(
+        "occupancy", "Occupancy", "share of the threads there could be that there were",
+        _column("sm_occupancy_ratio"), _all_of_one, format_percent,
+    ),
+    View(
+        "capped", "Power to limit", "power drawn as a share of the device's own limit",
+        _to_limit, _all_of_one, format_percent,
+    ),
+    View(
+        "limit", "Power limit", "the power the device may draw",
+        _column("power_limit_watts"), _to_highest("power_limit_watts"), _watts,
+    ),
+    View(
+        "memory-heat", "Memory temperature", "temperature of the device memory",
+        _column("memory_temperature_celsius"), lambda _: (20.0, 105.0), format_celsius,
+    ),
+    View(
+        "margin", "Room to throttling", "degrees left until heat slows the device",
+        _column("temperature_margin_celsius"), lambda _: (0.0, 60.0), format_celsius,
+    ),
+    View(
+        "clock", "Compute clock", "frequency of the compute units",
+        _column("sm_clock_hertz"), _to_highest("sm_clock_hertz"), _hertz,
+    ),
+    View(
+        "memory-clock", "Memory clock", "frequency of the device memory",
+        _column("memory_clock_hertz"), _to_highest("memory_clock_hertz"), _hertz,
+    ),
+    View(
+        "xids", "XID errors", "XID errors since the agent started",
+        _column("xid_events_total"), _to_highest("xid_events_total"), format_number,
+    ),
+    View(
+        "ecc", "Uncorrected memory errors", "in the life of the device",
+        _column("ecc_uncorrected_aggregate_total"),
+        _to_highest("ecc_uncorrected_aggregate_total"), format_number,
+    ),
+    View(
+        "reads", "Failed reads", "reads of the device that failed since its agent started",
+        _column("read_errors_total"), _to_highest("read_errors_total"), format_number,
+    ),
+    View(
+        "read-time", "Time to read", "how long one reading of the device took",
+        _column("read_seconds"), _to_highest("read_seconds"), _seconds,
+    ),
 )  # fmt: skip
+"""The first seven are what somebody looks at most."""
 ACCOUNT = VIEWS[0]
 
 

@@ -14,7 +14,9 @@ from wattline_collector.access import Viewer
 from wattline_dashboards.access import shown
 
 EVERYBODY = {"operator", "support", "manager", "project lead", "job owner", "no role"}
+STAFFED = {"operator", "support"}
 FLEET = {"operator", "support", "manager"}
+OWN = {"operator", "support", "project lead", "job owner"}
 FIGURES = {"operator", "support", "manager"}
 
 OPEN = "open"
@@ -50,9 +52,61 @@ FILLED = {
 
 # By the first thing they fill. Callbacks without a server's part are not asked of one.
 CALLBACKS = {
+    "now-drawing.data": FLEET,
+    "now-power-file.data": FLEET,
+    "alerts-drawing.data": STAFFED,
+    "alerts-past-file.data": STAFFED,
+    "quality-drawing.data": STAFFED,
+    "quality-map-file.data": STAFFED,
+    "quality-gaps-file.data": STAFFED,
     "fleet-drawing.data": FLEET,
     "fleet-tooltip.show": FLEET,
+    "fleet-cursor.style": FLEET,
+    "node-drawing.data": FLEET,
+    "node-strips-file.data": FLEET,
+    "node-devices-file.data": FLEET,
+    "node-jobs-file.data": FLEET,
+    "node-events-file.data": FLEET,
+    "device-drawing.data": FLEET,
+    "device-strips-file.data": FLEET,
+    "device-jobs-file.data": FLEET,
+    "device-events-file.data": FLEET,
     "production-drawing.data": FIGURES,
+    "production-losses-file.data": FIGURES,
+    "production-energy-file.data": FIGURES,
+    "production-days-file.data": FIGURES,
+    "production-life-file.data": FIGURES,
+    "production-kpis-file.data": FIGURES,
+    "production-jobs-file.data": FIGURES,
+    "energy-drawing.data": FIGURES,
+    "energy-flow-file.data": FIGURES,
+    "energy-pue-file.data": FIGURES,
+    "energy-carbon-file.data": FIGURES,
+    "energy-cost-file.data": FIGURES,
+    "energy-meters-file.data": FIGURES,
+    "access_time-drawing.data": FIGURES,
+    "access_time-used-file.data": FIGURES,
+    "access_time-burn-file.data": FIGURES,
+    "access_time-guard-file.data": FIGURES,
+    "access_time-waits-file.data": FIGURES,
+    "access_time-states-file.data": FIGURES,
+    "access_time-gaps-file.data": FIGURES,
+    "reliability-drawing.data": FIGURES,
+    "reliability-strip-file.data": FIGURES,
+    "reliability-causes-file.data": FIGURES,
+    "reliability-outcomes-file.data": FIGURES,
+    "reliability-incidents-file.data": FIGURES,
+    "reliability-lemons-file.data": FIGURES,
+    "reliability-warned.data": FIGURES,
+    "my_jobs-drawing.data": OWN,
+    "my_jobs-list-file.data": OWN,
+    "job-drawing.data": OWN,
+    "job-strips-file.data": OWN,
+    "job-devices-file.data": OWN,
+    "job-like-file.data": OWN,
+    "my_project-drawing.data": OWN | {"manager"},
+    "my_project-users-file.data": OWN | {"manager"},
+    "my_project-burn-file.data": OWN | {"manager"},
     "shell-explanation-drawing.data": EVERYBODY,
     "shell-period-place.hidden": EVERYBODY,
     "shell-system.options": EVERYBODY,

@@ -1,0 +1,67 @@
+"""Where an axis of time is labelled: at moments that people count by, on the site's clock.
+
+The axis itself is in UTC, which has no hour twice: where clocks are set back in the period, ticks
+still stand at the right moments, and what stands under the pointer is UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+MOST = 10
+
+_STEPS = (
+    *(timedelta(seconds=count) for count in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(minutes=count) for count in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(hours=count) for count in (1, 2, 3, 6, 12)),
+    *(timedelta(days=count) for count in (1, 2, 5, 10)),
+)
+_MONTH = timedelta(days=30)
+
+
+def ticks(
+    start_ms: float, end_ms: float, zone: ZoneInfo, most: int = MOST
+) -> list[tuple[int, str]]:
+    """Moments (ms, UTC) and their labels, at most about `most` of them."""
+    span = timedelta(milliseconds=max(end_ms - start_ms, 1))
+    start = datetime.fromtimestamp(start_ms / 1000, UTC).astimezone(zone)
+    step = next((step for step in _STEPS if span / step <= most), None)
+    if step is not None:
+        labelled = list(_steps(start, step, span))
+    else:
+        labelled = list(_months(start, span, most))
+    found: dict[int, str] = {}
+    for naive, label in labelled:
+        at = round(naive.replace(tzinfo=zone).timestamp() * 1000)
+        if start_ms <= at < end_ms:
+            found.setdefault(at, label)
+    return sorted(found.items())
+
+
+def _steps(start: datetime, step: timedelta, span: timedelta) -> Iterator[tuple[datetime, str]]:
+    at = start.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    if step < timedelta(days=1):
+        at += (start.replace(tzinfo=None) - at) // step * step
+    else:
+        # The same dates whenever the page is looked at.
+        at -= timedelta(days=at.toordinal() % step.days)
+    # An hour more at the end: the clock may be set back in between.
+    for _ in range(int(span / step) + 3 + int(timedelta(hours=1) / step)):
+        yield at, _label(at, step)
+        at += step
+
+
+def _label(at: datetime, step: timedelta) -> str:
+    if at.hour == at.minute == at.second == 0:
+        return f"{at.day} {at:%b}"
+    return f"{at:%H:%M:%S}" if step < timedelta(minutes=1) else f"{at:%H:%M}"
+
+
+def _months(start: datetime, span: timedelta, most: int) -> Iterator[tuple[datetime, str]]:
+    every = -(-int(span / _MONTH) // most) or 1
+    for count in range(0, int(span / _MONTH) + 2, every):
+        month = start.month - 1 + count
+        at = datetime(start.year + month // 12, month % 12 + 1, 1)
+        yield at, f"{at:%b %Y}" if at.month == 1 or count == 0 else f"{at:%b}"

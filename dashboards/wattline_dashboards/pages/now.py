@@ -1,0 +1,227 @@
+"""One screen of what is happening now, for a wall as well as for a desk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+
+from wattline_collector.palette import (
+    Mode,
+)
+from wattline_dashboards import exports, markup, theme
+from wattline_dashboards.answers import Answer
+from wattline_dashboards.columns import number, text
+from wattline_dashboards.components import notice, parts_now
+from wattline_dashboards.components.chart import chart
+from wattline_dashboards.components.feeds import count, feeds
+from wattline_dashboards.components.ladder import ladder
+from wattline_dashboards.components.moment import moment
+from wattline_dashboards.components.parts import (
+    nothing,
+)
+from wattline_dashboards.components.short import short
+from wattline_dashboards.context import Context
+from wattline_dashboards.figures import power_now
+from wattline_dashboards.language import _, ngettext
+
+PATH = "/now"
+TITLE = "Now"
+GROUP = "operators"
+PICKERS = ("system",)
+EVERY_MS = 5_000
+KEEP_SECONDS = 2.0
+_AT_DESK, _ON_WALL = 6, 4
+"""Devices that are named, so that a wall needs no scrolling."""
+
+
+def layout(wall: str | None = None, **more: Any) -> html.Div:
+    """The page before its first reading; with `?wall=1` for a screen on a wall."""
+    on_wall = wall == "1"
+    return html.Div(
+        [
+            dcc.Interval(id="now-tick", interval=EVERY_MS),
+            dcc.Store(id="now-drawn"),
+            dcc.Store(id="now-wall", data=on_wall),
+            markup.store("now"),
+            html.Div(id="now-notice"),
+            html.Div(
+                [
+                    html.Div(
+                        [
+                            html.H1(id="now-answer"),
+                            html.P(
+                                [
+                                    html.Span(id="now-moment"),
+                                    None if on_wall else html.A(
+                                        _("Wall display"), href="?wall=1", id="now-to-wall",
+                                        title=_("This page alone, larger, without controls"),
+                                    ),
+                                ],
+                                className="scope",
+                            ),
+                        ],
+                        className="answer",
+                    ),
+                    html.Div(
+                        [
+                            _section("ladder", _("Devices")),
+                            chart("now-power", power_now.HEIGHT, class_name="area-power"),
+                            _section("hot", _("Hottest and throttled")),
+                        ],
+                        className="now-side now-left",
+                    ),
+                    html.Div(
+                        [
+                            html.Div(id="now-figures", className="area-figures"),
+                            _section("alerts", _("Alerts")),
+                            _section("feeds", _("Freshness")),
+                        ],
+                        className="now-side now-right",
+                    ),
+                ],
+                id="now-page",
+                className="drawn now waiting",
+            ),
+        ],
+        className="on-wall" if on_wall else None,
+    )  # fmt: skip
+
+
+def _section(name: str, title: str) -> html.Section:
+    return html.Section([html.H2(title), html.Div(id=f"now-{name}")], className=f"area-{name}")
+
+
+def render(
+    answer: Answer, zone: ZoneInfo, mode: Mode, drawn: object = None, *, wall: bool = False
+) -> dict[str, Any]:
+    """All that an answer of `/v1/now` fills, by name; `parts` are components by the id they fill.
+
+    Args:
+        answer: What the collector says.
+        zone: The site's time zone.
+        mode: Light or dark.
+        drawn: Which course of power the chart shows already; the same is not sent again.
+        wall: Whether nobody stands near enough to click.
+    """
+    changes: dict[str, Any] = dict.fromkeys(OUTPUTS, no_update)
+    parts: dict[str, Any] = {"now-notice": notice.away(answer)}
+    changes["parts"] = parts
+    if answer.value is None:
+        return changes | {"class": "drawn now waiting"}
+    told = answer.value
+    devices, power = told.get("devices") or {}, told.get("power") or {}
+    alerts = told.get("alerts")
+    now_ms = number(told.get("time_unix_ms")) or 0
+    parts |= {
+        "now-answer": sentence(told),
+        "now-moment": [
+            html.Span([short(told["name"]), " · "]) if text(told.get("name")) else None,
+            moment(now_ms, zone, seconds=True),
+            html.Span([" · ", short(told["problem"], "caution", 200)])
+            if text(told.get("problem")) else None,
+        ],
+        "now-ladder": ladder(devices) if number(devices.get("installed")) else nothing(
+            _("No device is known yet. `wattline agent` on a node sends what it finds there.")
+        ),
+        "now-figures": parts_now.figures(told),
+        "now-power-finding": parts_now.power(power),
+        "now-power-note": parts_now.note(power),
+        "now-alerts": parts_now.alerts(alerts, zone, link=not wall),
+        "now-hot": parts_now.hot(told, _ON_WALL if wall else _AT_DESK),
+        "now-feeds": feeds(told.get("feeds") or {}, alerts, now_ms),
+    }  # fmt: skip
+    course = power.get("course") or {}
+    name = f"{mode} {zone} {course.get('start_ms')} {course.get('coverage')} {power.get('caps')}"
+    changes["class"] = f"{notice.stale_class(answer)} now"
+    changes["no_power"] = not power_now.series(power)[0]
+    if name != drawn:
+        changes |= {"power": power_now.figure(power, zone, mode), "drawn": name}
+    return changes
+
+
+def sentence(told: Mapping[str, Any]) -> str:
+    """What a reader came for: how many devices work, and whether anything is wrong."""
+    devices = told.get("devices") or {}
+    installed = number(devices.get("installed")) or 0
+    if not installed:
+        return _("No device reports yet")
+    said = ngettext("{n} of {all} device works", "{n} of {all} devices work", installed).format(
+        n=count(devices.get("working")), all=count(installed)
+    )
+    more = []
+    silent = number(devices.get("silent")) or 0
+    if silent:
+        more.append(_("{n} silent, state unknown").format(n=count(silent)))
+    if number(devices.get("down")):
+        more.append(_("{n} down").format(n=count(devices.get("down"))))
+    alerts = told.get("alerts")
+    if isinstance(alerts, Mapping):
+        critical = number((alerts.get("counts") or {}).get("critical")) or 0
+        more.append(
+            ngettext("{n} critical alert", "{n} critical alerts", critical).format(
+                n=count(critical)
+            )
+            if critical
+            else _("no critical alert")
+        )
+    return "; ".join([said, *more])
+
+
+def sheet(answer: Answer) -> exports.Sheet | None:
+    """The course of power as rows: time (UTC) and watts of each system."""
+    power = (answer.value or {}).get("power") or {}
+    moments, watts = power_now.series(power)
+    if not moments:
+        return None
+    heads = ["time (unix ms)", *(f"{system} (W)" for system in watts)]
+    rows: Sequence[Sequence[object]] = list(zip(moments, *watts.values(), strict=True))
+    return exports.Sheet("power", heads, rows)
+
+
+OUTPUTS = {
+    "parts": Output("now-drawing", "data"),
+    "class": Output("now-page", "className"),
+    "power": Output("now-power", "figure"),
+    "no_power": Output("now-power-place", "hidden"),
+    "drawn": Output("now-drawn", "data"),
+}
+
+
+def register(app: Dash, context: Context) -> None:
+    """Connect the page."""
+
+    def asked(picked: object) -> Answer | None:
+        asked = context.asked(picked)
+        if asked is None:
+            return None
+        query = [("system", asked.system)] if asked.system else []
+        return context.answers.ask("/v1/now", query, KEEP_SECONDS)
+
+    def tick(
+        _: int | None, picked: object, mode: str, drawn: object, wall: object
+    ) -> dict[str, Any]:
+        answer = asked(picked)
+        if answer is None:
+            return dict.fromkeys(OUTPUTS, no_update)
+        changes = render(answer, context.zone, theme.mode_named(mode), drawn, wall=wall is True)
+        return changes | {"parts": markup.drawing(changes["parts"])}
+
+    def rows(picked: object) -> exports.Sheet | None:
+        answer = asked(picked)
+        return None if answer is None else sheet(answer)
+
+    app.clientside_callback(ClientsideFunction("wattline", "draw"), Input("now-drawing", "data"))
+    app.callback(
+        output=OUTPUTS,
+        inputs=[
+            Input("now-tick", "n_intervals"),
+            Input("shell-asked", "data"),
+            Input("shell-mode", "data"),
+            State("now-drawn", "data"),
+            State("now-wall", "data"),
+        ],
+    )(tick)
+    exports.connect(app, "now-power", [State("shell-asked", "data")], rows)

@@ -1,0 +1,189 @@
+"""A manager's story in a real browser: four pages over a real collector and a known factory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wattline_collector.kpi.figure import Period
+from wattline_collector.kpi.period import parse_time
+from wattline_collector.kpi.query import figures
+
+pytestmark = pytest.mark.browser
+
+DATES = "period=custom&first=2025-01-08&last=2025-01-28"
+PERIOD = Period(parse_time("2025-01-08", "first"), parse_time("2025-01-29", "last"))
+WAIT = 120_000
+"""Milliseconds: a machine that runs other tests beside is slow."""
+
+
+def _program(words: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "wattline_agents.cli", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ.copy(),
+    )
+
+
+def _ready(process: subprocess.Popen[str]) -> str:
+    """The address in a program's first line."""
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert "http://" in line, line
+    return line.split()[1]
+
+
+@pytest.fixture(scope="module")
+def factory(planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The pages over a collector that has a copy of the planted store and books nothing more."""
+    store = tmp_path_factory.mktemp("factory") / "store"
+    shutil.copytree(planted, store)
+    with ExitStack() as running:
+        collector = running.enter_context(_program(
+            ["collector", "--store", str(store), "--listen", "127.0.0.1:0",
+             "--book-every", "86400", "--no-alerts"],
+        ))  # fmt: skip
+        running.callback(collector.kill)
+        url = _ready(collector)
+        pages = running.enter_context(_program(
+            ["dashboards", "--collector", url, "--token-file", str(store / "tokens" / "read"),
+             "--listen", "127.0.0.1:0"],
+        ))  # fmt: skip
+        running.callback(pages.kill)
+        yield _ready(pages)
+
+
+@dataclass
+class Visit:
+    """A page, and what went wrong on it."""
+
+    page: Any
+    url: str
+    problems: list[str] = field(default_factory=list)
+
+    def go(self, path: str, until: str) -> None:
+        self.page.goto(f"{self.url}{path}")
+        self.page.wait_for_selector(until, timeout=WAIT)
+
+    def text(self, selector: str) -> str:
+        self.page.wait_for_function(
+            "s => document.querySelector(s)?.innerText.trim()", arg=selector, timeout=WAIT
+        )
+        return str(self.page.locator(selector).inner_text()).replace("\u2009", " ")
+
+
+@pytest.fixture
+def visit(factory: str, browser: Any) -> Iterator[Visit]:
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    visit = Visit(page, factory)
+    page.on("console", lambda m: visit.problems.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: visit.problems.append(str(error)))
+    yield visit
+    page.close()
+    assert visit.problems == []
+
+
+def test_a_manager_follows_the_energy_and_takes_the_figures_along(
+    visit: Visit, planted: Path, tmp_path: Path
+) -> None:
+    (pue,) = figures(planted, ["S03"], PERIOD)
+    assert pue.value is not None
+    visit.go(f"/energy?{DATES}", "#energy-flow .sankey-node")
+    assert f"{pue.value:.2f}" in visit.text("[data-kpi=S03]")
+    assert "kept work" in visit.text("#energy-answer")
+    visit.page.locator("[data-kpi=S03] button").click()
+    visit.page.wait_for_selector("#shell-dialog[open]", timeout=WAIT)
+    assert "E_DC / E_IT" in visit.text("#shell-explanation")
+    visit.page.keyboard.press("Escape")
+    visit.page.locator("#energy-flow-finding").hover()
+    with visit.page.expect_download(timeout=WAIT) as started:
+        visit.page.locator("#energy-flow-csv").click()
+    started.value.save_as(tmp_path / "flow.csv")
+    lines = (tmp_path / "flow.csv").read_text().splitlines()
+    assert lines[0] == "from,to,energy (J)"
+    assert any(line.startswith("grid,facility_overhead,") for line in lines)
+
+
+def test_access_is_split_as_chosen_and_the_address_keeps_it(visit: Visit) -> None:
+    visit.go(f"/access?{DATES}", "#access_time-used .bars")
+    assert "over its limit" in visit.text("#access_time-guard-finding")
+    assert "fewer than 5 projects" in visit.text("#access_time-states-note")
+    visit.page.locator("#access_time-by label", has_text="State").click()
+    visit.page.wait_for_function(
+        "() => location.search.includes('by=participating_state')", timeout=WAIT
+    )
+    visit.page.locator("#access_time-used", has_text="FI").wait_for(timeout=WAIT)
+    visit.page.locator("#access_time-cells label", has_text="All").click()
+    visit.page.wait_for_function(
+        "() => document.querySelector('#access_time-states-note').innerText"
+        ".includes('not for passing on')",
+        timeout=WAIT,
+    )
+    visit.page.reload()
+    visit.page.wait_for_selector("#access_time-used .bars", timeout=WAIT)
+    chosen = visit.page.locator("#access_time-by label:has(input:checked)")
+    assert chosen.inner_text() == "State"
+
+
+def test_an_outage_is_found_in_the_strip_and_in_the_list(visit: Visit, planted: Path) -> None:
+    (available,) = figures(planted, ["A01"], PERIOD)
+    assert available.value is not None
+    visit.go(f"/reliability?{DATES}", "#reliability-strip .hm")
+    assert f"{available.value:.1f} %" in visit.text("#reliability-answer")
+    assert "maintenance" in visit.text("#reliability-strip-legend")
+    assert "Preventive" in visit.text("#reliability-incidents")
+    assert "no proof" in visit.text("#reliability-lemons-note")
+    visit.page.locator("#reliability-by label", has_text="By node").click()
+    visit.page.wait_for_function(
+        "() => document.querySelector('#reliability-strip').innerText.includes('sim-r1-n01')",
+        timeout=WAIT,
+    )
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 2560)])
+def test_nothing_needs_sideways_scrolling(visit: Visit, scheme: str, width: int) -> None:
+    visit.page.emulate_media(color_scheme=scheme)
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    for path, until in (
+        ("/energy", "#energy-flow .sankey-node"),
+        ("/access", "#access_time-used .bars"),
+        ("/reliability", "#reliability-strip .hm"),
+        ("/production", "#production-life .bars"),
+    ):
+        visit.go(f"{path}?{DATES}", until)
+        sideways = visit.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert sideways <= 0, path
+
+
+def test_production_of_one_system_stands_beside_the_time_before(
+    visit: Visit, planted: Path
+) -> None:
+    (now,) = figures(planted, ["OEE"], PERIOD)
+    assert now.value is not None
+    visit.go(f"/production?{DATES}&system=sim", "#production-life .bars")
+    said = visit.text("#production-equation [data-kpi=OEE]")
+    assert f"{100 * now.value:.1f}" in said
+    assert "before" in said
+    assert "tok/kWh" in visit.text("#production-headline [data-kpi=S10]")
+    assert "GPU-hours were for" in visit.text("#production-life-finding")
+
+
+def test_a_period_before_the_books_says_so_on_every_page(visit: Visit) -> None:
+    before = "period=custom&first=2020-01-01&last=2020-01-05"
+    for path, answer, said in (
+        ("/production", "#production-answer", "Nothing is booked"),
+        ("/energy", "#energy-answer", "No meter was read"),
+        ("/reliability", "#reliability-answer", "not known"),
+    ):
+        visit.page.goto(f"{visit.url}{path}?{before}")
+        visit.page.locator(answer, has_text=said).wait_for(timeout=WAIT)
