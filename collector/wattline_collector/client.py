@@ -22,6 +22,8 @@ from wattline_collector.access import Viewer
 
 _SECONDS = 20.0
 """A cold overview of a year takes seconds; longer than this a page does better to say so."""
+_LONG_SECONDS = 120.0
+"""What a page asks of a year of a large factory: computed once for all, it may take this long."""
 _MOST_BYTES = 256 * 1024 * 1024
 
 
@@ -123,21 +125,28 @@ class Collector:
         return self._object(f"/v1/jobs/{quote(id, safe='')}", query + _period(start, end))
 
     def ask(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
-        """A question of a page, by its path; see `wattline_collector.pages`."""
-        return self._object(quote(path), query)
+        """A question of a page, by its path; see `wattline_collector.pages`.
 
-    def _object(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
-        answer = self._get(path, query)
+        It may take longer than others: a page says that it waits.
+        """
+        return self._object(quote(path), query, _LONG_SECONDS)
+
+    def _object(
+        self, path: str, query: Sequence[tuple[str, str]] = (), seconds: float | None = None
+    ) -> Mapping[str, Any]:
+        answer = self._get(path, query, seconds)
         if not isinstance(answer, dict):
             raise Refused(f"{self.url}{path}: answered something else than an object", 200)
         return answer
 
-    def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Any:
+    def _get(
+        self, path: str, query: Sequence[tuple[str, str]] = (), seconds: float | None = None
+    ) -> Any:
         target = self._base + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json"}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._bearer(self._token)}"
-        connection = self._connection()
+        connection = self._connection(seconds or self._seconds)
         try:
             connection.request("GET", target, headers=headers)
             response = connection.getresponse()
@@ -160,13 +169,13 @@ class Collector:
             return token
         return travel.statement(self._viewer, token, SystemClock().unix_ms())
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, seconds: float) -> http.client.HTTPConnection:
         if self._secure:
             context = ssl.create_default_context()
             return http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._seconds, context=context
+                self._host, self._port, timeout=seconds, context=context
             )
-        return http.client.HTTPConnection(self._host, self._port, timeout=self._seconds)
+        return http.client.HTTPConnection(self._host, self._port, timeout=seconds)
 
     def _refusal(self, path: str, status: int, body: bytes) -> str:
         try:

@@ -18,6 +18,7 @@ ALL, CUSTOM = "all", "custom"
 DEFAULT = "7d"
 
 _UTC = ZoneInfo("UTC")
+_LONG = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,17 @@ def bounds(
     Days are those of `zone`, the site's own.
 
     A preset is open to the present: what was booked a second ago is in it. Its start is a whole
-    minute, so that pages opened at the same time ask the same question.
+    hour, of a long one a whole day, so that pages opened at about the same time ask the same
+    question: that of a year is worth answering once.
     """
-    minute = now.replace(second=0, microsecond=0)
+    hour = now.replace(minute=0, second=0, microsecond=0)
     for id, _, length in PRESETS:
         if id == period:
-            return Bounds(minute - length, None)
+            first_moment = hour - length
+            if length > _LONG:
+                local = first_moment.astimezone(zone).date()
+                first_moment = datetime.combine(local, time(), zone).astimezone(UTC)
+            return Bounds(first_moment, None)
     if period == CUSTOM:
         return Bounds(_midnight(first, zone), _midnight(last, zone, days=1))
     return Bounds(None, None)

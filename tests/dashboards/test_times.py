@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from wattline_dashboards.times import Bounds, bounds, long_time, parsed, short_time
 
 NOW = datetime(2026, 11, 21, 14, 5, 33, 123, tzinfo=UTC)
 
 
-def test_a_preset_starts_on_a_minute_and_is_open_to_the_present() -> None:
-    minute = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
-    assert bounds("24h", NOW) == Bounds(minute - timedelta(hours=24), None)
-    assert bounds("7d", NOW) == Bounds(minute - timedelta(days=7), None)
+def test_a_preset_starts_on_an_hour_and_is_open_to_the_present() -> None:
+    hour = datetime(2026, 11, 21, 14, tzinfo=UTC)
+    assert bounds("24h", NOW) == Bounds(hour - timedelta(hours=24), None)
+    assert bounds("7d", NOW) == Bounds(hour - timedelta(days=7), None)
+
+
+def test_a_long_preset_starts_on_a_day_of_the_site() -> None:
+    assert bounds("30d", NOW) == Bounds(datetime(2026, 10, 22, tzinfo=UTC), None)
+    there = bounds("30d", NOW, zone=ZoneInfo("Europe/Helsinki"))
+    assert there == Bounds(datetime(2026, 10, 21, 21, tzinfo=UTC), None)
 
 
 def test_custom_dates_are_whole_days_the_last_one_included() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from dash import html
 
 from wattline_collector.ledger.accounts import MEANING, Account
-from wattline_collector.palette import ACCOUNTS, format_percent
+from wattline_collector.palette import ACCOUNTS, UNKNOWN, format_percent
 from wattline_dashboards.columns import number
 from wattline_dashboards.components.explain import explained
 from wattline_dashboards.components.feeds import count
@@ -28,10 +28,14 @@ _KPI = {"offered": "U03", "assigned": "U01", "working": "U02"}
 
 
 def ladder(devices: Mapping[str, Any]) -> html.Div:
-    """A bar for each step, all of one scale; each is made of the accounts it holds."""
+    """A bar for each step, all of one scale; each is made of the accounts it holds.
+
+    What silent devices do is not known, so beside some of them a step's number is the least it can
+    be; where all are silent nothing is known.
+    """
     told = {name: number(value) or 0 for name, value in devices.items()}
     told["busy"] = told.get("working", 0) - told.get("slowed", 0)
-    installed = told.get("installed", 0)
+    installed, silent = told.get("installed", 0), told.get("silent", 0)
     names = {
         "installed": _("Installed"), "offered": _("Offered"),
         "assigned": _("Assigned"), "working": _("Working"),
@@ -43,6 +47,10 @@ def ladder(devices: Mapping[str, Any]) -> html.Div:
         value = told.get(step, 0)
         share = value / installed if installed else None
         label = names[step]
+        shown, part = count(value), format_percent(share)
+        if silent and step != "installed":
+            known = silent < installed
+            shown, part = (f"≥ {shown}", f"≥ {part}") if known else (UNKNOWN, "")
         rows.append(
             html.Div(
                 [
@@ -50,9 +58,9 @@ def ladder(devices: Mapping[str, Any]) -> html.Div:
                         explained(_KPI[step], label) if step in _KPI else label,
                         className="ladder-name",
                     ),
-                    html.Span(count(value), className="ladder-value"),
+                    html.Span(shown, className="ladder-value"),
                     html.Span(
-                        "" if step == "installed" else format_percent(share),
+                        "" if step == "installed" else part,
                         className="ladder-share muted",
                     ),
                     html.Span(

@@ -148,11 +148,15 @@ def sentence(told: Mapping[str, Any]) -> str:
     installed = number(devices.get("installed")) or 0
     if not installed:
         return _("No device reports yet")
-    said = ngettext("{n} of {all} device works", "{n} of {all} devices work", installed).format(
-        n=count(devices.get("working")), all=count(installed)
+    silent = number(devices.get("silent")) or 0
+    said = (
+        _("Nobody knows what the devices do")
+        if silent >= installed
+        else ngettext("{n} of {all} device works", "{n} of {all} devices work", installed).format(
+            n=count(devices.get("working")), all=count(installed)
+        )
     )
     more = []
-    silent = number(devices.get("silent")) or 0
     if silent:
         more.append(_("{n} silent, state unknown").format(n=count(silent)))
     if number(devices.get("down")):
