@@ -25,8 +25,12 @@ FORMATS = ("html", "pdf", "xlsx", "json")
 
 YEAR, QUARTER, MONTH, DAY, SPAN = "year", "quarter", "month", "day", "span"
 ALL = "all"
+OWN = "own"
 ANY = (YEAR, QUARTER, MONTH, DAY, SPAN)
 """Calendar periods, and FROM..TO."""
+
+Instead = Callable[[tuple[str, ...], Mapping[str, str]], int | None]
+"""From what a kind is asked for, and its options, to an exit code; None: a report is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +85,16 @@ class Kind:
         description: What `wattline report KIND --help` says of it; ends without a line break.
         build: Makes the report; imports what is heavy itself.
         periods: What its period may be, of `ANY`.
-        default: Its period where none is asked for: `all` that the store holds, or the last
-            calendar `year`, `quarter` or `month` that is over and of which the store holds
-            something.
+        default: Its period where none is asked for: `all` that the store holds, the last calendar
+            `year`, `quarter` or `month` that is over and of which the store holds something, or
+            the `own` time of what it is of, which its `build` knows (it is handed `period.EVER`).
         options: Options of its own.
         of: What it is of; None: the factory.
         needs_store: Whether it is made from a store; one that is made from files alone is not.
         needs_entries: Whether it makes no sense without anything booked in the period.
         template: Name of `templates/NAME.html.jinja` and `templates/NAME.typ`.
         css: Style sheets of `templates`, in order.
+        instead: Does what an option asks for in place of a report, such as checking one.
     """
 
     name: str
@@ -105,6 +110,7 @@ class Kind:
     needs_entries: bool = True
     template: str = "report"
     css: tuple[str, ...] = ("report.css",)
+    instead: Instead | None = None
 
 
 @cache

@@ -11,8 +11,11 @@ from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.period import parse_time
 from wattline_collector.kpi.view import load, utc
 from wattline_collector.ledger.books import Books
-from wattline_reports.kinds import ALL, DAY, MONTH, QUARTER, SPAN, YEAR, Kind
+from wattline_reports.kinds import ALL, DAY, MONTH, OWN, QUARTER, SPAN, YEAR, Kind
 from wattline_reports.words import listed, period_code
+
+EVER = Period(datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+"""No period at all: whatever the time of a thing is, it lies in this."""
 
 FORMS = "2026, 2026-Q4, 2026-11, 2026-11-03 or 2026-11-03..2026-11-17"
 
@@ -58,6 +61,8 @@ def default_period(kind: Kind, store: Path, now: datetime) -> Period:
     Raises:
         UsageError: The store holds no books.
     """
+    if kind.default == OWN:
+        return EVER
     if not kind.needs_store:
         raise UsageError(f"which period? {kind.name} needs --period: {FORMS}")
     span = Books(store).span()

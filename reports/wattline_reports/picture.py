@@ -73,6 +73,19 @@ class Canvas:
             f'stroke-width="{_n(width)}"/>'
         )
 
+    def dot(self, x: float, y: float, radius: float, fill: str) -> None:
+        """A filled circle."""
+        self.parts.append(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" class="f-{fill}"/>')
+
+    def path(self, points: Iterable[tuple[float, float]], stroke: str, width: float = 1.5) -> None:
+        """Straight lines from point to point, as one."""
+        d = "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
+        if "L" in d:
+            self.parts.append(
+                f'<path d="M{d}" class="s-{stroke}" stroke-width="{_n(width)}" '
+                'stroke-linejoin="round"/>'
+            )
+
     def text(self, x: float, y: float, text: str, kind: str = "t", anchor: str = "start") -> None:
         """Text whose baseline is at `y`; `kind` is `t` plain, `m` muted or `b` semibold."""
         place = "" if anchor == "start" else f" text-anchor={quoteattr(anchor)}"

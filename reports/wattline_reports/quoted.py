@@ -22,8 +22,11 @@ from wattline_reports.words import NARROW, grouped, shown, tied
 COMFORT = 0.95
 """Coverage under this is said beside the number."""
 
-_PLAIN = frozenset({"S03", "S05", "S06", "S09"})
-"""Ratios that everybody writes as a number, such as a PUE of 1.24, and not in per cent."""
+_PLAIN = frozenset(
+    {"S03", "S05", "S06", "S09", "U05", "U07", "U08", "Q05", "I05", "I06", "I10", "I11"}
+)
+"""Ratios that everybody writes as a number, such as a PUE of 1.24, and not in per cent; and counts,
+whose unit is 1 as well."""
 
 _SIGNIFICANT = 9
 """Digits that hold still: sums of floats differ in their last bits from run to run."""

@@ -293,8 +293,18 @@ def _figures(
 @pytest.fixture(scope="session")
 def factory_kit() -> Any:
     """The parts that `factory_store` is put together from."""
-    path = Path(__file__).parent / "made_factory.py"
-    spec = importlib.util.spec_from_file_location("made_factory", path)
+    return _module("made_factory")
+
+
+@pytest.fixture(scope="session")
+def network_kit() -> Any:
+    """Bundles of several factories, and what they are put together from."""
+    return _module("made_network")
+
+
+def _module(name: str) -> Any:
+    path = Path(__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

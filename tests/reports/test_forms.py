@@ -26,9 +26,14 @@ from wattline_reports.exchange import canonical
 from wattline_reports.kinds import FORMATS, kinds
 
 ASKED: Mapping[str, tuple[str, ...]] = {
+    "operations": ("--period", "2025-11"),
     "review": ("--period", "2025-11-01"),
     "hosting-audit": ("--period", "2025"),
     "eed": ("--period", "2025"),
+    "project": ("P1", "--period", "2025-11-01"),
+    "job": ("7",),
+    "network": ("--period", "2026-Q1"),
+    "certificate": ("P1", "--period", "2025-11-01"),
 }
 """How each kind is asked for, beside `--store`; a kind that needs no word more may be left out."""
 
@@ -56,13 +61,21 @@ class Forms:
 
 @pytest.fixture(scope="module", params=sorted(kinds()))
 def forms(
-    request: pytest.FixtureRequest, factory_store: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    factory_store: Path,
+    network_kit: Any,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Forms:
     name: str = request.param
     made = []
+    sent: list[str] = []
+    if name == "network":
+        held = tmp_path_factory.mktemp("bundles")
+        sent = [*map(str, network_kit.write(held, network_kit.three()))]
+        sent += ["--ring", str(network_kit.ring_of(held))]
     for _ in range(2):
         out = tmp_path_factory.mktemp(name)
-        words = ["report", name, *ASKED.get(name, ())]
+        words = ["report", name, *sent, *ASKED.get(name, ())]
         if kinds()[name].needs_store:
             words += ["--store", str(factory_store)]
         assert main([*words, "--format", ",".join(FORMATS), "--out", str(out)]) == 0
@@ -155,6 +168,8 @@ def test_a_report_computes_no_kpi_by_itself(forms: Forms, factory_store: Path) -
     for one in forms.figures.values():
         if one["kpi"] is None or one["quote"].endswith("/now"):
             continue
+        if {"factory", "over"} & one["dims"].keys():
+            continue  # of a bundle and not of the store: its own tests hold it against that
         split = tuple(name for name in one["dims"] if name not in REGISTRY[one["kpi"]].parts)
         bounds = one["period"]["from"], one["period"]["to"]
         asked.setdefault((one["kpi"], split, *bounds), []).append(one)

@@ -91,8 +91,7 @@ def test_hostile_names_are_text(
 def test_what_cannot_be_seen_in_a_name_is_written_out(
     overview: Overview, make_review: Make, text_of: Callable[[bytes], str]
 ) -> None:
-    overview["jobs"][0].update(job="a\u202egpj.exe", device_hours=1e9)
-    overview["jobs"][1].update(job="x" * 400, device_hours=1e8)
+    overview["systems"] = ["a\u202egpj.exe", "x" * 400]
     page = html.render(make_review(overview))
     assert "a[U+202E]gpj.exe" in text_of(page)
     assert "\u202e" not in page.decode()

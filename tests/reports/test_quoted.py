@@ -37,7 +37,7 @@ def test_last_bits_of_a_sum_are_not_quoted() -> None:
 
 def test_a_pue_is_written_as_a_number_and_a_share_in_per_cent() -> None:
     assert apart(figure("S03", 1.2, unit="1")) == ("1.20", "")
-    assert apart(figure("U07", 0.5, unit="1")) == ("50.0", "%")
+    assert apart(figure("U01", 0.5, unit="1")) == ("50.0", "%")
 
 
 def test_gpu_hours_have_no_prefix() -> None:

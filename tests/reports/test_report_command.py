@@ -86,9 +86,22 @@ def run(*words: object) -> int:
 def test_both_renderings_are_written_and_named(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("review", "--store", store, "--period", "2026-11-01", "--out", tmp_path) == 0
+    assert (
+        run(
+            "review",
+            "--store",
+            store,
+            "--period",
+            "2026-11-01",
+            "--variant",
+            "restricted",
+            "--out",
+            tmp_path,
+        )
+        == 0
+    )
     printed = capsys.readouterr()
-    paths = [tmp_path / "review_2026-11-01.html", tmp_path / "review_2026-11-01.pdf"]
+    paths = [tmp_path / f"review_2026-11-01_restricted.{form}" for form in ("html", "pdf")]
     assert printed.out.split() == [str(path) for path in paths]
     assert paths[0].read_bytes().startswith(b"<!doctype html>")
     assert paths[1].read_bytes().startswith(b"%PDF")
@@ -96,7 +109,7 @@ def test_both_renderings_are_written_and_named(
     page = paths[0].read_text("utf-8")
     assert "The books balance" in page
     assert "12.0\u202fMtok" in page  # 40 minutes at 5,000 tokens a second
-    assert "&lt;b&gt;tiny&lt;/b&gt; $x$" in page
+    assert "tiny" not in page  # a review names no job
 
 
 def test_the_same_store_gives_the_same_files(store: Path, tmp_path: Path) -> None:

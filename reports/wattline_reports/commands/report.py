@@ -100,6 +100,10 @@ def _run(arguments: Namespace) -> int:
     kind = find(arguments.kind)
     options = _options(kind, arguments)
     _checked_of(kind, arguments.of)
+    if kind.instead is not None:
+        done = kind.instead(tuple(arguments.of), options)
+        if done is not None:
+            return done
     single, formats = _formats(arguments.out, arguments.format)
     as_of = _as_of(arguments.as_of)
     store: Path = arguments.store or (default_store() if kind.needs_store else Path())

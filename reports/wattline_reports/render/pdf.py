@@ -40,9 +40,11 @@ def render(report: Report, kind: Kind | None = None) -> bytes:
     kind = kind or find(report.kind)
     document = json.dumps(_values(report), ensure_ascii=False)
     palette = json.dumps(dict(theme.colours(Mode.LIGHT)))
+    templates = _PACKAGE / "templates"
     try:
         return typst.compile(
-            (_PACKAGE / "templates" / f"{kind.template}.typ").read_bytes(),
+            templates / f"{kind.template}.typ",
+            root=templates,
             sys_inputs={"document": document, "palette": palette},
             font_paths=_fonts(),
             format="pdf",

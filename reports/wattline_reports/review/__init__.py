@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattline_reports.kinds import Kind
+from wattline_reports.kinds import Kind, Option
 
 if TYPE_CHECKING:
     from wattline_reports.asked import Asked
@@ -20,10 +20,21 @@ def _build(asked: Asked) -> Report:
 KIND = Kind(
     name="review",
     title="EuroHPC coordination review",
-    help="what the factory made, where its GPU-hours and energy went, how far to trust the figures",
+    help="the twelve chapters that a board and the Joint Undertaking ask for",
     description=(
-        "What the factory made, where its GPU-hours and its energy went, and how far the figures\n"
-        "can be trusted. Says on its first page whether the books balance."
+        "What the factory made, who had its time, where GPU-hours and energy went, what it cost,\n"
+        "what was done with others, how far the figures can be trusted, and what to decide. The\n"
+        "public variant shows no more than a public bundle would; the restricted one is for the\n"
+        "Joint Undertaking. Neither names a job, a user or a node."
     ),
     build=_build,
+    options=(
+        Option(
+            "--variant",
+            "for whom: small cells are hidden from the public",
+            "WORD",
+            ("public", "restricted"),
+            "public",
+        ),
+    ),
 )

@@ -1,73 +1,80 @@
-"""The one-page answer: a sentence, a table, and what is missing."""
+"""The one-page answer: a sentence, a table, what to decide, and what is missing."""
 
 from __future__ import annotations
 
-from wattline_collector.kpi.figure import Figure, Status
-from wattline_collector.palette import UNKNOWN
-from wattline_reports.cells import number_of, unit_cell
+from wattline_collector.palette import UNKNOWN, format_value
+from wattline_reports.cells import bare, cell, coverage_cell
 from wattline_reports.document import (
     Bullets,
     Cell,
     Column,
     Heading,
     Missing,
+    Paragraph,
     Row,
     Section,
     Table,
 )
 from wattline_reports.missing import missing as shared
-from wattline_reports.quoted import quoted
-from wattline_reports.review.figures import (
-    ANSWER,
-    Book,
-    percent,
-    reason,
-    thin,
-    value,
-    value_and_unit,
-)
+from wattline_reports.quoted import Quoted, why
+from wattline_reports.review.board import DECISIONS, concerns
+from wattline_reports.review.figures import ANSWER, Book, reason, value
 from wattline_reports.review.utilisation import kept
-from wattline_reports.words import count_of, grouped, listed, period_phrase, sentence
+from wattline_reports.words import count_of, listed, period_phrase, sentence, tied
 
-NOT_COVERED = (
-    "Access and impact, agreed service levels, facility energy, water, heat and carbon, finance, "
-    "and courses held are not part of this report, whatever the store's registers hold on them."
-)
+_LIGHTS = {"broken": "down", "missed": "slowed", "met": "busy"}
 
 
 def section(book: Book) -> Section:
     """The chapter a reader with one minute reads."""
-    figures = [book.figure(id) for id in ANSWER]
-    known = [figure for figure in figures if figure.value is not None]
-    many = "All" if len(known) == len(figures) else f"{len(known)} of"
+    board = [one for id in book.board if (one := book.headline(id)) is not None]
+    known = sum(one.value is not None for one in board)
+    many = "All" if known == len(board) else f"{known} of"
+    before = book.beside.before_name
+    targets = any(id in book.beside.aims for id in book.board)
+    source = (
+        ("Targets and thresholds: the profile. " if targets
+         else "No target set for any KPI, so none is marked as met or missed. ")
+        + (f"Before: {before}. " if before else "Of the period before nothing is held. ")
+        + "The definitions give each KPI with its two sums."
+    )  # fmt: skip
     return Section(
         id="answer",
         title="The answer on one page",
-        question="What did the factory make, and what did it cost in GPU-hours and energy?",
+        question="What did the factory make, what did it cost, and what has to be decided?",
         answer=lead(book),
         blocks=(
             Table(
                 label="",
-                title=f"{many} {len(figures)} KPIs have a value for this period.",
+                title=f"{many} {len(board)} KPIs have a value for this period.",
                 columns=(
                     Column("KPI"),
                     Column("What", width=1),
                     Column("Value", numeric=True),
-                    Column("Unit"),
+                    Column("Target", numeric=True),
+                    Column("Before", numeric=True),
                     Column("n", numeric=True),
                     Column("Coverage", numeric=True),
-                    Column("Status"),
+                    Column("State"),
                 ),
-                rows=tuple(_row(book, figure) for figure in figures),
-                source=(
-                    "No target set for any KPI, so none is marked as met or missed. "
-                    "Section 6 defines each KPI and gives its two sums."
-                ),
+                rows=tuple(_row(book, one) for one in board),
+                source=source,
             ),
+            Heading("Decisions asked of the board"),
+            _decisions(book),
             Heading("What is missing"),
-            Bullets(tuple((one.what, one.why) for one in missing(book, figures))),
+            Bullets(tuple((one.what, one.why) for one in missing(book))),
         ),
     )
+
+
+def _decisions(book: Book) -> Bullets | Paragraph:
+    found = concerns(book)[:DECISIONS]
+    if not found:
+        return Paragraph(
+            "The figures ask for none: no limit, promise or target is missed.", "plain"
+        )
+    return Bullets(tuple((one.what, f"{one.text} {one.decide}") for one in found))
 
 
 def lead(book: Book) -> str:
@@ -105,23 +112,35 @@ def _cost(book: Book) -> str:
     return sentence(text)
 
 
-def missing(book: Book, figures: list[Figure]) -> tuple[Missing, ...]:
+def missing(book: Book) -> tuple[Missing, ...]:
     """Everything a reader could take for granted and that is not there."""
-    return shared((quoted(figure) for figure in figures), (*book.source.notes, NOT_COVERED))
+    ids = dict.fromkeys([*ANSWER, *book.beside.by_kpi])
+    figures = [one for id in ids for one in book.quote(id)]
+    return shared(figures, book.source.notes)
 
 
-def _row(book: Book, figure: Figure) -> Row:
-    number, unit = value_and_unit(figure)
-    coverage = percent(figure.coverage)
-    one = quoted(figure)
+def _row(book: Book, one: Quoted) -> Row:
+    id = one.figure.id
+    aim = book.beside.aims.get(id)
+    then = book.beside.before.get(id)
+    state = "no target"
+    if one.value is None:
+        state = one.figure.status.value
+    elif aim is not None:
+        kept, met = aim.kept(one.value), aim.met(one.value)
+        state = "broken" if kept is False else "missed" if met is False else "met"
+    level = None if aim is None else aim.value if aim.value is not None else aim.threshold
+    target = UNKNOWN if level is None else tied(format_value(level, one.figure.unit))
+    digits = 4 if id == "S14" else 3
     return Row(
         (
-            Cell(figure.id),
-            Cell(book.name(figure.id), note=sentence(reason(figure))),
-            Cell(number, strong=number != UNKNOWN, number=number_of(one)),
-            unit_cell(one, unit),
-            Cell(grouped(figure.n), number=number_of(one, "n")),
-            Cell(coverage, strong=thin(figure.coverage), number=number_of(one, "coverage")),
-            Cell(figure.status.value, strong=figure.status is not Status.OK),
+            Cell(id),
+            Cell(book.name(id), note=sentence(why(one)) if one.value is None else ""),
+            cell(one, digits=digits, strong=one.value is not None),
+            Cell(target),
+            Cell(UNKNOWN) if then is None else cell(then, digits=digits),
+            bare(one, "n"),
+            coverage_cell(one),
+            Cell(state, fill=_LIGHTS.get(state, ""), strong=state in ("broken", "missed")),
         )
     )

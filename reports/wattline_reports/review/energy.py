@@ -6,6 +6,8 @@ from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import ACCOUNTS, NODE_OVERHEAD, UNKNOWN, format_energy
 from wattline_reports.charts import Bar, account_bars
 from wattline_reports.document import Block, Cell, Chart, Column, Paragraph, Row, Section, Table
+from wattline_reports.quoted import said
+from wattline_reports.review.evidence import figure_table
 from wattline_reports.review.figures import (
     Book,
     percent,
@@ -42,10 +44,19 @@ def section(book: Book) -> Section:
     else:
         blocks.append(Paragraph("No meter saw any energy in the period.", "note"))
     blocks.append(_kpis(book))
+    site = [one for number in range(1, 10) for one in book.quote(f"S0{number}")]
+    if site:
+        blocks.append(
+            figure_table(
+                "The site: energy, water, heat, renewables and carbon.", site,
+                "Indicators of Delegated Regulation (EU) 2024/1364; the return is a report of its "
+                "own.",
+            )
+        )  # fmt: skip
     return Section(
         id="energy",
-        title="Energy",
-        question="Where did the energy go, and does every joule have a place?",
+        title="Energy and sustainability",
+        question="Where did the energy go, and what did it cost the world around?",
         answer=_answer(book),
         blocks=tuple(blocks),
     )
@@ -86,6 +97,9 @@ def _answer(book: Book) -> str:
         parts.append(f"{value(closure)} of the metered energy has an account")
     else:
         parts.append(f"attribution closure (S14) is not known: {reason(closure)}")
+    pue = next(iter(book.quote("S03")), None)
+    if pue is not None and pue.value is not None:
+        parts.append(f"the PUE was {said(pue)}")
     return sentence("; ".join(parts))
 
 
@@ -228,7 +242,7 @@ def _residual(book: Book) -> str:
         return "The residual between books and meters is not known."
     to_joules = {"J": 1.0, "kWh": 3.6e6}.get(closure.denominator_unit)
     if to_joules is None:
-        return "The two sums of S14 stand in section 6."
+        return "The two sums of S14 stand among the definitions."
     rest = (closure.denominator - closure.numerator) * to_joules
     amount = tied(format_energy(rest)) if abs(rest) >= 3600 else f"{grouped(rest)}\u202fJ"
     if abs(rest) < 1:

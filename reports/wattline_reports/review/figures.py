@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from wattline_collector.kpi import registry
 from wattline_collector.kpi.figure import Figure, Status
 from wattline_collector.palette import THIN_SPACE, UNKNOWN, format_percent, format_value
+from wattline_reports.quoted import Quoted, quoted
+from wattline_reports.review.gathered import BOARD, Beside, headline
 from wattline_reports.source import Source
 from wattline_reports.words import grouped, sentence, shown, tied
 
 ANSWER = (
     "P02", "P01", "P03", "OEE", "U01", "U02", "E04", "E06", "S12", "S10", "S14", "Q03",
 )  # fmt: skip
-"""The KPIs of the one-page answer: tokens, GPU-hours, energy, then how far to trust them."""
+"""The KPIs that every overview has: tokens, GPU-hours, energy, then how far to trust them."""
 
 FACTORS = ("LOADING", "OEE_A", "OEE_P", "OEE_Q")
 """What opens OEE."""
@@ -46,9 +49,28 @@ class Book:
 
     source: Source
     entries: Mapping[str, Entry]
+    beside: Beside = field(default_factory=Beside)
+
+    @property
+    def board(self) -> tuple[str, ...]:
+        """The KPIs of the one-page answer that are known to this review, in order."""
+        return tuple(id for id in BOARD if id in self.entries or id in self.beside.by_kpi)
+
+    def quote(self, id: str) -> tuple[Quoted, ...]:
+        """All figures of a KPI, as far as this variant may show them."""
+        if id in self.beside.by_kpi:
+            return self.beside.by_kpi[id]
+        return (quoted(self.figure(id)),) if id in self.entries else ()
+
+    def headline(self, id: str) -> Quoted | None:
+        """The one figure of a KPI that a board reads; None where there is none."""
+        return next(iter(headline(id, self.quote(id))), None)
 
     def figure(self, id: str) -> Figure:
-        """The figure, or one that says it was not computed."""
+        """The figure of the overview, or one that says it was not computed."""
+        told = self.beside.by_kpi.get(id)
+        if told:
+            return told[0].figure
         found = self.source.figures.get(id)
         if found is not None:
             return found
@@ -70,7 +92,8 @@ class Book:
 
     def name(self, id: str) -> str:
         """A KPI's name as the registry gives it, with a capital."""
-        name = self.entries[id].name
+        entry = self.entries.get(id)
+        name = entry.name if entry is not None else registry.find(id).name
         return name[:1].upper() + name[1:]
 
 

@@ -1,30 +1,20 @@
-"""What the factory made: tokens per day by kind, and the jobs that made them."""
+"""What the factory made: tokens per day by kind, and what its time was used for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from wattline_collector.palette import UNKNOWN, format_si
+from wattline_collector.palette import format_si
 from wattline_reports.charts import DayColumn, Series, stacked_days
-from wattline_reports.document import Block, Cell, Chart, Column, Paragraph, Row, Section, Table
+from wattline_reports.document import Block, Chart, Paragraph, Section
+from wattline_reports.quoted import source_line as quoted_source
+from wattline_reports.quoted import written
 from wattline_reports.review.days import calendar, part_days
-from wattline_reports.review.figures import Book, percent, reason, source_line, thin, value
-from wattline_reports.source import Day, Job, Source
-from wattline_reports.words import (
-    column,
-    count_of,
-    decimals_for,
-    grouped,
-    listed,
-    long_day,
-    scale_for,
-    sentence,
-    shown,
-    tied,
-)
-
-TOP = 12
-"""Jobs in the table: what fits on a page under its figure and is read to the end."""
+from wattline_reports.review.evidence import figure_table
+from wattline_reports.review.figures import Book, reason, source_line, value
+from wattline_reports.review.pictures import Bullet, bullets
+from wattline_reports.source import Day, Source
+from wattline_reports.words import count_of, listed, long_day, sentence, tied
 
 _KINDS: tuple[tuple[str, Callable[[Day], int | None]], ...] = (
     ("trained", lambda day: day.tokens_trained),
@@ -34,19 +24,46 @@ _KINDS: tuple[tuple[str, Callable[[Day], int | None]], ...] = (
 
 
 def section(book: Book) -> Section:
-    """The chapter on tokens and jobs."""
-    blocks: list[Block] = [_chart(book)]
-    if book.source.jobs:
-        blocks.append(_jobs(book))
-    else:
+    """The chapter on tokens and the work that made them."""
+    blocks: list[Block] = [_kinds(book) if book.beside.is_public else _chart(book)]
+    work = [one for id in ("P09", "E01", "E03", "P07") for one in book.quote(id)]
+    if work:
+        blocks.append(
+            figure_table(
+                "What devices were used for, and how well jobs used them.", work,
+                "MFU is over the dense peak of the devices in the time that jobs had them.",
+            )
+        )  # fmt: skip
+    if not book.source.jobs:
         blocks.append(Paragraph("No job ran in the period.", "note"))
     return Section(
         id="production",
-        title="Production",
-        question="What did the factory make, and which jobs made it?",
+        title="AI production",
+        question="What did the factory make, and what was its time used for?",
         answer=_answer(book),
         blocks=tuple(blocks),
     )
+
+
+def _kinds(book: Book) -> Chart:
+    """Tokens of the whole period: a day alone may be one project's, so the public sees none."""
+    told = [(name, one) for name, id in (("training", "P01"), ("inference", "P03"))
+            for one in book.quote(id)]  # fmt: skip
+    rows = [
+        Bullet(name, one.value, written(one) if one.value is not None else
+               ("not known" if one.kpi else "not shown"), (), f"tokens-{kind}")
+        for (name, one), kind in zip(told, ("trained", "generated"), strict=True)
+    ]  # fmt: skip
+    words = "; ".join(f"{row.label} {row.text}" for row in rows)
+    return Chart(
+        label="",
+        title=sentence(f"tokens made: {words}"),
+        picture=bullets("tokens", rows, "tokens"),
+        alt=sentence(f"Bars of tokens in training and in inference: {words}"),
+        source=quoted_source([one for _, one in told],
+                             "Counted by the jobs themselves. Days are not shown to the public."),
+        figures=tuple(one.id for _, one in told),
+    )  # fmt: skip
 
 
 def _answer(book: Book) -> str:
@@ -122,100 +139,3 @@ def _tokens(day: Day | None) -> tuple[float, ...] | None:
     if not any(counts) and not day.observed:
         return None
     return tuple(float(count or 0) for count in counts)
-
-
-def _jobs(book: Book) -> Table:
-    source = book.source
-    jobs = sorted(source.jobs, key=lambda job: (-job.device_hours, job.system, job.job))
-    top, rest = jobs[:TOP], jobs[TOP:]
-    hours = _plain([job.device_hours for job in top])
-    tokens, tokens_unit = _scaled([job.tokens for job in top], "tok")
-    energies, energy_unit = _scaled([_watt_hours(job) for job in top], "Wh")
-    yields = _plain([job.tokens_per_joule for job in top])
-    held = column([_held(job) for job in top], 1)
-    boundaries = sorted({job.boundary for job in top if job.boundary})
-    if len(boundaries) == 1:
-        energy_unit += f", {_boundary(boundaries[0])}"
-    rows = [
-        Row(
-            (
-                _job_cell(job, len(source.systems) > 1),
-                Cell(shown(job.kind) if job.kind else UNKNOWN),
-                Cell(UNKNOWN if job.devices is None else grouped(job.devices)),
-                Cell(hours[place]),
-                Cell(tokens[place]),
-                Cell(energies[place], note=_boundary(job.boundary) if len(boundaries) > 1 else ""),
-                Cell(yields[place]),
-                Cell(percent(job.sm_active_ratio)),
-                Cell(held[place]),
-                Cell(percent(job.coverage), strong=thin(job.coverage)),
-            )
-        )
-        for place, job in enumerate(top)
-    ]
-    extra = "ranked by GPU-hours within the period"
-    return Table(
-        label="",
-        title=_jobs_title(source, top, rest),
-        columns=(
-            Column("Job", width=1),
-            Column("Kind"),
-            Column("GPUs", numeric=True),
-            Column("GPU-h", numeric=True),
-            Column("Tokens", tokens_unit, numeric=True),
-            Column("Energy", energy_unit, numeric=True),
-            Column("Yield", "tok/J", numeric=True),
-            Column("SM active", numeric=True),
-            Column("Held", "GPU-h", numeric=True),
-            Column("Coverage", numeric=True),
-        ),
-        rows=tuple(rows),
-        source=source_line(
-            [book.figure("S10"), book.figure("S12")],
-            f"{extra}. An en dash: not counted, or not measured",
-        ),
-    )
-
-
-def _jobs_title(source: Source, top: Sequence[Job], rest: Sequence[Job]) -> str:
-    if not rest:
-        many = f"All {grouped(len(top))} jobs" if len(top) > 1 else "The one job"
-        return sentence(f"{many} of the period, by GPU-hours")
-    assigned = next(step.device_hours for step in source.waterfall if step.name == "assigned")
-    share = sum(job.device_hours for job in top) / assigned if assigned else None
-    return sentence(
-        f"The {len(top)} largest jobs took {percent(share)} of the GPU-hours that were assigned"
-    )
-
-
-def _job_cell(job: Job, several: bool) -> Cell:
-    key = shown(job.job)
-    return Cell(
-        f"{shown(job.system)} {key}" if several else key,
-        note=shown(job.name) if job.name and job.name != job.job else "",
-    )
-
-
-def _boundary(name: str | None) -> str:
-    return {None: "", "gpu": "GPU", "node": "node"}.get(name, shown(name or ""))
-
-
-def _held(job: Job) -> float | None:
-    """Hours held; a job whose activity nobody measured may have held any."""
-    return None if job.sm_active_ratio is None and not job.held_hours else job.held_hours
-
-
-def _watt_hours(job: Job) -> float | None:
-    return None if job.energy_joules is None else job.energy_joules / 3600
-
-
-def _plain(values: Sequence[float | None]) -> list[str]:
-    most = max((value for value in values if value is not None), default=0.0)
-    return column(values, decimals_for(most))
-
-
-def _scaled(values: Sequence[float | None], unit: str) -> tuple[list[str], str]:
-    """One column's numbers under one prefix, and the unit with that prefix."""
-    most = max((value for value in values if value is not None), default=0.0)
-    prefix, factor = scale_for(most)
-    return _plain([None if value is None else value / factor for value in values]), prefix + unit

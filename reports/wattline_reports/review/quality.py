@@ -21,6 +21,7 @@ from wattline_reports.document import (
     Table,
 )
 from wattline_reports.review.days import calendar, part_days
+from wattline_reports.review.evidence import figure_table
 from wattline_reports.review.figures import (
     ANSWER,
     COMFORT,
@@ -49,11 +50,13 @@ WORST = 12
 
 def section(book: Book) -> Section:
     """The chapter on data quality."""
-    blocks: list[Block] = [_days(book)]
+    blocks: list[Block] = [days_chart(book)]
     if book.source.coverage:
-        blocks.append(_nodes(book))
-        if table := _worst(book):
-            blocks.append(table)
+        blocks.append(nodes_chart(book.source))
+    if reports := book.quote("Q04"):
+        blocks.append(
+            figure_table("Reports handed in, and how long before their last day.", reports)
+        )
     blocks += [
         Heading("Gaps"),
         Bullets(gaps(book.source)),
@@ -62,15 +65,10 @@ def section(book: Book) -> Section:
         *_findings(book.source),
         Heading("Quality criteria of Regulation (EC) No 223/2009, Article 12"),
         Bullets(criteria(book)),
-        Paragraph(
-            "Timeliness and punctuality are not stated: a report knows neither when it was due "
-            "nor when it was handed over.",
-            "note",
-        ),
     ]
     return Section(
         id="quality",
-        title="Data quality",
+        title="Quality statement",
         question="How far can these figures be trusted?",
         answer=_answer(book),
         blocks=tuple(blocks),
@@ -91,7 +89,7 @@ def audit(source: Source) -> str:
         return (
             f"The audit of {checked} has {count_of(count, 'finding')}: there the books differ from "
             "what was installed, metered or counted, or were altered. Figures of this report may "
-            "be wrong. Section 5 says more; “wattline audit” lists every finding."
+            "be wrong. The data quality chapter says more; “wattline audit” lists every finding."
         )
     if not source.audit.checked_hours:
         return "No hour has been booked and audited in this period."
@@ -149,16 +147,25 @@ def criteria(book: Book) -> tuple[tuple[str, str], ...]:
     accuracy.append("energy comes from hardware counters where there are any, and each says so")
     return (
         ("Relevance.", f"{'All' if known == len(ANSWER) else f'{known} of'} {len(ANSWER)} KPIs of "
-         "this review have a value; section 1 says what is missing and what is not covered."),
+         "the overview have a value; the first chapter says what is missing."),
         ("Accuracy.", sentence("; ".join(accuracy))),
-        ("Accessibility and clarity.", "The review is one HTML page without scripts and one tagged "
-         "PDF, with the same figures, each with formula, sums, n and coverage."),
+        ("Timeliness and punctuality.", _punctual(book)),
+        ("Accessibility and clarity.", "HTML without scripts, tagged PDF, workbook and JSON have "
+         "the same figures, each with formula, sums, n and coverage."),
         ("Comparability.", "Every ratio is formed from sums by one definition, so periods and "
          "systems compare; figures at different energy boundaries do not, and each names its own."),
         ("Coherence.", "All figures come from one ledger, in which the accounts "
          + ("add up to what was installed." if source.balanced
             else "do not add up to what was installed or metered.")),
     )  # fmt: skip
+
+
+def _punctual(book: Book) -> str:
+    known = [one for one in book.quote("Q04") if one.value is not None]
+    if not known:
+        return "No report handed in is in the register of activities (Q04)."
+    late = sum((one.value or 0) < 0 for one in known)
+    return sentence(f"of {count_of(len(known), 'report')} handed in, {late} came late (Q04)")
 
 
 def _answer(book: Book) -> str:
@@ -179,7 +186,8 @@ def _answer(book: Book) -> str:
     return sentence("; ".join(parts))
 
 
-def _days(book: Book) -> Chart:
+def days_chart(book: Book) -> Chart:
+    """A cell per day, filled as far as it was observed."""
     days = calendar(book.source)
     cells = [DayColumn(day, None, entry.coverage if entry else None) for day, entry in days]
     good = sum(1 for cell in cells if cell.coverage is not None and cell.coverage >= COMFORT)
@@ -196,28 +204,38 @@ def _days(book: Book) -> Chart:
     )
 
 
-def _nodes(book: Book) -> Chart:
-    source = book.source
+def nodes_chart(source: Source, *, named: bool = False) -> Chart:
+    """A cell per node, filled as far as it was observed.
+
+    Args:
+        source: The overview.
+        named: Whether the first and the last of a row are named; never in what leaves the site.
+    """
     nodes = sorted(source.coverage, key=_counted)
     thin = [node for node in nodes if (node.ratio or 0.0) < COMFORT]
     title = f"Nodes observed for less than 95 % of the time: {grouped(len(thin))} of "
     title += grouped(len(nodes))
+    cells = [NodeCell(_node(source, one) if named else "", one.ratio) for one in nodes]
+    ends = (
+        f" from {_node(source, nodes[0])} to {_node(source, nodes[-1])}" if named and nodes else ""
+    )
     return Chart(
         label="",
         title=sentence(title),
-        picture=coverage_cells("nodes", [NodeCell(_node(source, n), n.ratio) for n in nodes]),
-        alt=sentence(f"A cell per node, in the order of their names, from "
-                     f"{_node(source, nodes[0])} to {_node(source, nodes[-1])}. {title}"),
+        picture=coverage_cells("nodes", cells),
+        alt=sentence(f"A cell per node, in the order of their names{ends}. {title}"),
         source=source_line([], f"Ledger, {count_of(len(nodes), 'node')}; observed over expected "
                            "time of each"),
     )  # fmt: skip
 
 
-def _worst(book: Book) -> Table | None:
+def worst(source: Source) -> Table | None:
+    """Nodes observed least, by name, for who runs them; None where all were observed."""
+
     def key(node: NodeCoverage) -> tuple[float, str]:
         return (node.ratio or 0.0, node.node)
 
-    thin = sorted((n for n in book.source.coverage if (n.ratio or 0.0) < COMFORT), key=key)
+    thin = sorted((n for n in source.coverage if (n.ratio or 0.0) < COMFORT), key=key)
     if not thin:
         return None
     shown_nodes = thin[:WORST]
@@ -226,7 +244,7 @@ def _worst(book: Book) -> Table | None:
     rows = [
         Row(
             (
-                Cell(_node(book.source, node)),
+                Cell(_node(source, node)),
                 Cell(expected[place]),
                 Cell(observed[place]),
                 Cell(percent(node.ratio), strong=True),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wattline_collector.ledger.accounts import ASSIGNED, MEANING, WORKING, Account
 from wattline_collector.palette import ACCOUNTS, UNKNOWN
 from wattline_reports.charts import DayColumn, Level, Part, Series, stacked_days, waterfall
 from wattline_reports.document import Block, Cell, Chart, Column, Row, Section, Table
+from wattline_reports.quoted import Quoted, written
+from wattline_reports.quoted import source_line as quoted_source
 from wattline_reports.review.days import calendar, part_days
+from wattline_reports.review.evidence import figure_table
 from wattline_reports.review.figures import (
     COMFORT,
     FACTORS,
@@ -17,6 +22,7 @@ from wattline_reports.review.figures import (
     value,
     value_and_unit,
 )
+from wattline_reports.review.pictures import Square, heat_map
 from wattline_reports.source import Day, Source
 from wattline_reports.words import (
     column,
@@ -47,6 +53,14 @@ _AFTER_ACTIVITY = ("working", "unthrottled", "kept")
 def section(book: Book) -> Section:
     """The chapter on GPU-hours."""
     blocks: list[Block] = [_waterfall(book), _accounts(book), _days(book), _oee(book)]
+    waits = book.quote("U07")
+    if chart := _waits(waits):
+        blocks.append(chart)
+    rest = [one for id in ("U03", "U06", "U09") for one in book.quote(id)]
+    if rest or waits:
+        blocks.append(
+            figure_table("Offered capacity, large jobs, and waits by size of job.", [*rest, *waits])
+        )
     return Section(
         id="utilisation",
         title="Utilisation",
@@ -54,6 +68,39 @@ def section(book: Book) -> Section:
         answer=_answer(book),
         blocks=tuple(blocks),
     )
+
+
+def _waits(figures: Sequence[Quoted]) -> Chart | None:
+    """Waits by size of job: the median and the 95th of a hundred."""
+    sizes = list(dict.fromkeys(one.figure.dims.get("size", "all") for one in figures))
+    words = {"median": "median", "p95": "95 % within"}
+    known = {
+        (sizes.index(one.figure.dims.get("size", "all")), list(words).index(which)): one
+        for one in figures
+        if (which := one.figure.dims.get("figure", "")) in words and one.value is not None
+    }
+    if not known:
+        return None
+    longest = max(known.values(), key=lambda one: one.value or 0.0)
+    title = f"waits were longest for jobs of {longest.figure.dims.get('size', 'all')} GPUs: " + (
+        f"{words[longest.figure.dims['figure']]} {written(longest)}"
+    )
+    return Chart(
+        label="",
+        title=sentence(title),
+        picture=heat_map(
+            "waits", [f"{size} GPUs" if size != "all" else "all jobs" for size in sizes],
+            list(words.values()),
+            {place: Square(float(one.value or 0)) for place, one in known.items()},
+            "hours waited",
+        ),
+        alt=sentence("Heat map of hours waited by size of job: " + "; ".join(
+            f"{one.figure.dims.get('size')} {words[one.figure.dims['figure']]} {written(one)}"
+            for one in known.values()
+        )),
+        source=quoted_source(list(known.values())[:2]),
+        figures=tuple(one.id for one in known.values()),
+    )  # fmt: skip
 
 
 def hours(source: Source) -> dict[Account, float]:
