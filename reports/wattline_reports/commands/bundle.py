@@ -303,7 +303,16 @@ def _merge(arguments: Namespace) -> int:
             f"  {figure['id']:<8}{dims:<24}{shown:>14} {figure['unit']:<12}"
             f"{figure['factories']} of {figure['of']}"
         )
+    for found in merged.mismatches:
+        print(
+            f"  mismatch: {found.kind} in {found.unit}: {found.first} says "
+            f"{_says(found.first_says)}, {found.second} says {_says(found.second_says)}"
+        )
     return 0
+
+
+def _says(amount: float | None) -> str:
+    return "nothing" if amount is None else f"{amount:,.6g}"
 
 
 def _merged(merged: Merged) -> dict[str, Any]:
@@ -317,6 +326,8 @@ def _merged(merged: Merged) -> dict[str, Any]:
             ]
             for name, cells in merged.cubes.items()
         },
+        "exchanges": [one.to_json() for one in merged.exchanges],
+        "mismatches": [one.to_json() for one in merged.mismatches],
     }
 
 

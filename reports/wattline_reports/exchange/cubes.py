@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from wattline_collector.kpi.declared import COORDINATION
+from wattline_collector.profile.factories import load_factories
 from wattline_collector.registers.schema.outages import CAUSES
 from wattline_collector.registers.words import (
     ACCESS_MODES,
@@ -90,6 +92,9 @@ class Cube:
 SIZE_CLASSES = ("0", "1", "2-4", "5-8", "9-32", "33-128", "129-512", "513-2048", ">2048")
 """GPUs of a job."""
 _BOUNDARIES = ("gpu", "module", "node", "it", "facility")
+COUNTERPARTS = tuple(sorted(one.id for one in load_factories()))
+"""Factories and antennas by the ids that everybody has for them: the only ones a bundle names."""
+EXCHANGES = "exchanges"
 CUBES: Mapping[str, Cube] = MappingProxyType(
     {
         cube.name: cube
@@ -141,6 +146,14 @@ CUBES: Mapping[str, Cube] = MappingProxyType(
                 ("PROJECTS",),
                 True,
                 "How long jobs waited that started in the period, by their GPUs",
+            ),
+            Cube(
+                EXCHANGES,
+                (Dimension("KIND", COORDINATION), Dimension("COUNTERPART", COUNTERPARTS)),
+                ("ACTIVITIES", "PERSON_DAYS"),
+                (),
+                False,
+                "What was done with other factories and antennas, as declared",
             ),
         )
     }

@@ -29,7 +29,7 @@ from wattline_reports.exchange import (
     tables,
 )
 from wattline_reports.exchange.bundle import KPIS, KPIS_SCHEMA, Bundle
-from wattline_reports.exchange.cubes import CUBES, FAMILIES, LINKS, Row
+from wattline_reports.exchange.cubes import CUBES, EXCHANGES, FAMILIES, LINKS, Row
 from wattline_reports.exchange.disclosure import table
 from wattline_reports.exchange.disclosure.suppress import suppress
 from wattline_reports.exchange.disclosure.table import Cell, Key
@@ -229,7 +229,8 @@ def _cubes(
             for key, row in tables.energy(month, load(store, part), rules.hour_digits).items()
         },
     }
-    return protected | plain
+    exchanged = tables.exchanges(view)
+    return protected | plain | ({} if exchanged is None else {EXCHANGES: exchanged})
 
 
 def _protected(

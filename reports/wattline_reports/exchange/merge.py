@@ -2,7 +2,8 @@
 
 A ratio is never an average of ratios: numerators and denominators are added. PUE is published over
 several data centres weighted by their energy, as Annex IV of Regulation (EU) 2024/1364 has it, and
-only over three or more.
+only over three or more. What two factories did together both have in their bundles, so it is not
+added: their records are held against each other.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import Any
 from wattline_collector.kpi.registry import find
 from wattline_collector.kpi.sustainability import published_average
 from wattline_reports.exchange.bundle import Bundle
-from wattline_reports.exchange.cubes import CUBES, Row
+from wattline_reports.exchange.cubes import CUBES, EXCHANGES, Row
 from wattline_reports.exchange.disclosure.table import Key
+from wattline_reports.exchange.exchanged import Mismatch, Record, mismatches, records
 from wattline_reports.exchange.refused import Reason, Refused
 
 WEIGHTED = ("S03",)
 """Published as averages that are weighted by the data centres' energy."""
+
+SHARES = ("COVERAGE_RATIO",)
+"""Measures that are no sums: of several cells the least holds for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,16 @@ class Merged:
         factories: Ids, sorted.
         figures: As in `kpis.json`, with `factories`: how many had a part in it, and `of`: how many
             there are. `value` is null where nobody had a part.
-        cubes: Sums of cells; None where any factory hid its part.
+        cubes: Sums of cells; None where any factory hid its part. Exchanges are not among them.
+        exchanges: What each factory says it did with others.
+        mismatches: Where two of them say it differently.
     """
 
     factories: tuple[str, ...]
     figures: tuple[Mapping[str, Any], ...]
     cubes: Mapping[str, Mapping[Key, Row | None]]
+    exchanges: tuple[Record, ...]
+    mismatches: tuple[Mismatch, ...]
 
 
 def merge(bundles: Sequence[Bundle]) -> Merged:
@@ -51,7 +60,13 @@ def merge(bundles: Sequence[Bundle]) -> Merged:
     return Merged(
         tuple(sorted(one.manifest.factory for one in bundles)),
         tuple(_figures(bundles)),
-        {name: _cube(name, bundles) for name in CUBES if any(name in b.cubes for b in bundles)},
+        {
+            name: _cube(name, bundles)
+            for name in CUBES
+            if name != EXCHANGES and any(name in one.cubes for one in bundles)
+        },
+        records(bundles),
+        mismatches(bundles),
     )
 
 
@@ -158,7 +173,8 @@ def _cube(name: str, bundles: Sequence[Bundle]) -> dict[Key, Row | None]:
             found[key] = None
         else:
             found[key] = tuple(
-                _sum([row[place] for row in shown]) for place in range(len(cube.measures))
+                (_least if measure in SHARES else _sum)([row[place] for row in shown])
+                for place, measure in enumerate(cube.measures)
             )
     return found
 
@@ -167,3 +183,9 @@ def _sum(values: Sequence[float | None]) -> float | None:
     """A sum of which a part is not known is not known."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
+
+
+def _least(values: Sequence[float | None]) -> float | None:
+    """The least of shares; of one that is not known nothing can be said."""
+    known = [value for value in values if value is not None]
+    return min(known) if known and len(known) == len(values) else None

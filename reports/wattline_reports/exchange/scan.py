@@ -20,6 +20,7 @@ from wattline_collector.ledger.books import Books
 from wattline_collector.registers import projects
 from wattline_collector.registers import words as register_words
 from wattline_reports.exchange import checked, dictionary
+from wattline_reports.exchange.cubes import COUNTERPARTS
 from wattline_reports.exchange.refused import Reason, Refused
 
 LEAST_LETTERS = 3
@@ -35,6 +36,7 @@ _OURS = frozenset(
         register_words.FIELDS,
         register_words.STATES,
         register_words.SHARES,
+        COUNTERPARTS,
     )
     for word in words
 )

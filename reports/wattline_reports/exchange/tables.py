@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import polars as pl
 
 from wattline_collector.kpi.access_time import access_time, tags
+from wattline_collector.kpi.declared import COORDINATION
 from wattline_collector.kpi.energy_flow import boundaries
 from wattline_collector.kpi.entitled import COMMERCIAL, whose
 from wattline_collector.kpi.grants import grants
 from wattline_collector.kpi.view import JOULES_PER_KWH, MS_PER_HOUR, View
 from wattline_collector.kpi.waiting import size_class
+from wattline_collector.profile.factories import Factory, load_factories
 from wattline_reports.exchange.cubes import UNKNOWN, Row
 from wattline_reports.exchange.disclosure.table import TOTAL, Key, Part, rounded
 
@@ -114,6 +116,62 @@ def incidents(view: View, digits: int) -> dict[Key, Row | None]:
             key = (row.get("cause", TOTAL), row["scheduled"])
             found[key] = (float(row["len"]), rounded(row["ms"] / MS_PER_HOUR, digits))
     return found
+
+
+def exchanges(view: View, known: Sequence[Factory] | None = None) -> dict[Key, Row | None] | None:
+    """What was done with other factories and antennas, by kind and counterpart; None: not declared.
+
+    A counterpart is told by its id, if the register names one of the list by its id or its name;
+    else it is `UNKNOWN`. What was done with others than factories and antennas is not in it.
+
+    Args:
+        view: The period.
+        known: The factories and antennas there are; the shipped list if None.
+    """
+    kept = None if view.inputs is None else view.inputs.activities
+    if kept is None or kept.is_empty():
+        return None
+    low, high = view.bounds_ms
+    ids = _ids(load_factories() if known is None else known)
+    names = kept["counterpart"].drop_nulls().unique().to_list()
+    found = {name: ids[_plain(name)] for name in names if _plain(name) in ids}
+    named = pl.col("counterpart").replace_strict(found, default=None, return_dtype=pl.String)
+    in_days = pl.col("kind") == "staff_exchange"
+    days = pl.when(in_days).then(pl.col("participants") * pl.col("days"))
+    rows = (
+        kept.filter(
+            pl.col("kind").is_in(COORDINATION), pl.col("start_ms") >= low, pl.col("start_ms") < high
+        )
+        .with_columns(named.alias("with"))
+        .filter(pl.col("with").is_not_null() | pl.col("network").is_in(["ai_factory", "antenna"]))
+        .group_by("kind", pl.col("with").fill_null(UNKNOWN))
+        .agg(
+            pl.when(in_days).then(1).otherwise(pl.col("count").fill_null(1)).sum().alias("count"),
+            days.sum().alias("days"),
+        )
+    )
+    return {
+        (row["kind"], row["with"]): (
+            float(row["count"]),
+            float(row["days"]) if row["kind"] == "staff_exchange" else None,
+        )
+        for row in rows.iter_rows(named=True)
+    }
+
+
+def _ids(known: Sequence[Factory]) -> dict[str, str]:
+    """Ids by what people write for them: the id and the name, with and without `AI Factory`."""
+    return {_plain(text): one.id for one in known for text in (one.id, one.name) if text}
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared: letters and digits, without what every factory is called."""
+    text = name.lower().replace("+", "plus")
+    letters = "".join(letter for letter in text if letter.isalnum())
+    for word in ("aifactory", "aif"):
+        if letters.endswith(word) and letters != word:
+            return letters.removesuffix(word)
+    return letters
 
 
 def energy(month: str, view: View, digits: int) -> dict[Key, Row | None]:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from wattline_agents.cli import main
-from wattline_reports.exchange import bundle, dictionary, keys
+from wattline_reports.exchange import bundle, cubes, dictionary, keys
+from wattline_reports.exchange.cubes import CUBES, Row
+from wattline_reports.exchange.disclosure.table import Key
 
 
 def run(capsys: Any, *words: object) -> tuple[int, str, str]:
@@ -149,6 +151,27 @@ def test_factories_are_merged(site: Any, capsys: Any, tmp_path: Path, kit: Any) 
     told = json.loads(run(capsys, "merge", path, other, "--ring", ring, "--format", "json")[1])
     sums = {figure["id"]: figure["value"] for figure in told["figures"]}
     assert sums["P01"] == pytest.approx(4.2e12 * 3)
+
+
+def test_records_that_disagree_are_listed(site: Any, capsys: Any, tmp_path: Path, kit: Any) -> None:
+    factory, _, path, ring = site
+    cube = CUBES["exchanges"]
+    pem, other = tmp_path / "o.pem", tmp_path / "other.aifb.zip"
+    new = ("key", "new", "--owner", "jaif", "--key", pem, "--ring", ring, "--from", "2026-01-01")
+    assert run(capsys, *new)[0] == 0
+    second = kit.Factory(id="jaif", private=keys.read_private(pem))
+    two: dict[Key, Row | None] = {("joint_project", "jaif"): (2.0, None)}
+    for one, file, rows in ((factory, path, two), (second, other, {})):
+        files = {cube.file: cubes.to_csv(cube, rows)}
+        made = one.bundle(dictionary=dictionary.digest(), files=files)
+        file.write_bytes(made.to_bytes())
+    code, out, error = run(capsys, "merge", path, other, "--ring", ring)
+    assert code == 0, error
+    said = "mismatch: joint_project in activities: it4lia says 2, jaif says nothing"
+    assert said in out
+    told = json.loads(run(capsys, "merge", path, other, "--ring", ring, "--format", "json")[1])
+    assert told["mismatches"][0]["second_says"] is None
+    assert told["exchanges"][0]["counterpart"] == "jaif"
 
 
 @pytest.mark.parametrize(

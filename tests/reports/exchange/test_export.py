@@ -60,7 +60,9 @@ def test_a_bundle_of_a_store_is_verified_by_anybody(sent: tuple[Bundle, keys.Rin
     verify(made, ring, dictionary.accepted(), period=HALVES[0])
     assert made.manifest.books.balanced
     assert len(made.manifest.books.heads) == 1
-    assert set(made.cubes) == {"access", "sectors", "waiting", "energy", "incidents"}
+    assert set(made.cubes) == {
+        "access", "sectors", "waiting", "energy", "incidents", "exchanges",
+    }  # fmt: skip
 
 
 def test_its_figures_are_those_of_the_books(store: Path, sent: tuple[Bundle, keys.Ring]) -> None:
