@@ -28,6 +28,9 @@ examples:
   wattline audit --published heads.json
                                     the same proof, and that nothing before then was rewritten"""
 
+_BALANCED = ("kind", "key", "duration_ms", "expected_ms", "energy_joules", "metered_joules")
+"""Of the control of every hour: what is added up when the books balance."""
+
 
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, metavar="DIR", help=HELP)
@@ -102,7 +105,7 @@ def _audit(store: Path, arguments: Namespace) -> int:
         )
         return 1
     span = books.span()
-    control = books.controls(0, span[1] if span else 0)
+    control = books.controls(0, span[1] if span else 0, _BALANCED)
     devices = control.filter(control["kind"].cast(str) == "device")
     nodes = control.filter(control["kind"].cast(str) == "node")
     print(

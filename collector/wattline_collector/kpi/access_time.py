@@ -121,7 +121,7 @@ def coverage(view: View, by: Sequence[str]) -> pl.DataFrame:
         Those dimensions, and `coverage`.
     """
     keys = [name for name in by if name in (*PLACE, *TIME)]
-    return grouped(view.device, keys, coverage=observed_share()).select(*keys, "coverage")
+    return grouped(view.totals, keys, coverage=observed_share()).select(*keys, "coverage")
 
 
 def told_times(view: View) -> pl.DataFrame:
@@ -137,12 +137,8 @@ def told_times(view: View) -> pl.DataFrame:
 
     def make() -> pl.DataFrame:
         low, high = view.bounds_ms
-        booked = view.inventory.group_by("system").agg(pl.col("from_ms").min().alias("from")).join(
-            view.control.group_by("system").agg(
-                pl.col("booked_until").dt.epoch("ms").max().alias("until")
-            ),
-            on="system",
-        )  # fmt: skip
+        first = view.inventory.group_by("system").agg(pl.col("from_ms").min().alias("from"))
+        booked = first.join(view.control.booked_until, on="system")
         stated = pl.coalesce("end_ms", "stated_ms", "start_ms")
         accounted = (
             view.accounted.filter(pl.col("start_ms").is_not_null())

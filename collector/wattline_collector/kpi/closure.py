@@ -11,6 +11,7 @@ import polars as pl
 
 from wattline_collector.kpi import facility
 from wattline_collector.kpi.declare import TIME
+from wattline_collector.kpi.dimensions import labelled
 from wattline_collector.kpi.emissions import hour_of
 from wattline_collector.kpi.sums import grouped, ratio, shaped, total
 from wattline_collector.kpi.view import JOULES_PER_KWH, View
@@ -33,7 +34,7 @@ def closure(view: View, by: list[str]) -> pl.DataFrame:
 
 def _of_nodes(view: View, by: list[str]) -> pl.DataFrame:
     # Both sides are of the control of the hours that the period touches: they span the same time.
-    control = view.control.filter(pl.col("kind").cast(pl.String) == "node")
+    control = labelled(view, view.control.nodes, by, "hour")
     metered = pl.col("metered_joules").is_not_null()
     found = grouped(
         control,

@@ -15,6 +15,7 @@ from wattline_collector.kpi import facility
 from wattline_collector.kpi.emissions import hour_of
 from wattline_collector.kpi.sums import grouped, ratio, shaped, total
 from wattline_collector.kpi.view import JOULES_PER_KWH, View, utc
+from wattline_collector.ledger.accounts import ASSIGNED
 from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.profile.tariffs import euro_per_kwh
 
@@ -121,9 +122,11 @@ def priced_part(view: View, by: list[str]) -> pl.DataFrame:
         .select(*by, "hour_ms", pl.when(pl.col("euro").is_not_null()).then(covered).alias("known"))
     )  # fmt: skip
     held = (
-        view.assigned.with_columns(hour_of("minute").alias("hour_ms"))
-        .group_by(*by, "hour_ms")
+        view.device.lazy()
+        .filter(pl.col("account").is_in([one.value for one in ASSIGNED]))
+        .group_by(*by, hour_of("minute").alias("hour_ms"))
         .agg(pl.col("duration_ms").sum())
+        .collect()
         .join(known, on=[*by, "hour_ms"], how="left")
     )
     duration = pl.col("duration_ms")

@@ -96,7 +96,7 @@ def labels_of_nodes(view: View) -> pl.DataFrame:
     """`labels.of_nodes`, made once for a view."""
 
     def make() -> pl.DataFrame:
-        held = view.device.lazy().select("system", "node", "job").drop_nulls().unique()
+        held = view.totals.lazy().select("system", "node", "job").drop_nulls().unique()
         queued = view.accounted.lazy().select("system", "job", "partition").drop_nulls()
         seen = held.join(queued, on=["system", "job"]).select("system", "node", "partition")
         return labels.of_nodes(view.inventory, seen.unique().collect(), view.profile)
@@ -128,12 +128,12 @@ def _split(view: View, by: tuple[str, ...]) -> View:
         device=labelled(view, view.device, by, "minute"),
         node=labelled(view, view.node, by, "minute"),
         job=labelled(view, view.job, by, "minute"),
-        control=labelled(view, view.control, by, "hour"),
         running=times.cut(labelled(view, view.running, by), by, view.zone),
         jobs=labelled(view, view.jobs, by),
         accounted=labelled(view, view.accounted, by),
         inventory=labelled(view, view.inventory, by),
         split=by,
+        unsplit=view.whole,
     )
 
 

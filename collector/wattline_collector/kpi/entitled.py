@@ -125,7 +125,7 @@ def _entitled(view: View, by: list[str]) -> pl.DataFrame:
         offered = {
             tuple(row[:-1]): row[-1]
             for row in grouped(
-                view.device.filter(pl.col("system") == name),
+                view.totals.filter(pl.col("system") == name),
                 time_keys,
                 hours=account_ms(*OFFERED) / MS_PER_HOUR,
             ).iter_rows()

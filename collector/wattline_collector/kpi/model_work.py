@@ -159,13 +159,12 @@ def able_jobs(view: View, by: Sequence[str]) -> pl.DataFrame:
     """
     jobs = work_of_jobs(view, by).filter("makes")
     times = [name for name in TIME if name in by]
-    devices = view.device.filter(pl.col("job").is_not_null())
+    devices = view.totals.filter(pl.col("job").is_not_null())
     booked = devices.group_by(*KEY, *times).agg(pl.col("duration_ms").sum().alias("booked_ms"))
-    rates = _rates(view, devices, jobs.select(*KEY, "dtype").unique(KEY))
     should = pl.col("gpus") * pl.col("running_ms")
     joined = (
         jobs.join(booked, on=[*KEY, *times], how="left")
-        .join(rates, on=KEY, how="left")
+        .join(_rates(view.whole), on=KEY, how="left")
         .join(_sizes(view), on=KEY, how="left")
     )
     # A device whose node fell silent is missing from the books; what a share of one is, is not.
@@ -190,11 +189,12 @@ def sizes_of_jobs(view: View) -> pl.DataFrame:
 
 
 def _sizes(view: View) -> pl.DataFrame:
-    return view.labels("sizes of jobs", lambda: _sizes_made(view))
+    whole = view.whole
+    return whole.labels("sizes of jobs", lambda: _sizes_made(whole))
 
 
 def _sizes_made(view: View) -> pl.DataFrame:
-    held = view.device.filter(pl.col("job").is_not_null())
+    held = view.totals.filter(pl.col("job").is_not_null())
     seen = held.group_by(KEY).agg(
         pl.col("device").n_unique().alias("_gpus"),
         pl.col("node").n_unique().alias("_nodes"),
@@ -215,12 +215,18 @@ def _sizes_made(view: View) -> pl.DataFrame:
     )
 
 
-def _rates(view: View, devices: pl.DataFrame, dtypes: pl.DataFrame) -> pl.DataFrame:
-    """FLOP/s at the peak of one device of each job, weighted by how long it had which.
+def _rates(view: View) -> pl.DataFrame:
+    """FLOP/s at the peak of one device of each job that makes anything, by how long it had which.
 
     Returns:
         `system`, `job`, `rate` (null: a peak is not known), `peak`, `unknown` (why).
     """
+    return view.labels("rates of jobs", lambda: _rates_made(view))
+
+
+def _rates_made(view: View) -> pl.DataFrame:
+    devices = view.totals.filter(pl.col("job").is_not_null())
+    dtypes = work_of_jobs(view, []).filter("makes").select(*KEY, "dtype")
     models = view.inventory.filter(pl.col("kind") == "device").select(
         "system", pl.col("key").alias("device"), pl.col("model").alias("device_is")
     )

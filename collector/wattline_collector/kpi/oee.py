@@ -15,7 +15,7 @@ def availability(view: View, by: list[str]) -> pl.DataFrame:
     """Offered over planned device time; unobserved time is in neither."""
     offered = account_ms(*OFFERED) / MS_PER_HOUR
     found = grouped(
-        view.device,
+        view.totals,
         by,
         numerator=offered,
         denominator=offered + account_ms(Account.DOWN) / MS_PER_HOUR,
@@ -33,7 +33,7 @@ def performance(view: View, by: list[str]) -> pl.DataFrame:
 def quality(view: View, by: list[str]) -> pl.DataFrame:
     """Kept over made working time, of jobs whose state is known."""
     made_in = [account.value for account in (*WORKING, Account.LOST)]
-    working = view.device.filter(pl.col("account").is_in(made_in)).join(
+    working = view.totals.filter(pl.col("account").is_in(made_in)).join(
         view.jobs.select("system", "job", "state"), on=["system", "job"], how="left"
     )
     known = pl.col("state").is_not_null()
@@ -61,7 +61,7 @@ def in_use(view: View, by: list[str]) -> pl.DataFrame:
     """Assigned over installed device time; unobserved time is in neither."""
     every = [account for account in Account if account != Account.UNOBSERVED]
     found = grouped(
-        view.device,
+        view.totals,
         by,
         numerator=account_ms(*ASSIGNED) / MS_PER_HOUR,
         denominator=account_ms(*every) / MS_PER_HOUR,

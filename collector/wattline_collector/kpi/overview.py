@@ -13,7 +13,6 @@ from wattline_collector.kpi.production import all_tokens
 from wattline_collector.kpi.untagged import note_of
 from wattline_collector.kpi.view import MS_PER_HOUR, View, utc
 from wattline_collector.ledger.accounts import Account
-from wattline_collector.ledger.audit import unbalanced
 
 MOST_JOBS = 200
 """Jobs listed: the newest half of them, and of the others those that held most device time."""
@@ -77,13 +76,13 @@ class Overview:
 def of_view(view: View) -> Overview:
     """Put a period together: a pure function of its ledger."""
     everything = pl.concat([view.device.select("system"), view.node.select("system")])
-    findings = unbalanced(view.control)
+    findings = view.control.findings
     accounts = _accounts(view)
     jobs = _jobs(view)
     return Overview(
         period=view.period,
         systems=sorted(everything["system"].unique()),
-        devices=view.device["device"].n_unique(),
+        devices=view.totals["device"].n_unique(),
         nodes=view.node["node"].n_unique(),
         figures=_figures(view),
         accounts=accounts,
@@ -95,7 +94,7 @@ def of_view(view: View) -> Overview:
         audit={
             "balanced": not findings,
             "findings": len(findings),
-            "checked_hours": view.control.select("system", "hour").n_unique(),
+            "checked_hours": len(view.control.hours),
         },
         notes=notes(view) + _left_out(jobs.height),
     )
@@ -120,13 +119,13 @@ def _with_part(figure: Figure) -> Figure:
 
 def _hours(view: View) -> dict[str, float]:
     """Device hours of every account, in order."""
-    sums = view.device.group_by("account").agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
+    sums = view.totals.group_by("account").agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
     found: dict[str, float] = dict(sums.iter_rows())
     return {account.value: found.get(account.value, 0.0) for account in Account}
 
 
 def _accounts(view: View) -> list[Row]:
-    sums = view.device.group_by("account").agg(
+    sums = view.totals.group_by("account").agg(
         pl.when(pl.col("energy_joules").is_not_null().any()).then(pl.col("energy_joules").sum())
     )
     joules: dict[str, float] = dict(sums.iter_rows())
@@ -159,7 +158,7 @@ def _waterfall(hours: dict[str, float]) -> list[Row]:
 def _energy(view: View) -> list[Row]:
     rows: list[Row] = []
     order = {account.value: place for place, account in enumerate(Account)}
-    for boundary, frame in (("gpu", view.device), ("node", view.node)):
+    for boundary, frame in (("gpu", view.totals), ("node", view.node)):
         sums = (
             frame.filter(pl.col("energy_joules").is_not_null())
             .group_by("account")
@@ -183,21 +182,24 @@ def _energy(view: View) -> list[Row]:
 
 def _days(view: View) -> list[Row]:
     kinds = ("tokens_trained", "tokens_prompt", "tokens_generated")
-    tokens = view.job.group_by("day").agg(
+    # Few days are named instead of many entries.
+    begun = pl.col("minute").dt.truncate("1d").alias("day")
+    named = pl.col("day").dt.strftime("%Y-%m-%d")
+    tokens = view.job.group_by(begun).agg(
         pl.when(pl.col(kind).is_not_null().any()).then(pl.col(kind).sum()).alias(kind)
         for kind in kinds
     )
-    energy = view.energy.group_by("day").agg(
+    energy = view.energy.group_by(begun).agg(
         pl.when(pl.col("joules").is_not_null().any())
         .then(pl.col("joules").sum())
         .alias("energy_joules")
     )
-    time = view.device.group_by("day", "account").agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
+    time = view.device.group_by(begun, "account").agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
     hours: dict[str, dict[str, float]] = {}
-    for day, account, value in time.iter_rows():
+    for day, account, value in time.with_columns(named).iter_rows():
         hours.setdefault(day, {})[account] = value
-    made = {row["day"]: row for row in tokens.iter_rows(named=True)}
-    used = dict(energy.iter_rows())
+    made = {row["day"]: row for row in tokens.with_columns(named).iter_rows(named=True)}
+    used = dict(energy.with_columns(named).iter_rows())
     days = sorted({*hours, *made, *used})
     rows: list[Row] = []
     for day in days:
@@ -293,7 +295,7 @@ def _listed(jobs: pl.DataFrame) -> pl.DataFrame:
 
 def _coverage(view: View) -> list[Row]:
     observed = pl.col("account") != Account.UNOBSERVED
-    devices = view.device.group_by("system", "node").agg(
+    devices = view.totals.group_by("system", "node").agg(
         pl.col("duration_ms").sum().alias("expected_ms"),
         pl.col("duration_ms").filter(observed).sum().alias("observed_ms"),
         pl.col("samples").sum().cast(pl.Float64),

@@ -116,7 +116,7 @@ def _projected(rate: _Rate, devices: int, peak: float, tokens: float) -> dict[st
 
 def _installed(view: View) -> tuple[int, float, str | None]:
     """Devices, the mean peak of one, and why it is not known."""
-    present = view.device.select("device").unique()
+    present = view.totals.select("device").unique()
     models = (
         view.inventory.filter(pl.col("kind") == "device")
         .select(pl.col("key").alias("device"), "model")

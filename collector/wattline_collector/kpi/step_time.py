@@ -297,7 +297,7 @@ def _device_models(view: View) -> pl.DataFrame:
     models = view.inventory.filter(pl.col("kind") == "device").select(
         "system", pl.col("key").alias("device"), pl.col("model").alias("device_is")
     )
-    held = view.device.filter(pl.col("job").is_not_null()).select(*KEY, "device").unique()
+    held = view.totals.filter(pl.col("job").is_not_null()).select(*KEY, "device").unique()
     one = pl.col("device_is").drop_nulls()
     return (
         held.join(models.unique(["system", "device"], keep="last"), on=["system", "device"])

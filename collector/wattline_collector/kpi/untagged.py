@@ -26,7 +26,7 @@ def jobs_of(view: View) -> pl.DataFrame:
         *_KEY, "account", "submit_ms", gpu_hours(start_ms, end_ms).alias("_accounted")
     )
     booked = (
-        view.device.filter(pl.col("job").is_not_null())
+        view.totals.filter(pl.col("job").is_not_null())
         .select(pl.col(_KEY).cast(pl.String), "duration_ms")
         .group_by(_KEY)
         .agg((pl.col("duration_ms").sum() / MS_PER_HOUR).alias("_booked"))

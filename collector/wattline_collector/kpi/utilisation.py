@@ -12,7 +12,7 @@ from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, Account
 def allocated(view: View, by: list[str]) -> pl.DataFrame:
     """U01 and loading: assigned over offered device time; covers observed installed time."""
     found = grouped(
-        view.device,
+        view.totals,
         by,
         numerator=account_ms(*ASSIGNED) / MS_PER_HOUR,
         denominator=account_ms(*OFFERED) / MS_PER_HOUR,
@@ -26,7 +26,7 @@ def allocated(view: View, by: list[str]) -> pl.DataFrame:
 def offered(view: View, by: list[str]) -> pl.DataFrame:
     """U03: offered over installed device time; unobserved time is in neither."""
     found = grouped(
-        view.device,
+        view.totals,
         by,
         numerator=account_ms(*OFFERED) / MS_PER_HOUR,
         denominator=(pl.col("duration_ms").sum() - account_ms(Account.UNOBSERVED)) / MS_PER_HOUR,
@@ -43,7 +43,7 @@ def effective(view: View, by: list[str]) -> pl.DataFrame:
     measured = pl.col("measured_ms").filter(in_job).sum()
     known = offered - assigned + measured
     found = grouped(
-        view.device,
+        view.totals,
         by,
         numerator=pl.when((measured > 0) | (assigned == 0)).then(
             pl.col("sm_active_ms").filter(in_job).sum() / MS_PER_HOUR

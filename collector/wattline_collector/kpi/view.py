@@ -12,14 +12,16 @@ import polars as pl
 
 from wattline_agents.errors import UsageError
 from wattline_collector.jobs.condense import ACCOUNTED, NODE_STATES
+from wattline_collector.kpi.controls import Controls
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.inputs import Inputs
-from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, Account
+from wattline_collector.ledger.accounts import ASSIGNED, Account
 from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.known_jobs import booked, running_intervals
 from wattline_collector.ledger.lost import lost_time, post
 from wattline_collector.ledger.schema import MINUTE_MS
 from wattline_collector.ledger.standing import OUTAGES
+from wattline_collector.ledger.sums import added_up
 from wattline_collector.ledger.undone import UNDONE
 from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.registers import projects
@@ -27,6 +29,9 @@ from wattline_collector.registers.kept import readable
 
 MS_PER_HOUR = 3_600_000
 JOULES_PER_KWH = 3_600_000
+
+_OF_DEVICES = ("system", "node", "device", "job", "account")
+_NOT_TOTALLED = ("energy_method", "power_max_watts", "temperature_max_celsius")
 
 NODE_METER_FROM = 0.5
 """A node's own meter is taken where it covers at least half of the time in which the node was
@@ -39,10 +44,9 @@ class View:
 
     Attributes:
         period: Which.
-        device: `schema.DEVICE` and `day`.
-        node: `schema.NODE` and `day`.
-        job: `schema.JOB`, `day`, and the job's `kind`.
-        control: `schema.CONTROL` of the hours the period touches.
+        device: `schema.DEVICE`.
+        node: `schema.NODE`.
+        job: `schema.JOB`, and the job's `kind`.
         jobs: `books.JOBS`.
         inventory: `books.INVENTORY`.
         running: `system`, `job`, `start`, `end` (ms): when jobs ran, clipped to the period; those
@@ -51,8 +55,10 @@ class View:
         accounted: `condense.ACCOUNTED`: what schedulers said of jobs, of all time.
         projects: The register of projects, as `registers.projects` gives it; None where it is not
             the reader's to read.
+        control: What the meters say of the hours the period touches.
         inputs: What is kept beside the entries; None for a view that was put together by hand.
         split: The dimensions that were put beside the entries.
+        unsplit: The same view without them; None where there are none.
         splits: The same period with dimensions beside its entries, as far as anybody asked.
     """
 
@@ -60,15 +66,16 @@ class View:
     device: pl.DataFrame
     node: pl.DataFrame
     job: pl.DataFrame
-    control: pl.DataFrame
     jobs: pl.DataFrame
     inventory: pl.DataFrame
     running: pl.DataFrame
     knows_outages: bool = False
     accounted: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=ACCOUNTED))
     projects: pl.DataFrame | None = None
+    control: Controls = field(default_factory=Controls)
     inputs: Inputs | None = None
     split: tuple[str, ...] = ()
+    unsplit: View | None = field(default=None, repr=False, compare=False)
     splits: dict[tuple[str, ...], View] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -92,6 +99,11 @@ class View:
         start, end = (round(at.timestamp() * 1000) for at in (self.period.start, self.period.end))
         return start, end
 
+    @property
+    def whole(self) -> View:
+        """The same view without dimensions: for what is the same whatever it is split by."""
+        return self if self.unsplit is None else self.unsplit
+
     def labels(self, name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         """A frame that several KPIs need, made when it is first asked for."""
         if name not in self._labels:
@@ -99,27 +111,37 @@ class View:
         return self._labels[name]
 
     @cached_property
-    def assigned(self) -> pl.DataFrame:
-        """Device entries of assigned time."""
-        return self.device.filter(pl.col("account").is_in([a.value for a in ASSIGNED]))
+    def totals(self) -> pl.DataFrame:
+        """Device entries added up over time, but for what they are split by.
+
+        For figures that do not ask when: a year of hours has many times as many rows.
+
+        Returns:
+            The columns of `device` without `minute`; whatever names a method or a largest value is
+            left out.
+        """
+        if "hour" in self.split:
+            return self.device.drop("minute", *_NOT_TOTALLED)  # as many as the hours
+        key = list(dict.fromkeys([*_OF_DEVICES, *self.split]))
+        return added_up("device", self.device.drop(_NOT_TOTALLED), key)
 
     @cached_property
-    def offered(self) -> pl.DataFrame:
-        """Device entries of time that was usable."""
-        return self.device.filter(pl.col("account").is_in([a.value for a in OFFERED]))
+    def assigned(self) -> pl.DataFrame:
+        """`totals` of assigned time."""
+        return self.totals.filter(pl.col("account").is_in([a.value for a in ASSIGNED]))
 
     @cached_property
     def energy(self) -> pl.DataFrame:
         """Every joule once, at the widest boundary that is metered, node by node.
 
         Returns:
-            `system`, `node`, `job`, `account`, `minute`, `day`, `boundary` (node, module or gpu),
+            `system`, `node`, `job`, `account`, `minute`, `boundary` (node, module or gpu),
             `method`, `joules`, `known_ms` and `device_ms` (device-time with known energy, and
             all), `is_shared` (of a job that had a part of a device), and what the entries are
             split by, but for the device: a node's meter knows none.
         """
         node_key = ["system", "node"]
-        had = {*node_key, "job", "account", "minute", "day", "device"}
+        had = {*node_key, "job", "account", "minute", "device"}
         split = [name for name in self.split if name not in had]
         # Time nobody observed says nothing of which meters there are.
         metered = (
@@ -134,14 +156,14 @@ class View:
             .agg(pl.len().alias("devices"))
         )
         at_node = (
-            self.node.join(metered.select(node_key), on=node_key, how="semi")
-            .join(devices, on=node_key, how="left")
+            self.node.lazy()
+            .join(metered.select(node_key).lazy(), on=node_key, how="semi")
+            .join(devices.lazy(), on=node_key, how="left")
             .select(
                 *node_key,
                 "job",
                 "account",
                 "minute",
-                "day",
                 *split,
                 pl.lit("node").alias("boundary"),
                 pl.col("energy_method").cast(pl.String).alias("method"),
@@ -151,14 +173,14 @@ class View:
             )
         )
         at_gpu = (
-            self.device.join(metered.select(node_key), on=node_key, how="anti")
-            .join(self.device_scopes, on=["system", "device"], how="left")
+            self.device.lazy()
+            .join(metered.select(node_key).lazy(), on=node_key, how="anti")
+            .join(self.device_scopes.lazy(), on=["system", "device"], how="left")
             .select(
                 *node_key,
                 "job",
                 "account",
                 "minute",
-                "day",
                 *split,
                 pl.col("scope").fill_null("gpu").alias("boundary"),
                 pl.col("energy_method").cast(pl.String).alias("method"),
@@ -170,14 +192,15 @@ class View:
         shared = self.shared_jobs.with_columns(pl.lit(True).alias("is_shared"))
         return (
             pl.concat([at_node, at_gpu])
-            .join(shared, on=["system", "job"], how="left")
+            .join(shared.lazy(), on=["system", "job"], how="left")
             .with_columns(pl.col("is_shared").fill_null(False))
+            .collect()
         )
 
     @cached_property
     def shared_jobs(self) -> pl.DataFrame:
         """`system`, `job` of those that had a part of a device: what they have is an estimate."""
-        parts = self.device.filter(pl.col("shared_ms") > 0, pl.col("job").is_not_null())
+        parts = self.totals.filter(pl.col("shared_ms") > 0, pl.col("job").is_not_null())
         return parts.select("system", "job").unique()
 
     @cached_property
@@ -198,13 +221,19 @@ class View:
         which they are of.
         """
         names = (
-            "device", "node", "job", "control", "jobs", "inventory", "running", "accounted",
+            "device", "node", "job", "jobs", "inventory", "running", "accounted",
         )  # fmt: skip
-        if all(getattr(self, name)["system"].unique().to_list() in ([], [system])
-               for name in names):  # fmt: skip
+        if {hour.system for hour in self.control.hours} <= {system} and all(
+            getattr(self, name)["system"].unique().to_list() in ([], [system]) for name in names
+        ):
             return self
         mine = pl.col("system") == system
-        return replace(self, **{name: getattr(self, name).filter(mine) for name in names})
+        return replace(
+            self,
+            control=self.control.only(system),
+            unsplit=None if self.unsplit is None else self.unsplit.only_system(system),
+            **{name: getattr(self, name).filter(mine) for name in names},
+        )
 
 
 def load(store: Path, period: Period | None, as_of: datetime | None = None) -> View:
@@ -238,13 +267,12 @@ def load(store: Path, period: Period | None, as_of: datetime | None = None) -> V
         start_ms, end_ms = (int(t.timestamp() * 1000) for t in (period.start, period.end))
     start_ms = start_ms // MINUTE_MS * MINUTE_MS
     end_ms = -(-end_ms // MINUTE_MS) * MINUTE_MS
-    day = pl.col("minute").dt.strftime("%Y-%m-%d").alias("day")
     jobs = books.jobs
     lost = lost_time(jobs, books.frame("undone", UNDONE))
 
     def entries(table: str) -> pl.DataFrame:
         booked = books.read(table, start_ms, end_ms)
-        return post(books, table, booked, lost, start_ms, end_ms).with_columns(day)
+        return post(books, table, booked, lost, start_ms, end_ms)
 
     running = pl.concat(
         [
@@ -265,10 +293,10 @@ def load(store: Path, period: Period | None, as_of: datetime | None = None) -> V
         period=Period(utc(start_ms), utc(end_ms)),
         device=entries("device"),
         node=entries("node"),
-        job=books.read("job", start_ms, end_ms)
-        .with_columns(day)
-        .join(jobs.select("system", "job", "kind"), on=["system", "job"], how="left"),
-        control=books.controls(start_ms - MS_PER_HOUR + 1, end_ms),
+        job=books.read("job", start_ms, end_ms).join(
+            jobs.select("system", "job", "kind"), on=["system", "job"], how="left"
+        ),
+        control=Controls.of_books(books, start_ms, end_ms),
         jobs=jobs,
         inventory=books.inventory,
         running=running.filter(pl.col("start") < pl.col("end")),

@@ -20,12 +20,12 @@ from wattline_collector.ledger.books import (
     Hour,
     between,
     conformed,
-    hourly,
     load,
     sha256,
 )
 from wattline_collector.ledger.chain import chains
 from wattline_collector.ledger.schema import CONTROL, ENTRIES, LATENCY, TIME
+from wattline_collector.ledger.sums import hourly
 from wattline_collector.ledger.superseded import FACTS, facts_at, version_path
 from wattline_collector.registers.kept import outages
 
@@ -140,6 +140,21 @@ class BooksAsOf(Books):
                         parts.append(hourly(table, entries))
             whole = pl.concat(parts).sort("minute", maintain_order=True)
             yield between(whole, start_ms, end_ms)
+
+    def cuts(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
+        """Those of hours that are still what they were."""
+        kept = (
+            super()
+            .cuts(table, start_ms, end_ms)
+            .with_columns(pl.col("minute").dt.truncate("1h").alias("hour"))
+        )
+        still = pl.DataFrame(
+            [(hour.system, hour.time) for hour, one in self._versions.items() if one.is_newest],
+            schema={"system": pl.String, "hour": TIME}, orient="row",
+        )  # fmt: skip
+        return kept.join(still, on=["system", "hour"], how="semi", maintain_order="left").drop(
+            "hour"
+        )
 
     def _place(self, table: str, hour: Hour) -> Path | None:
         """Where a file of an hour stands as it was then.

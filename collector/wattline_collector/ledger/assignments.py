@@ -153,17 +153,26 @@ def reaching_on(changed: pl.DataFrame, known: pl.DataFrame, ended: pl.DataFrame)
         return result
     since = changed["low"].min()
     latest = pl.coalesce("end_ms", pl.col("stated_ms") + OPEN_FOR_MS)
-    others = known.filter(pl.col("device").is_in(changed["device"].unique().implode())).join(
-        ended, on=["system", "job"], how="left"
+    device = ["system", "device"]
+    others = (
+        known.filter(pl.col("device").is_in(changed["device"].unique().implode()))
+        .join(ended, on=["system", "job"], how="left")
+        .select(*device, "start_ms", pl.max_horizontal(latest, "ended_ms").alias("until"))
+        .filter(pl.col("until") > since)
+        .sort("start_ms")
+        # Of all that began before a moment, how far any reaches: pairing every claim on a device
+        # with every other would take the square of a year's.
+        .with_columns(pl.col("until").cum_max().over(device))
     )
-    others = others.select(
-        "system", "device", "start_ms", pl.max_horizontal(latest, "ended_ms").alias("until")
-    ).filter(pl.col("until") > since)
     wider = (
-        changed.join(others, on=["system", "device"])
-        .filter((pl.col("start_ms") < pl.col("high")) & (pl.col("until") > pl.col("high")))
+        changed.sort("high")
+        .join_asof(
+            others, left_on="high", right_on="start_ms", by=device, strategy="backward",
+            allow_exact_matches=False, check_sortedness=False,
+        )
+        .filter(pl.col("until") > pl.col("high"))
         .select("system", "low", pl.col("until").alias("high"))
-    )
+    )  # fmt: skip
     return pl.concat([result, wider])
 
 

@@ -6,7 +6,8 @@ Five proofs, each naming hour and device:
    file has the digest its control recorded, and an altered row is traced to its device.
 2. The invariants (design 9): seconds booked = seconds installed, exactly; joules booked = what the
    meter counted, within 1 J; tokens booked = what the jobs' counters grew by.
-3. The hourly sums that figures are taken from are the sums of the minutes.
+3. The hourly sums that figures are taken from are the sums of the minutes, and so are the parts of
+   hours that were lost in part.
 4. The audit trail holds, and the books are what it says (`chain_audit`).
 5. The sealed telemetry the books were made from is there, unaltered.
 """
@@ -19,20 +20,22 @@ from pathlib import Path
 
 import polars as pl
 
-from wattline_agents.errors import UsageError
+from wattline_agents.errors import InputError, UsageError
 from wattline_collector.jobs.condense import ACCOUNTED
 from wattline_collector.ledger import control as evidence
+from wattline_collector.ledger import cuts
 from wattline_collector.ledger.books import (
     Books,
     Hour,
     conformed,
-    hourly,
     hours_between,
+    load,
     sha256,
 )
 from wattline_collector.ledger.chain_audit import audit_chains
 from wattline_collector.ledger.finding import Finding
-from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS
+from wattline_collector.ledger.schema import CONTROL, CUTS, ENTRIES, HOUR_MS
+from wattline_collector.ledger.sums import hourly
 from wattline_collector.store import filenames, manifest
 
 JOULES = 1.0
@@ -91,19 +94,11 @@ def unbalanced(control: pl.DataFrame) -> list[Finding]:
     Args:
         control: `schema.CONTROL`.
     """
-    lacking = control.with_columns(
-        (pl.col("duration_ms") - pl.col("expected_ms")).alias("ms"),
-        (pl.col("energy_joules").fill_null(0) - pl.col("metered_joules").fill_null(0)).alias("j"),
-        (pl.col("tokens").fill_null(0) - pl.col("metered_tokens").fill_null(0)).alias("t"),
+    lacking = control.filter(off_balance()).with_columns(
+        _MS.alias("ms"), _J.alias("j"), _T.alias("t")
     )
-    # A node's time is shared over its devices in fractions; a device's is whole.
-    seconds = pl.col("ms").abs() >= 0.5
-    joules = pl.col("j").abs() > pl.max_horizontal(
-        pl.lit(JOULES), SHARE * pl.col("metered_joules").fill_null(0).abs()
-    )
-    tokens = pl.col("t") != 0
     findings = []
-    for row in lacking.filter(seconds | joules | tokens).sort("hour", "key").iter_rows(named=True):
+    for row in lacking.sort("hour", "key").iter_rows(named=True):
         problems = []
         if abs(row["ms"]) >= 0.5:
             problems.append(
@@ -125,6 +120,21 @@ def unbalanced(control: pl.DataFrame) -> list[Finding]:
             )
         )
     return findings
+
+
+_MS = pl.col("duration_ms") - pl.col("expected_ms")
+_J = pl.col("energy_joules").fill_null(0) - pl.col("metered_joules").fill_null(0)
+_T = pl.col("tokens").fill_null(0) - pl.col("metered_tokens").fill_null(0)
+
+
+def off_balance() -> pl.Expr:
+    """Whether a row of `schema.CONTROL` says that something does not balance."""
+    # A node's time is shared over its devices in fractions; a device's is whole.
+    seconds = _MS.abs() >= 0.5
+    joules = _J.abs() > pl.max_horizontal(
+        pl.lit(JOULES), SHARE * pl.col("metered_joules").fill_null(0).abs()
+    )
+    return seconds | joules | (_T != 0)
 
 
 def _text(hour: datetime, system: str) -> str:
@@ -322,6 +332,8 @@ def _sums(books: Books, hours: list[Hour]) -> list[Finding]:
                 )
                 for c in values
             )
+            if table in CUTS:
+                findings += _cuts(books, table, system, day, pl.concat(frames))
             whole = [hour.time for hour in mine if books.path(table, hour).exists()]
             wrong = both.filter(differ & pl.col("minute").is_in(whole))
             for row in wrong.select("minute", key).unique().sort("minute", key).iter_rows():
@@ -333,3 +345,20 @@ def _sums(books: Books, hours: list[Hour]) -> list[Finding]:
                     )
                 )
     return findings
+
+
+def _cuts(books: Books, table: str, system: str, day: str, minutes: pl.DataFrame) -> list[Finding]:
+    """Parts of hours that are not the sums of their minutes."""
+    path = books.cuts_path(table, system, day)
+    if not path.exists():
+        return []
+    try:
+        kept = load(path, CUTS[table])
+    except InputError as error:
+        return [Finding(f"{day} ({system})", f"every {table}", f"hours lost in part: {error}")]
+    return [
+        Finding(
+            _text(hour, system), f"job {job}", f"its {table} parts are not the sum of the minutes"
+        )
+        for hour, job in cuts.unlike(table, kept, minutes).iter_rows()
+    ]

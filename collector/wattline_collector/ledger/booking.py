@@ -1,9 +1,10 @@
 """Bring the books up to date: which hours, and for each the same pure steps.
 
-Hours are booked a day at a time per system, in order. What a chunk needs from outside its hours is
-read with it: a look of a quarter of an hour to both sides for idle stretches and neighbouring
-samples, and the `holes`, readings on both sides of silences too long for that look, which become
-known when a silent device speaks again. Its silent hours are then booked again, now with energy.
+Hours are booked a day at a time per system, in order; of a large system some hours at a time
+(`chunks`). What a chunk needs from outside its hours is read with it: a look of a quarter of an
+hour to both sides for idle stretches and neighbouring samples, and the `holes`, readings on both
+sides of silences too long for that look, which become known when a silent device speaks again. Its
+silent hours are then booked again, now with energy.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import polars as pl
 
 from wattline_agents.clock import Clock, SystemClock
-from wattline_collector.ledger import superseded
-from wattline_collector.ledger.books import Books, Hour, hourly, hours_between
+from wattline_collector.ledger import cuts, superseded
+from wattline_collector.ledger.books import Books, Hour, hours_between
 from wattline_collector.ledger.chain import Why
+from wattline_collector.ledger.chunks import MOST_PIECES, Chunk, chunks_of, paces
 from wattline_collector.ledger.compute import Booked, compute
 from wattline_collector.ledger.evidence import (
     LOOK_MS,
@@ -30,33 +31,25 @@ from wattline_collector.ledger.evidence import (
     fetch,
     gather,
 )
-from wattline_collector.ledger.intervals import Window
 from wattline_collector.ledger.known import Telemetry, known_so_far
 from wattline_collector.ledger.learn import due_hours, forget_due, learn, note_due, stretches
+from wattline_collector.ledger.lost import lost_time
 from wattline_collector.ledger.schema import HOUR_MS, TIME
+from wattline_collector.ledger.sums import hourly
 from wattline_collector.ledger.trail import Reasons, Trail, add_reasons
+from wattline_collector.ledger.undone import UNDONE
 
 MOST_WORKERS = 4
-"""Chunks computed at once: each holds a day of telemetry in memory."""
+"""Chunks computed at once."""
+
+MOST_AT_ONCE = 2 * MOST_PIECES
+"""Pieces of all chunks that are computed at once, but for one chunk, which may be of any size."""
 
 MOST_OVERTAKEN = 31 * 24
 """Hours looked through for the end of a silence."""
 
 Progress = Callable[[int, int], None]
 """Called with hours done and hours there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Neighbouring hours of one system within one day."""
-
-    system: str
-    hours: tuple[Hour, ...]
-
-    def window(self, now_ms: int) -> Window:
-        """What is booked and looked at."""
-        start, end = self.hours[0].start_ms, self.hours[-1].start_ms + HOUR_MS
-        return Window(start, min(end, now_ms), LOOK_MS, now_ms)
 
 
 def book(
@@ -92,12 +85,15 @@ def book(
     trail.adopt()
     due = _reach(touched, now_ms)
     add_reasons(reasons, due, Why.LATE if hours is None else Why.ASKED)
+    cut_before = _edges(books) if books.has_cuts else None
     found = learn(store, books, touched, now_ms, clock.unix_ms())
+    edges = _edges(books)
     for hour, whys in found.items():
         reasons.setdefault(hour, set()).update(whys)
     due |= found.keys()
     installed = books.inventory
     done = 0
+    booked_now: set[Hour] = set()
     # A second round books hours the first found to be missing, or to have become known.
     for _ in range(3):
         missing = _open_or_missing(books, now_ms)
@@ -107,6 +103,7 @@ def book(
         if not due:
             break
         total = done + len(due)
+        booked_now |= due
 
         def booked(hours: int, total: int = total) -> None:
             nonlocal done
@@ -114,8 +111,9 @@ def book(
             if progress is not None:
                 progress(done, total)
 
-        due = _book_round(store, books, trail, due, now_ms, booked)
+        due = _book_round(store, books, trail, due, now_ms, edges, booked)
         add_reasons(reasons, due, Why.LATE)
+    cuts.catch_up(books, cut_before, edges, booked_now)
     trail.close()
     superseded.keep_facts(books, "inventory", installed, books.inventory, clock.unix_ms())
     forget_due(books)
@@ -125,6 +123,11 @@ def book(
     if hours is None:
         store.confirm_booked()
     return done
+
+
+def _edges(books: Books) -> pl.DataFrame:
+    """Where hours are cut as lost work begins or ends in them, by what is known."""
+    return cuts.edges(lost_time(books.jobs, books.frame("undone", UNDONE)))
 
 
 def _reach(touched: set[Hour], now_ms: int) -> set[Hour]:
@@ -194,28 +197,13 @@ def _is_open(books: Books, hour: Hour, now_ms: int) -> bool:
     return bool(frame.select((pl.col("booked_until").max() < end).any()).item())
 
 
-def _chunks(hours: set[Hour]) -> list[Chunk]:
-    chunks: list[list[Hour]] = []
-    for hour in sorted(hours):
-        last = chunks[-1][-1] if chunks else None
-        if (
-            last is not None
-            and last.system == hour.system
-            and last.day == hour.day
-            and last.start_ms + HOUR_MS == hour.start_ms
-        ):
-            chunks[-1].append(hour)
-        else:
-            chunks.append([hour])
-    return [Chunk(chunk[0].system, tuple(chunk)) for chunk in sorted(chunks)]
-
-
 def _book_round(
     store: Telemetry,
     books: Books,
     trail: Trail,
     due: set[Hour],
     now_ms: int,
+    edges: pl.DataFrame,
     progress: Callable[[int], None],
 ) -> set[Hour]:
     """Book hours chunk by chunk; returns those to book again now that more is known.
@@ -226,7 +214,7 @@ def _book_round(
     """
     again: set[Hour] = set()
     known = known_so_far(store, books)
-    chunks = _chunks(due)
+    chunks = chunks_of(due, paces(books.inventory))
     workers = min(MOST_WORKERS, os.cpu_count() or 1)
     carried: dict[Hour, pl.DataFrame] = {}
     computing: deque[tuple[Chunk, Future[Booked]]] = deque()
@@ -242,7 +230,7 @@ def _book_round(
             chunk, booked = computing.popleft()
             if writing is not None:
                 writing.result()
-            writing = writer.submit(_write, books, trail, chunk, booked.result())
+            writing = writer.submit(_write, books, trail, chunk, booked.result(), edges)
             progress(len(chunk.hours))
 
         rows = _fetch_ahead(reader, store, chunks[0], now_ms)
@@ -257,6 +245,8 @@ def _book_round(
                 before = carried_from(books.control(earlier))
             inputs = gather(store, books, known, chunk.system, window, fetched, before)
             carried = {chunk.hours[-1]: carried_on(window, inputs)}
+            while computing and chunk.pieces + sum(c.pieces for c, _ in computing) > MOST_AT_ONCE:
+                finish()
             computing.append((chunk, computer.submit(compute, window, chunk.system, inputs)))
             overtaken = _overtaken(books, chunk, carried[chunk.hours[-1]])
             if overtaken:
@@ -277,7 +267,7 @@ def _fetch_ahead(
     return reader.submit(fetch, store, chunk.system, chunk.window(now_ms))
 
 
-def _write(books: Books, trail: Trail, chunk: Chunk, booked: Booked) -> None:
+def _write(books: Books, trail: Trail, chunk: Chunk, booked: Booked, edges: pl.DataFrame) -> None:
     of_hour = pl.col("minute").dt.truncate("1h").alias("hour")
     parts = {
         table: entries.with_columns(of_hour).partition_by("hour", as_dict=True, include_key=False)
@@ -306,6 +296,7 @@ def _write(books: Books, trail: Trail, chunk: Chunk, booked: Booked) -> None:
     # Figures are read from these sums; they follow the hours they are the sums of.
     for table, of_hours in sums.items():
         books.put_day(table, chunk.hours, of_hours)
+    cuts.keep(books, chunk.hours, booked.entries, edges)
 
 
 def _overtaken(books: Books, chunk: Chunk, newest: pl.DataFrame) -> set[Hour]:

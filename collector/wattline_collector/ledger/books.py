@@ -13,6 +13,7 @@
     ledger/minutes/<table>/<system>/<day>/<hour>.parquet    entries per minute
     ledger/control/<system>/<day>/<hour>.parquet            what the meters say of that hour
     ledger/hours/<table>/<system>/<day>.parquet             the same entries, added up per hour
+    ledger/cuts/<table>/<system>/<day>.parquet              hours lost in part, added up in parts
     ledger/latency/<system>/<day>/<hour>.parquet            histograms of how long requests took
     ledger/chain/<system>.jsonl                             what was booked when, chained by digests
     ledger/superseded/                                      what the books said before
@@ -28,17 +29,18 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
 
 from wattline_agents.errors import InputError
 from wattline_collector.ledger.records import HOLES, INVENTORY, JOBS, MODELS
-from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS, LATENCY, TIME
+from wattline_collector.ledger.schema import CONTROL, CUTS, ENTRIES, HOUR_MS, LATENCY, TIME
 
-_DIMS = ("system", "node", "device", "job", "account")
-_MAXIMA = ("power_max_watts", "temperature_max_celsius")
+_BEGUN = "begun"
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +53,7 @@ class Hour:
     @property
     def day(self) -> str:
         """Its UTC day, `2026-11-01`."""
-        return f"{self.time:%Y-%m-%d}"
+        return _day(self.start_ms)
 
     @property
     def time(self) -> datetime:
@@ -98,12 +100,17 @@ class Books:
 
     def path(self, table: str, hour: Hour) -> Path:
         """Where an hour's entries, its control or its latencies stand."""
-        part = Path(table) if table in ("control", "latency") else Path("minutes") / table
-        return self.root / part / hour.system / hour.day / f"{hour.time:%H}.parquet"
+        part = table if table in ("control", "latency") else f"minutes/{table}"
+        of_day = hour.start_ms // HOUR_MS % 24
+        return Path(f"{self.root}/{part}/{hour.system}/{hour.day}/{of_day:02d}.parquet")
 
     def day_path(self, table: str, system: str, day: str) -> Path:
         """Where a day's hourly sums stand."""
         return self.root / "hours" / table / system / f"{day}.parquet"
+
+    def cuts_path(self, table: str, system: str, day: str) -> Path:
+        """Where the parts of a day's hours stand that were lost in part; see `cuts`."""
+        return self.root / "cuts" / table / system / f"{day}.parquet"
 
     def as_of(self, when: datetime) -> Books:
         """The books as they stood at a moment: for reading only.
@@ -196,10 +203,37 @@ class Books:
                     yield between(entries, start_ms, end_ms)
 
     def _hourly(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
-        days = {_day(start_ms), _day(end_ms - 1)}
-        paths = sorted((self.root / "hours" / table).glob("*/*.parquet"))
-        inside = [path for path in paths if min(days) <= path.stem <= max(days)]
-        yield between(load_all(inside, ENTRIES[table]), start_ms, end_ms)
+        paths = self._of_days("hours", table, start_ms, end_ms)
+        yield between(load_all(paths, ENTRIES[table]), start_ms, end_ms)
+
+    def _of_days(self, kind: str, table: str, start_ms: int, end_ms: int) -> list[Path]:
+        """Files of the days of a period."""
+        first, last = _day(start_ms), _day(end_ms - 1)
+        paths = sorted((self.root / kind / table).glob("*/*.parquet"))
+        return [path for path in paths if first <= path.stem <= last]
+
+    @property
+    def has_cuts(self) -> bool:
+        """Whether the cuts of all hours were kept at some time: an earlier program kept none."""
+        return (self.root / "cuts" / _BEGUN).exists()
+
+    def cuts(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
+        """Hours of a period that were lost in part, in their parts, as far as they are kept.
+
+        Args:
+            table: `device` or `node`.
+            start_ms: First moment, on an hour.
+            end_ms: First moment no longer asked for, on an hour.
+        """
+        if start_ms >= end_ms:
+            return CUTS[table].to_frame()
+        paths = self._of_days("cuts", table, start_ms, end_ms)
+        try:
+            kept = load_all(paths, CUTS[table])
+        except InputError:
+            # The audit names the file; until it is made anew, the minutes are there.
+            return CUTS[table].to_frame()
+        return between(kept, start_ms, end_ms)
 
     def latency(self, start_ms: int, end_ms: int) -> pl.DataFrame:
         """Histograms of the hours that begin in the period, as `schema.LATENCY`."""
@@ -232,10 +266,24 @@ class Books:
         path = self.path("control", hour)
         return load(path, CONTROL) if path.exists() else None
 
-    def controls(self, start_ms: int, end_ms: int) -> pl.DataFrame:
-        """The control of every booked hour in the period."""
+    def controls(
+        self, start_ms: int, end_ms: int, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """The control of every booked hour in the period, or some columns of it."""
         inside = [h for h in self.hours() if start_ms <= h.start_ms < end_ms]
-        return load_all(self._control_places(inside), CONTROL)
+        return self.controls_of(inside, pl.lit(True), columns)
+
+    def controls_of(
+        self, hours: Sequence[Hour], wanted: pl.Expr, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """The control of booked hours, without a look at other rows and columns than those asked.
+
+        Args:
+            hours: Which.
+            wanted: Of which rows.
+            columns: Which; all if None.
+        """
+        return load_all(self._control_places(hours), CONTROL, wanted, columns)
 
     def _control_places(self, hours: Iterable[Hour]) -> list[Path]:
         """Where the controls of booked hours stand."""
@@ -313,38 +361,37 @@ class Books:
             kept.insert(0, old.filter(~pl.col("minute").is_in(again.implode())))
         write_parquet(path, pl.concat(kept).sort("minute", maintain_order=True))
 
+    def begin_cuts(self) -> None:
+        """Say that those of all hours are kept."""
+        (self.root / "cuts").mkdir(parents=True, exist_ok=True)
+        (self.root / "cuts" / _BEGUN).touch()
 
-def hourly(table: str, entries: pl.DataFrame) -> pl.DataFrame:
-    """Add minute entries up to hours: same columns, coarser key; `minute` is the hour's start."""
-    schema = ENTRIES[table]
-    dims = [column for column in _DIMS if column in schema]
-    sums: list[pl.Expr] = []
-    for column in schema:
-        if column in (*dims, "minute"):
-            continue
-        value = pl.col(column)
-        if column in _MAXIMA:
-            sums.append(value.max())
-        elif column == "energy_method":
-            one = value.drop_nulls().n_unique() == 1
-            sums.append(
-                pl.when(value.drop_nulls().len() == 0)
-                .then(None)
-                .when(one)
-                .then(value.drop_nulls().first())
-                .otherwise(pl.lit("mixed", dtype=schema["energy_method"]))
-                .alias(column)
+    def put_cuts(
+        self, table: str, system: str, day: str, gone: pl.DataFrame, made: pl.DataFrame
+    ) -> None:
+        """Put cuts of hours of one system and day in place of those there were.
+
+        Args:
+            table: `device` or `node`.
+            system: Whose.
+            day: Of which UTC day.
+            gone: `hour`, and as far as not all of the hour is meant, `system` and `job`: of what
+                nothing stays.
+            made: `schema.CUTS` of the table.
+        """
+        path = self.cuts_path(table, system, day)
+        kept = [made]
+        if path.exists():
+            old = load(path, CUTS[table]).with_columns(
+                pl.col("minute").dt.truncate("1h").alias("hour")
             )
-        else:
-            # A sum of nothing but unknowns is unknown, not zero.
-            sums.append(pl.when(value.is_not_null().any()).then(value.sum()).alias(column))
-    return (
-        entries.with_columns(pl.col("minute").dt.truncate("1h"))
-        .group_by("minute", *dims)
-        .agg(sums)
-        .select(schema.names())
-        .sort("minute", *dims, nulls_last=True)
-    )
+            still = old.join(gone, on=gone.columns, how="anti", maintain_order="left")
+            if made.is_empty() and still.height == old.height:
+                return
+            kept.insert(0, still.drop("hour"))
+        elif made.is_empty():
+            return
+        write_parquet(path, pl.concat(kept).sort("minute", maintain_order=True))
 
 
 def conformed(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
@@ -405,7 +452,10 @@ def load(path: Path, schema: pl.Schema) -> pl.DataFrame:
 
 
 def load_all(
-    paths: Sequence[Path], schema: pl.Schema, wanted: pl.Expr | None = None
+    paths: Sequence[Path],
+    schema: pl.Schema,
+    wanted: pl.Expr | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Files of the ledger, one after another: a year of hours is thousands of them.
 
@@ -413,23 +463,25 @@ def load_all(
         paths: The files.
         schema: Of all of them; columns that an earlier program did not know are null.
         wanted: Which of their rows; all if None.
+        columns: Which of their columns; all if None.
 
     Raises:
         InputError: One cannot be read; it is named.
     """
     rows = pl.lit(True) if wanted is None else wanted
+    names = schema.names() if columns is None else list(columns)
     if not paths:
-        return schema.to_frame()
+        return schema.to_frame().select(names)
     try:
         # All at once, which takes a tenth of the time; a path may hold what looks like a pattern.
         scanned = pl.scan_parquet(
             list(paths), schema=schema, missing_columns="insert", extra_columns="ignore", glob=False
         )
-        return scanned.filter(rows).collect()
+        return scanned.filter(rows).select(names).collect()
     except (pl.exceptions.PolarsError, OSError):
         # One is damaged or of an earlier kind, and by itself it is read or named.
-        parts = (load(path, schema).filter(rows) for path in paths)
-        return pl.concat([schema.to_frame(), *parts])
+        parts = (load(path, schema).filter(rows).select(names) for path in paths)
+        return pl.concat([schema.to_frame().select(names), *parts])
 
 
 def _hours(paths: Iterable[Path]) -> list[Hour]:
@@ -445,10 +497,22 @@ def between(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
     return frame.filter((pl.col("minute") >= bounds[0]) & (pl.col("minute") < bounds[1]))
 
 
+# A year is thousands of hours, and their names are asked for again and again.
+
+
+@lru_cache(maxsize=4096)
+def _day_named(number: int) -> str:
+    return date.fromordinal(_EPOCH + number).isoformat()
+
+
+@lru_cache(maxsize=4096)
+def _day_number(name: str) -> int:
+    return date.fromisoformat(name).toordinal() - _EPOCH
+
+
 def _day(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}"
+    return _day_named(ms // (24 * HOUR_MS))
 
 
 def _hour_ms(day: str, hour: str) -> int:
-    time = datetime.strptime(f"{day}T{hour}+0000", "%Y-%m-%dT%H%z")
-    return int(time.timestamp() * 1000)
+    return (_day_number(day) * 24 + int(hour)) * HOUR_MS

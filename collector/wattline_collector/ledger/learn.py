@@ -46,6 +46,9 @@ MOST_LOOKED_UP = 256
 DUE = pl.Schema({"system": pl.String(), "start_ms": pl.Int64(), "why": pl.String()})
 """Hours that are to be booked again, and are not yet; `why` as `chain.Why`, with spaces between."""
 
+_NAMING = ("job_info", "assignment", "job", "accounting")
+"""Tables whose rows are of jobs."""
+
 _JOB = ["system", "job"]
 
 
@@ -82,7 +85,8 @@ def learn(store: Telemetry, books: Books, touched: set[Hour], now_ms: int, at_ms
     named: list[pl.DataFrame] = []
     for low, high in stretches(touched):
         rows = {table: store.read(table, low, high) for table in TABLES}
-        named += [rows[t].select(_JOB) for t in ("job_info", "assignment", "job", "accounting")]
+        # Of a year taken in at once, a row for each job of a day, not for each reading.
+        named += [rows[t].select(_JOB).unique() for t in _NAMING]
         installed = inventory.merge_inventory(installed, rows["device_info"], rows["node_info"])
         held = assignments.merge_assignments(held, rows["assignment"], installed)
         accounting = merge_accounting(accounting, rows["accounting"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from wattline_collector.ledger import cuts
 from wattline_collector.ledger.accounts import WORKING, Account
 from wattline_collector.ledger.books import Books, Hour
 from wattline_collector.ledger.schema import ACCOUNT, HOUR_MS, MINUTE_MS, TIME
@@ -23,6 +24,8 @@ LOST = pl.Schema(
     {"system": pl.String(), "job": pl.String(), "from_ms": pl.Int64(), "until_ms": pl.Int64()}
 )
 """Time whose work was for nothing; null: from its start, up to its end."""
+
+_JOB = ["system", "job"]
 
 
 def lost_time(jobs: pl.DataFrame, undone: pl.DataFrame) -> pl.DataFrame:
@@ -61,39 +64,55 @@ def post(
     """Entries with lost work in the account `lost`, to the minute.
 
     Args:
-        books: Where the minutes are: an hour that was lost in part is read again.
+        books: Where the parts of an hour are that was lost in part, or its minutes.
         table: `device` or `node`.
         entries: What `books.read` returned of that table and period, all or some of its jobs.
         lost: `LOST`.
         start_ms: The period's first moment.
         end_ms: The first moment after it.
     """
-    mine = lost.join(entries.select("system", "job").unique(), on=["system", "job"], how="semi")
+    # Of all that a year holds, little was lost: the rest is not looked at again.
+    suspects = entries.lazy().filter(pl.col("job").is_in(lost["job"].unique().implode())).collect()
+    jobs = lost.select(_JOB).unique()
+    mine = suspects.join(jobs, on=_JOB, how="semi", maintain_order="left")
     if mine.is_empty():
         return entries
-    edges = [
-        mine.select("system", "job", (pl.col(edge) // HOUR_MS * HOUR_MS).alias("hour"))
-        for edge in ("from_ms", "until_ms")
-    ]
-    partly = pl.concat(edges).drop_nulls("hour").unique()
-    partly = partly.filter(
-        (pl.col("hour") > start_ms - HOUR_MS) & (pl.col("hour") < end_ms)
-    ).with_columns(pl.col("hour").cast(TIME))
-    hour = pl.col("minute").dt.truncate("1h").alias("hour")
-    key = ["system", "job", "hour"]
-    rest = entries.with_columns(hour).join(partly, on=key, how="anti", maintain_order="left")
-    bounds = [pl.lit(ms).cast(TIME) for ms in (start_ms, end_ms)]
+    rest = entries.join(jobs, on=_JOB, how="anti", maintain_order="left")
+    theirs = lost.join(mine.select(_JOB).unique(), on=_JOB, how="semi")
+    parted = _parted(books, table, mine, cuts.edges(theirs), start_ms, end_ms)
+    return pl.concat([rest, _marked(parted, theirs)])
+
+
+def _parted(
+    books: Books, table: str, entries: pl.DataFrame, edges: pl.DataFrame, start_ms: int, end_ms: int
+) -> pl.DataFrame:
+    """Entries, those of hours that were lost in part by their parts, else by their minutes."""
+    hourly = entries.with_columns(pl.col("minute").dt.truncate("1h").alias("hour"))
+    partly = hourly.select(cuts.KEY).unique().join(edges, on=cuts.KEY)
+    if partly.is_empty():
+        return entries
+    rest = hourly.join(partly, on=cuts.KEY, how="anti", maintain_order="left")
+    split = hourly.join(partly, on=cuts.KEY, how="semi", maintain_order="left")
+    hour = pl.col("hour").dt.epoch("ms")
+    inside = (hour >= start_ms) & (hour + HOUR_MS <= end_ms)
+    # What is there by the minute stays so.
+    coarse = split.group_by(cuts.KEY).agg((pl.col("minute") == pl.col("hour")).all().alias("is"))
+    whole = partly.filter(inside).join(coarse.filter("is"), on=cuts.KEY, how="semi")
+    first, last = -(-start_ms // HOUR_MS) * HOUR_MS, end_ms // HOUR_MS * HOUR_MS
+    parts = cuts.standing_for(books.cuts(table, first, last), split, whole)
+    missing = partly.join(parts, on=cuts.KEY, how="anti")
     hours = [
         Hour(system, round(start.timestamp() * 1000))
-        for system, start in partly.select("system", "hour").unique().sort(pl.all()).iter_rows()
+        for system, start in missing.select("system", "hour").unique().sort(pl.all()).iter_rows()
     ]
-    minutes = books.minutes_of(table, hours, partly["job"])
-    inside = (
-        minutes.filter((pl.col("minute") >= bounds[0]) & (pl.col("minute") < bounds[1]))
-        .with_columns(hour)
-        .join(partly, on=key, how="semi", maintain_order="left")
+    bounds = [pl.lit(ms).cast(TIME) for ms in (start_ms, end_ms)]
+    minutes = (
+        books.minutes_of(table, hours, missing["job"])
+        .filter((pl.col("minute") >= bounds[0]) & (pl.col("minute") < bounds[1]))
+        .with_columns(pl.col("minute").dt.truncate("1h").alias("hour"))
+        .join(missing, on=cuts.KEY, how="semi", maintain_order="left")
     )
-    return _marked(pl.concat([rest, inside]).select(entries.columns), mine)
+    return pl.concat([part.select(entries.columns) for part in (rest, parts, minutes)])
 
 
 def _marked(entries: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:

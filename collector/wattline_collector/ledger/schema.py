@@ -127,3 +127,7 @@ CONTROL = pl.Schema(
 """One hour x device, node or job: what the meters say, and what was booked."""
 
 ENTRIES = {"device": DEVICE, "node": NODE, "job": JOB}
+
+CUTS = {table: pl.Schema({**ENTRIES[table], "edges": pl.String()}) for table in ("device", "node")}
+"""Entries of hours that were lost in part: `minute` is where a part of the hour begins, `edges` at
+which of its minutes all of them do (`cuts.EDGES`)."""

@@ -23,9 +23,10 @@ from wattline_collector.alerts.watch import Watch
 from wattline_collector.jobs.condense import ACCOUNTED
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.query import figures
-from wattline_collector.ledger.books import Books, Hour, hourly, write_parquet
+from wattline_collector.ledger.books import Books, Hour, write_parquet
 from wattline_collector.ledger.records import INVENTORY, JOBS
 from wattline_collector.ledger.schema import CONTROL, DEVICE, HOUR_MS
+from wattline_collector.ledger.sums import hourly
 from wattline_collector.registers.cells import Setting
 from wattline_collector.registers.csv_file import read
 from wattline_collector.registers.kept import update

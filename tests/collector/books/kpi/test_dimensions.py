@@ -20,7 +20,7 @@ from wattline_collector.kpi.times import with_times
 from wattline_collector.kpi.view import View, load, made_once
 from wattline_collector.ledger.accounts import ASSIGNED, Account
 from wattline_collector.ledger.records import INVENTORY, JOBS
-from wattline_collector.ledger.schema import CONTROL, DEVICE, JOB, MINUTE_MS, NODE, TIME
+from wattline_collector.ledger.schema import DEVICE, JOB, MINUTE_MS, NODE, TIME
 from wattline_collector.registers import csv_file, kept
 from wattline_collector.registers.cells import Setting
 from wattline_collector.registers.schema import PROJECTS
@@ -268,7 +268,6 @@ def _views(draw: st.DrawFn) -> View:
         job=entries(job, JOB).join(
             jobs_frame.select("system", "job", "kind"), on=["system", "job"], how="left"
         ),
-        control=CONTROL.to_frame(),
         jobs=jobs_frame,
         inventory=pl.DataFrame(installed, schema=INVENTORY),
         running=pl.DataFrame(
@@ -328,3 +327,23 @@ def test_of_the_only_system_there_is_nothing_is_made_again(store: Path) -> None:
     view = load(store, PERIOD)
     assert view.only_system("test") is view
     assert view.only_system("other").device.is_empty()
+
+
+@settings(max_examples=40, deadline=None)
+@given(view=_views(), by=st.lists(st.sampled_from(DIMENSIONS), unique=True))
+def test_totals_are_the_entries_with_their_time_added_up(view: View, by: list[str]) -> None:
+    split = with_dimensions(view, by)
+    keys = list(dict.fromkeys(["system", "node", "device", "job", "account", *by]))
+    values = ("duration_ms", "measured_ms", "sm_active_ms")
+
+    def sums(frame: pl.DataFrame) -> pl.DataFrame:
+        known = [pl.col(name).is_not_null().any().alias(f"has_{name}") for name in values]
+        added = frame.group_by(keys).agg(pl.col(values).sum(), *known)
+        return added.sort(keys, nulls_last=True)
+
+    assert sums(split.totals).equals(sums(split.device))
+    assert split.totals.height <= split.device.height
+    if "hour" not in by:
+        assert split.totals.height == sums(split.device).height
+    assert split.whole.split == ()
+    assert split.whole.device is view.device

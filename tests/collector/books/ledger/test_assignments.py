@@ -4,6 +4,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wattline_agents.catalogue import METHODS
 from wattline_collector.jobs.condense import ACCOUNTED
@@ -223,3 +225,36 @@ def test_a_claim_that_ends_another_for_good_reopens_all_the_time_it_takes_away(
     books = telemetry.book(3 * HOUR)
     assert seconds(books, job="long") == {"busy": 1800.0}
     assert seconds(books, job="short") == {"busy": 600.0}
+
+
+_SPANS = st.lists(
+    st.tuples(st.sampled_from(["d0", "d1"]), st.integers(0, 20), st.integers(1, 8)), max_size=12
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(changed=_SPANS, claims=_SPANS)
+def test_changed_time_reaches_as_far_as_any_claim_that_began_inside_it_or_before(
+    changed: list[tuple[str, int, int]], claims: list[tuple[str, int, int]]
+) -> None:
+    known = pl.DataFrame(
+        [
+            {"system": "s", "device": device, "job": f"j{place}", "method": "prolog",
+             "start_ms": start, "end_ms": start + length, "stated_ms": start}
+            for place, (device, start, length) in enumerate(claims)
+        ],
+        schema=ASSIGNMENTS,
+    )  # fmt: skip
+    spans = pl.DataFrame(
+        [("s", device, start, start + length) for device, start, length in changed],
+        schema={"system": pl.String, "device": pl.String, "low": pl.Int64, "high": pl.Int64},
+        orient="row",
+    )
+    found = assignments.reaching_on(spans, known, job_ends(ACCOUNTED.to_frame()))
+    expected = set()
+    for device, low, length in changed:
+        high = low + length
+        reaching = [s + n for of, s, n in claims if of == device and s < high < s + n]
+        expected |= set(range(low, max([high, *reaching])))
+    covered = {ms for _, low, high in found.iter_rows() for ms in range(low, high)}
+    assert covered == expected

@@ -14,10 +14,11 @@ import pytest
 from wattline_agents.errors import InputError
 from wattline_collector.ledger import control
 from wattline_collector.ledger.audit import audit
-from wattline_collector.ledger.books import Books, hourly, sha256
+from wattline_collector.ledger.books import Books, sha256
 from wattline_collector.ledger.chain import Chain, chain_path
 from wattline_collector.ledger.chain_audit import heads, notes, read_published
 from wattline_collector.ledger.schema import DEVICE
+from wattline_collector.ledger.sums import hourly
 
 HOUR = 3600
 

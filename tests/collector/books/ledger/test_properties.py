@@ -27,9 +27,10 @@ from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.view import load
 from wattline_collector.ledger.audit import audit
 from wattline_collector.ledger.booking import book
-from wattline_collector.ledger.books import Books, hourly, sha256
+from wattline_collector.ledger.books import Books, sha256
 from wattline_collector.ledger.restatements import restatements
 from wattline_collector.ledger.schema import ENTRIES, HOUR_MS
+from wattline_collector.ledger.sums import hourly
 
 START = 1_793_570_400_000  # 2026-11-01T22:00Z: hours are booked a day at a time
 HOUR = 3600

@@ -12,6 +12,7 @@ import pytest
 
 from wattline_collector.jobs.condense import ACCOUNTED
 from wattline_collector.kpi import registry
+from wattline_collector.kpi.controls import Controls
 from wattline_collector.kpi.figure import Figure, Period
 from wattline_collector.kpi.inputs import Inputs
 from wattline_collector.kpi.view import View
@@ -121,7 +122,7 @@ class Site:
             device=device.with_columns(day),
             node=NODE.to_frame().with_columns(day),
             job=JOB.to_frame().with_columns(day, pl.lit(None, pl.String).alias("kind")),
-            control=pl.DataFrame(control, schema=CONTROL),
+            control=Controls.of_frame(pl.DataFrame(control, schema=CONTROL)),
             jobs=pl.DataFrame(known, schema=JOBS),
             inventory=pl.DataFrame(self.things, schema=INVENTORY),
             running=pl.DataFrame(self.running, schema=span),

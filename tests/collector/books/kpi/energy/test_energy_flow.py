@@ -16,9 +16,11 @@ from wattline_collector.access import STAFF
 from wattline_collector.efficiency.compute import report
 from wattline_collector.efficiency.gather import Question, gather
 from wattline_collector.kpi import registry
+from wattline_collector.kpi.controls import Controls
 from wattline_collector.kpi.energy_flow import boundaries, flow
 from wattline_collector.kpi.query import figures
 from wattline_collector.ledger.booking import book
+from wattline_collector.ledger.schema import CONTROL
 from wattline_collector.receive.intake import Intake
 from wattline_collector.store.store import Store
 
@@ -225,10 +227,13 @@ def test_books_of_two_systems_are_not_held_to_the_meter_of_one(site: Any) -> Non
     site.meter("E_IT", 48.0, DAY, DAY, system="test")
     view = site.view()
     other = pl.lit("other").alias("system")
+    control = view.control.rows(view.control.hours, pl.lit(True), CONTROL.names())
     two = replace(
-        view, **{name: pl.concat([frame, frame.with_columns(other.cast(frame.schema["system"]))])
-                 for name in ("device", "node", "control", "inventory")
-                 if (frame := getattr(view, name)).height},
+        view,
+        control=Controls.of_frame(pl.concat([control, control.with_columns(other)])),
+        **{name: pl.concat([frame, frame.with_columns(other.cast(frame.schema["system"]))])
+           for name in ("device", "node", "inventory")
+           if (frame := getattr(view, name)).height},
     )  # fmt: skip
     whole = {f.dims["meter"]: f for f in registry.evaluate(registry.find("S14"), two)}
     assert whole["it"].value == pytest.approx(50)
