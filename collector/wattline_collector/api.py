@@ -16,8 +16,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -60,6 +60,10 @@ _MOST_FIGURES = 10_000
 """Figures of one answer, some 6 MB of JSON."""
 _AT_ONCE = 2
 """Questions over the books that are computed at a time: each holds its period in memory."""
+_LONGEST = timedelta(days=36_525)
+"""A period of ten thousand years would be answered day by day, whatever the store holds."""
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+"""Years whose neighbours a calendar has, too: the period before, the end of a local day."""
 _RETRY_SECONDS = 2
 _VIEWER = "wattline.viewer"
 _NOT_YOURS = "your role does not see this; the operators give roles"
@@ -375,15 +379,18 @@ class _Pages:
         except Several as error:
             return _error(409, str(error))
 
-    async def alerts(self, _: Request) -> Response:
-        watch = self._service.watch
+    async def alerts(self, request: Request) -> Response:
+        watch, viewer = self._service.watch, _viewer(request)
         if watch is None:
             return _error(404, "this collector judges no alerts: it was started with --no-alerts")
-        return _answer(await run_in_threadpool(lambda: _json(watch.answer())))
+        return _answer(
+            await run_in_threadpool(lambda: _json(narrow.alerts(watch.answer(), viewer)))
+        )
 
     def read(self, read: Read) -> Handler:
         """What answers a question of a page."""
         remembered = _Remembered(read.keep_seconds)
+        turn = nullcontext() if read.quick else self._computing
 
         async def answer(request: Request) -> Response:
             viewer = _viewer(request)
@@ -401,7 +408,7 @@ class _Pages:
                 return _json(read.answer(self._house(), question))
 
             try:
-                async with self._computing:
+                async with turn:
                     return _answer(await run_in_threadpool(remembered.get, key, compute))
             except Missing as error:
                 return _error(404, str(error))
@@ -421,7 +428,8 @@ def period_of(request: Request, now: datetime) -> Period | None:
     """What `from` and `to` of a request ask for; None where neither is given.
 
     Raises:
-        UsageError: One is no time, `from` is missing, or the period does not end after it starts.
+        UsageError: One is no time, `from` is missing, the period does not end after it starts, or
+            it is longer, earlier or later than any that is meant.
     """
     from wattline_collector.kpi.period import parse_time
 
@@ -433,6 +441,10 @@ def period_of(request: Request, now: datetime) -> Period | None:
     period = Period(parse_time(start, "from"), now if end is None else parse_time(end, "to"))
     if period.end <= period.start:
         raise UsageError("the period does not end after it starts")
+    if period.end - period.start > _LONGEST:
+        raise UsageError(f"the period is longer than {_LONGEST.days:,} days; ask for less")
+    if period.start.year < _FIRST_YEAR or period.end.year > _LAST_YEAR:
+        raise UsageError(f"the period is not within the years {_FIRST_YEAR} to {_LAST_YEAR}")
     return period
 
 

@@ -63,6 +63,29 @@ def overview(answer: Json, viewer: Viewer) -> Json:
     return {**answer, "jobs": [], "notes": [*answer["notes"], "jobs are shown to those who may"]}
 
 
+def may_see_alert(viewer: Viewer, labels: Mapping[str, str]) -> bool:
+    """Whether somebody who sees alerts may see this one, by what it is about.
+
+    An alert about a grant tells projects apart, one about a job tells jobs apart; both have the
+    sights of any other figure that does.
+    """
+    needs = [Sight.ALERTS]
+    if "project" in labels:
+        needs.append(Sight.PROJECTS)
+    if "job" in labels:
+        needs.append(Sight.JOBS)
+    return sees(viewer, *needs)
+
+
+def alerts(answer: Json, viewer: Viewer) -> Json:
+    """What somebody who sees alerts may see of `GET /v1/alerts`."""
+    shown = {
+        name: [one for one in answer[name] if may_see_alert(viewer, one["labels"])]
+        for name in ("alerts", "ended")
+    }
+    return {**answer, **shown}
+
+
 def _keys(rows: Mapping[str, Sequence[Any]]) -> list[tuple[Any, Any]]:
     return list(zip(rows["system"], rows["job"], strict=True))
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 from wattline_agents.clock import Clock
 from wattline_agents.errors import WattlineError
 from wattline_collector.access import STAFF, Sight, Viewer, sees
-from wattline_collector.client import Unreachable
+from wattline_collector.client import Refused, Unreachable
 
 Json = Mapping[str, Any]
 """What the collector answers: decoded JSON, as the contract of its HTTP API has it."""
@@ -35,6 +35,12 @@ EXPLAIN_SECONDS = 600.0
 
 FAILED_SECONDS = 1.0
 """After a failure, whatever the question: the collector may be back any moment."""
+
+_TAKEN_BACK = frozenset({401, 403, 404})
+"""Refusals of what may have been answered before: a role or a project has ended since."""
+
+_MOST_CHARACTERS = 400
+"""Of a value in a question, as the collector takes them."""
 
 _LIVE_KEPT = 128
 """Job owners who look at once; each sees their own."""
@@ -117,6 +123,11 @@ class _Slot:
     def _asked(self) -> Answer:
         try:
             value = self._ask()
+        except Refused as error:
+            # What is no longer theirs, or no longer there, is not shown any more.
+            kept = None if error.status in _TAKEN_BACK else self._last.value
+            self._given = None if kept is None else self._given
+            return Answer(kept, None, str(error))
         except WattlineError as error:
             return Answer(self._last.value, None, str(error), not isinstance(error, Unreachable))
         self._given = self._clock.monotonic()
@@ -179,6 +190,9 @@ class Answers:
     ) -> Answer:
         """A question of a page; the answer is kept for as long as it is worth asking once."""
         asked = tuple(query)
+        if any(len(value) > _MOST_CHARACTERS for _, value in asked):
+            # The collector refuses it; a memory of such questions would be as long as they are.
+            return Answer(None, None, f"{path}: what was asked for is too long")
         return self._slot(("ask", path, asked), lambda s: s.ask(path, asked), keep_seconds)
 
     def _slot(self, key: object, ask: Callable[[Source], Json], keep_seconds: float) -> Answer:

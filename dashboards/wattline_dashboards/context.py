@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wattline_agents.clock import Clock
 from wattline_dashboards import times
+from wattline_dashboards.access.audit import NotWritten, Seen
 from wattline_dashboards.access.looks import Looks
-from wattline_dashboards.answers import Answers
+from wattline_dashboards.answers import Answer, Answers
 from wattline_dashboards.picture import Live
 
 _SITE_SECONDS = 60.0
@@ -84,3 +85,24 @@ class Context:
             return None
         bounds = times.bounds(period, self.now, first, last, self.zone)
         return Asked(period, bounds.start, bounds.end, str(system) if system else None)
+
+    def told(
+        self, answer: Answer, page: str, seen: Callable[[Mapping[str, Any]], Iterable[Seen]]
+    ) -> Answer:
+        """An answer, once it stands in the log whose jobs it shows.
+
+        Args:
+            answer: What is about to be shown.
+            page: Where.
+            seen: The jobs that an answer names.
+
+        Returns:
+            The same; without a value where the line cannot be written.
+        """
+        if self.looks is None or answer.value is None:
+            return answer
+        try:
+            self.looks.shown(page, seen(answer.value))
+        except NotWritten as error:
+            return Answer(None, None, str(error))
+        return answer

@@ -16,7 +16,8 @@ from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 from dash.dependencies import DashDependency
 
 MOST_ROWS = 200_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Some spreadsheets take the wide forms of East Asian keyboards for the same signs.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _MOST_CHARACTERS = 1_000
 
 

@@ -1,8 +1,9 @@
 """Words of the pages in the reader's language, through gettext.
 
-Every text people read is written in English inside `_()`; a catalogue under `locale/` says it in
-another language, and what it does not say stays English. The language goes by what the reader
-chose (the cookie), else by what their browser asks for.
+Every text people read is written in English inside `_()`, or inside `N_()` where it stands in a
+constant; a catalogue under `locale/` says it in another language, and what it does not say stays
+English. The language goes by what the reader chose (the cookie), else by what their browser asks
+for.
 
 Catalogues are kept as translators write them (`.po`) and compiled when they are first needed, so
 that none can be older than its words. CONTRIBUTING.md says how one is brought up to date.
@@ -44,7 +45,12 @@ def language() -> str:
 
 def _(text: str) -> str:
     """A text in the reader's language."""
-    return _catalogue(language()).gettext(text)
+    return _catalogue(language()).gettext(text) if text else text  # of an empty one it has a head
+
+
+def N_(text: str) -> str:
+    """A text that is translated where it is shown: what stands in a constant."""
+    return text
 
 
 def ngettext(one: str, several: str, count: float) -> str:

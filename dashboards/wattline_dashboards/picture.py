@@ -119,8 +119,11 @@ class Live:
         """The newest picture there is, and how the collector answered."""
         answer, scope = self._answers.latest(), self._answers.scope()
         with self._lock:
+            if answer.value is None:  # none was ever given, or what was is taken back
+                self._pictures.pop(scope, None)
+                return None, answer
             latest, drawn = self._pictures.get(scope, (None, None))
-            if answer.value is not None and answer.value is not latest:
+            if answer.value is not latest:
                 drawn = picture(answer.value)
                 self._pictures[scope] = answer.value, drawn
                 self._pictures.move_to_end(scope)

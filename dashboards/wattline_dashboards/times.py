@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from wattline_dashboards.language import N_
+
 PRESETS = (
-    ("24h", "24 hours", timedelta(hours=24)),
-    ("7d", "7 days", timedelta(days=7)),
-    ("30d", "30 days", timedelta(days=30)),
-    ("365d", "A year", timedelta(days=365)),
+    ("24h", N_("24 hours"), timedelta(hours=24)),
+    ("7d", N_("7 days"), timedelta(days=7)),
+    ("30d", N_("30 days"), timedelta(days=30)),
+    ("365d", N_("A year"), timedelta(days=365)),
 )
 """Periods that end now: id, name, length."""
 

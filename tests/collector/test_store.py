@@ -798,3 +798,19 @@ def test_batches_of_other_tables_lie_in_files_of_their_own(open_store: Opened, s
     store.seal()
     assert {path.split("/")[1] for path in files(store)} == {"device", "node", "job", "device_info"}
     assert store.read("job", 0, 2**62)["tokens_trained_total"].to_list() == [5]
+
+
+def test_rows_of_one_device_are_read_without_the_others_sealed_or_not(
+    open_store: Opened, sender: Any
+) -> None:
+    store = open_store()
+    intake = Intake(store)
+    for at_ms in (NOW_MS, NOW_MS + 1000):
+        batch = sender.devices(at_ms)
+        intake.accept(batch.table, batch.header, batch.body)
+        if at_ms == NOW_MS:
+            store.seal()
+    mine = pl.col("device") == "GPU-n01-1"
+    rows = store.rows("device", 0, 2**62, ("time_unix_ms", "power_watts"), mine)
+    assert rows["time_unix_ms"].to_list() == [NOW_MS, NOW_MS + 1000]
+    assert "device" not in rows.columns

@@ -14,7 +14,7 @@ from wattline_dashboards.components.jobs import jobs
 from wattline_dashboards.components.kpis import kpis
 from wattline_dashboards.components.legend import legend
 from wattline_dashboards.components.live_jobs import live_jobs
-from wattline_dashboards.components.parts import meter, split_unit, table
+from wattline_dashboards.components.parts import Column, meter, split_unit, table
 from wattline_dashboards.components.totals import totals
 from wattline_dashboards.figures import energy, views
 from wattline_dashboards.markup import drawing
@@ -355,4 +355,4 @@ def test_a_number_is_told_from_its_unit(written: str, parts: tuple[str, str]) ->
 
 
 def test_an_empty_table_still_has_its_head() -> None:
-    assert find(table("Nothing", hosts.COLUMNS, [], "hosts"), scope="col")
+    assert find(table("Nothing", [Column("node", "Host")], [], "hosts"), scope="col")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wattline_agents.errors import UsageError
-from wattline_collector.access import Sight
+from wattline_collector.access import Sight, Viewer
 from wattline_collector.alerts import kept, telling
 from wattline_collector.alerts.expression import Condition
 from wattline_collector.alerts.machine import Alert, Ended, State, Why
@@ -16,6 +16,7 @@ from wattline_collector.alerts.promql import alert_name
 from wattline_collector.alerts.read import shipped
 from wattline_collector.alerts.rule import Rule, Severity
 from wattline_collector.kpi.figure import Period
+from wattline_collector.narrow import may_see_alert
 from wattline_collector.pages.read import House, Json, Question, Read
 
 MOST_SUBJECTS = 20
@@ -28,20 +29,24 @@ _MOST_LINES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which alerts are meant.
+    """Which alerts are meant, of those that whoever asks may see.
 
     Attributes:
+        viewer: Who asks.
         severity: Only these; null: all.
         system: Only of this system, and those of no system; null: all.
         node: Only where the node's name holds this text; null: all.
     """
 
+    viewer: Viewer
     severity: Severity | None = None
     system: str | None = None
     node: str | None = None
 
     def takes(self, rule: Rule | None, labels: Mapping[str, str]) -> bool:
         """Whether it lets an alert through; of a rule that is no more the severity is not known."""
+        if not may_see_alert(self.viewer, labels):
+            return False
         if self.severity is not None and (rule is None or rule.severity is not self.severity):
             return False
         if self.system is not None and labels.get("system", "") not in (self.system, ""):
@@ -59,7 +64,10 @@ def answer(house: House, question: Question) -> Json:
     if said is not None and said not in set(Severity):
         raise UsageError(f"severity: {said[:20]!r} is none of {', '.join(Severity)}")
     wanted = Filter(
-        None if said is None else Severity(said), question.one("system"), question.one("node")
+        question.viewer,
+        None if said is None else Severity(said),
+        question.one("system"),
+        question.one("node"),
     )
     watch = house.watch
     rules = {rule.id: rule for rule in shipped()} if watch is None else watch.rules
@@ -87,7 +95,7 @@ def on_now(alerts: Sequence[Alert], rules: Mapping[str, Rule], wanted: Filter) -
         `open_left_out`: rules beyond `MOST_RULES`.
     """
     muted = telling.muted(alerts, rules)
-    every = Filter(None, wanted.system, wanted.node)
+    every = replace(wanted, severity=None)
     ours = [one for one in alerts
             if one.rule in rules and every.takes(rules[one.rule], dict(one.labels))]  # fmt: skip
     counts = Counter(
@@ -219,6 +227,6 @@ def _ended(line: Mapping[str, Any]) -> Ended | None:
 READS = (
     Read(
         "/v1/alerts/log", (Sight.ALERTS,), answer,
-        takes=frozenset({"severity", "system", "node"}), keep_seconds=5.0,
+        takes=frozenset({"severity", "system", "node"}), keep_seconds=5.0, by_viewer=True,
     ),
 )  # fmt: skip

@@ -66,7 +66,9 @@ def answer(house: House, question: Question) -> Json:
     """
     book = _book(house, question)
     led, member = theirs(book.asked.view, question.viewer)
-    names = sorted({*led, *member, *(_all(book) if _sees_all(question.viewer) else ())})
+    everything = _all(book) if _sees_all(question.viewer) else set[str]()
+    # An account may be called as jobs without a project are: those jobs are nobody's project.
+    names = sorted({*led, *member, *everything} - {UNKNOWN})
     wanted = question.one("project")
     if wanted is not None and wanted not in names:
         raise Missing(f"no project {wanted[:80]!r} that is yours")
@@ -158,7 +160,7 @@ def _costs(asked: Scope) -> dict[str, tuple[float | None, str | None]]:
 def _all(book: _Book) -> set[str]:
     registered = book.asked.view.projects
     named = set() if registered is None else set(registered["project"].unique())
-    return {*named, *book.jobs["project_id"].drop_nulls().unique()} - {UNKNOWN}
+    return {*named, *book.jobs["project_id"].drop_nulls().unique()}
 
 
 def _first(book: _Book, names: list[str]) -> str | None:

@@ -16,6 +16,7 @@ from wattline_collector.alerts.watch import Watch
 from wattline_collector.kpi.inputs import Inputs
 from wattline_collector.ledger.accounts import ASSIGNED, OFFERED, WORKING, Account
 from wattline_collector.ledger.books import Books
+from wattline_collector.narrow import may_see_alert
 from wattline_collector.pages import feeds, power
 from wattline_collector.pages.read import House, Json, Question, Read
 from wattline_collector.profile.schema import FactoryProfile
@@ -144,6 +145,7 @@ def _alerts(
         alert for alert in alerts
         if alert.state is State.FIRING and alert.key not in muted and alert.rule in watch.rules
         and (system is None or dict(alert.labels).get("system") in (system, ""))
+        and may_see_alert(viewer, dict(alert.labels))
     ]  # fmt: skip
     counts = Counter(watch.rules[alert.rule].severity for alert in firing)
     rules = Counter(alert.rule for alert in firing)
@@ -172,6 +174,6 @@ def _line(told: telling.Told, count: int) -> Mapping[str, object]:
 READS = (
     Read(
         "/v1/now", (Sight.FLEET,), answer,
-        takes=frozenset({"system"}), keep_seconds=2.0, by_viewer=True,
+        takes=frozenset({"system"}), keep_seconds=2.0, by_viewer=True, quick=True,
     ),
 )  # fmt: skip

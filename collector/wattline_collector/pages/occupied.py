@@ -107,8 +107,8 @@ def accounts(occupied: Occupied, grid: Grid) -> list[Row]:
 def jobs(occupied: Occupied, grid: Grid, viewer: Viewer) -> tuple[list[Row], int]:
     """Runs of jobs that held any of the devices, the oldest first, and how many are left out.
 
-    `job`, `name`, `kind` and `state` are null where the viewer may not see the job; that some job
-    held the device, its account says anyway.
+    `job`, `name`, `kind`, `state` and `user` are null where the viewer may not see the job; that
+    some job held the device, its account says anyway.
     """
     step = max(grid.step_ms, occupied.grain_ms)
     held = (
@@ -139,7 +139,8 @@ def jobs(occupied: Occupied, grid: Grid, viewer: Viewer) -> tuple[list[Row], int
 
 def _narrowed(row: Row, viewer: Viewer) -> Row:
     shown = may_see_job(viewer, row["user"], row["project"])
-    named = {name: row[name] if shown else None for name in ("job", "name", "kind", "state")}
+    words = ("job", "name", "kind", "state", "user")
+    named = {name: row[name] if shown else None for name in words}
     return {
         "system": row["system"], **named, "devices": row["devices"],
         "start_ms": row["start_ms"], "end_ms": row["end_ms"],

@@ -89,6 +89,8 @@ class Read:
         keep_seconds: An answer this old may be given again to who asks the same.
         by_viewer: Whether different people get different answers; then nobody is given what was
             computed for somebody else.
+        quick: Whether it needs nothing of the books but a moment, so that it does not wait behind
+            questions over long periods.
     """
 
     path: str
@@ -97,6 +99,7 @@ class Read:
     takes: frozenset[str] = frozenset()
     keep_seconds: float = 5.0
     by_viewer: bool = False
+    quick: bool = False
 
 
 def checked(read: Read, query: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wattline_agents.errors import InputError
-from wattline_collector.access import Sight
+from wattline_collector.access import Sight, sees_any
 from wattline_collector.kpi.inputs import Inputs
 from wattline_collector.ledger.books import Books
 from wattline_collector.pages.read import House, Json, Question, Read
@@ -20,7 +20,7 @@ def answer(house: House, question: Question) -> Json:
     try:
         profile, problem = Inputs(house.store.path, now_ms, now_ms + 1).profile, None
     except InputError as error:  # whatever else is wrong, pages must come up to say so
-        profile, problem = None, str(error)
+        profile, problem = None, _problem(error, question)
     snapshot = house.latest.snapshot()
     systems: set[Any] = {*snapshot["devices"]["system"], *snapshot["nodes"]["system"]}
     systems |= set(Books(house.store.path).inventory["system"])  # those that were, too
@@ -32,6 +32,20 @@ def answer(house: House, question: Question) -> Json:
     }
 
 
+def _problem(error: InputError, question: Question) -> str:
+    """What is wrong with the profile; it quotes the profile, which is the factory's own."""
+    if sees_any(question.viewer, (Sight.FLEET, Sight.FIGURES)):
+        return str(error)
+    return "the factory's profile is not right; its operators are told what is wrong with it"
+
+
 READS = (
-    Read("/v1/site", (Sight.DEFINITIONS, Sight.FLEET, Sight.FIGURES), answer, keep_seconds=10.0),
+    Read(
+        "/v1/site",
+        (Sight.DEFINITIONS, Sight.FLEET, Sight.FIGURES),
+        answer,
+        keep_seconds=10.0,
+        by_viewer=True,
+        quick=True,
+    ),
 )

@@ -548,9 +548,7 @@ class Store:
         for attempt in range(3):
             listed, waiting = self._listed(table, start_ms, end_ms)
             try:
-                frames = segments.read(
-                    self.path, declared, listed, start_ms, end_ms, columns, only
-                )
+                frames = segments.read(self.path, declared, listed, start_ms, end_ms, columns, only)
                 break
             except FileNotFoundError as error:
                 # A merge took the file away after it was listed.

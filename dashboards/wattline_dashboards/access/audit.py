@@ -23,6 +23,8 @@ from wattline_agents.errors import UsageError, WattlineError
 from wattline_dashboards.access.people import Person, clean
 
 MOST_BYTES = 16 * 1024 * 1024
+MOST_A_MINUTE = 60
+"""Lines of failed sign-ins, and as many of refusals: a flood of them drives out no other line."""
 KEPT = 8
 """Full files kept beside the one that is written to."""
 
@@ -68,6 +70,8 @@ class AuditLog:
         self._path, self._clock, self._most, self._say = path, clock, most_bytes, say
         self._lock = threading.Lock()
         self._failed = False
+        # By what happened: which minute it is, its lines so far, and how many are left out.
+        self._paced: dict[str, tuple[int, int, int]] = {}
         try:
             self._append("")
         except OSError as error:
@@ -76,12 +80,20 @@ class AuditLog:
     def write(self, did: str, person: Person | None, **more: str) -> None:
         """Add a line.
 
+        Of what anybody can make happen, `failed` and `refused`, there are `MOST_A_MINUTE` lines;
+        the next one after those says how many were left out.
+
         Args:
             did: What happened: `sign-in`, `sign-out`, `failed`, `refused`; `looked` has a method of
                 its own.
             person: Who; None: nobody known.
             more: What else there is to say.
         """
+        if did in ("failed", "refused"):
+            left_out = self._left_out(did)
+            if left_out is None:
+                return
+            more |= {"left_out": str(left_out)} if left_out else {}
         line = self._line(did, person, more)
         try:
             with self._lock:
@@ -89,6 +101,18 @@ class AuditLog:
             self._failed = False
         except OSError as error:
             self._complain(error)
+
+    def _left_out(self, did: str) -> int | None:
+        """How many lines were left out before this one; None: it is left out, too."""
+        now = self._clock.unix_ms() // 60_000
+        with self._lock:
+            minute, written, left_out = self._paced.get(did, (now, 0, 0))
+            written = written if minute == now else 0
+            if written >= MOST_A_MINUTE:
+                self._paced[did] = (now, written, left_out + 1)
+                return None
+            self._paced[did] = (now, written + 1, 0)
+            return left_out
 
     def looked(self, person: Person, page: str, seen: Iterable[Seen]) -> None:
         """Add a line for each job of somebody else's that a person is about to be shown.

@@ -19,4 +19,4 @@ def between(period: object, zone: ZoneInfo) -> list[Any]:
     if not all(bounds):
         return []
     first, last = (moment(at.timestamp() * 1000, zone) for at in bounds if at)
-    return [first, f" {_('to')} ", last, f" {zone.key}"]
+    return [first, _(" to "), last, f" {zone.key}"]

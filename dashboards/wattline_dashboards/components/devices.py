@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from dash import html
 
-from wattline_collector.ledger.accounts import MEANING, Account
+from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
-    ACCOUNTS,
     format_age,
     format_celsius,
     format_energy,
@@ -16,6 +15,7 @@ from wattline_collector.palette import (
     format_percent,
     format_si,
 )
+from wattline_dashboards import words
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.inside import link
 from wattline_dashboards.components.parts import (
@@ -33,6 +33,7 @@ from wattline_dashboards.components.parts import (
 from wattline_dashboards.components.short import short
 from wattline_dashboards.elements import Span
 from wattline_dashboards.figures.floor import natural
+from wattline_dashboards.language import N_, _, ngettext
 from wattline_dashboards.picture import Picture
 
 CARDS_UP_TO = 8
@@ -41,22 +42,12 @@ CARDS_UP_TO = 8
 MOST = 10
 
 ATTENTION = (
-    (Account.DOWN, "lost or failed: see the node's log"),
-    (Account.UNOBSERVED, "nothing arrives: see that the node's agent runs"),
-    (Account.SLOWED, "held back by heat, the power cap or the power brake"),
-    (Account.HELD, "a job holds it and does no work with it"),
+    (Account.DOWN, N_("lost or failed: see the node's log")),
+    (Account.UNOBSERVED, N_("nothing arrives: see that the node's agent runs")),
+    (Account.SLOWED, N_("held back by heat, the power cap or the power brake")),
+    (Account.HELD, N_("a job holds it and does no work with it")),
 )
 """What needs a person, worst first, and what is wrong with it."""
-
-COLUMNS = (
-    Column("node", "Where"),
-    Column("devices", "Devices"),
-    Column("state", "State"),
-    Column("job", "Job"),
-    Column("power", "Power", numeric=True, title="Of these devices together"),
-    Column("temperature", "Hottest", numeric=True, title="The hottest of these chips"),
-    Column("age", "Seen", numeric=True, title="Age of the newest reading"),
-)
 
 
 _LISTED = ("system", "node", "index", "power_watts", "temperature_celsius", "age_ms")
@@ -79,10 +70,8 @@ def details(picture: Picture, place: int) -> list[html.Div | html.Dl | html.P]:
             [
                 swatch(account.value),
                 state_name(account),
-                html.Span(f"job {job}" if job else "no job", className="muted"),
-                html.Span(
-                    f"seen {format_age(number(device.get('age_ms')))} ago", className="muted"
-                ),
+                html.Span(_held_by(job), className="muted"),
+                html.Span(_seen(device), className="muted"),
             ],
             className="details-state",
         ),
@@ -109,25 +98,43 @@ def attention(picture: Picture) -> list[html.Div | html.P]:
     """
     groups: dict[tuple[int, str, str], list[int]] = {}
     nodes, jobs = picture.devices.texts("node"), picture.devices.texts("job")
-    for rank, (wrong, _) in enumerate(ATTENTION):
+    for rank, (wrong, _meaning) in enumerate(ATTENTION):
         for place in (at for at, account in enumerate(picture.accounts) if account is wrong):
             node = "" if wrong is Account.HELD else nodes[place] or ""
             groups.setdefault((rank, node, jobs[place] or ""), []).append(place)
     if not groups:
-        return [nothing("No device is down, silent, slowed or held without work.")]
+        return [nothing(_("No device is down, silent, slowed or held without work."))]
     order = sorted(groups, key=lambda key: (key[0], natural(key[1]), key[2]))
     shown = _each_state_first(order)
     parts: list[html.Div | html.P] = [
         table(
-            "Devices that need attention",
-            COLUMNS,
+            _("Devices that need attention"),
+            _columns(),
             [_row(picture, ATTENTION[key[0]], key, groups[key]) for key in shown],
             "attention",
         )
     ]
     if len(order) > len(shown):
-        parts.append(nothing(f"and {len(order) - len(shown)} more lines, to be seen on the map"))
+        left = len(order) - len(shown)
+        more = ngettext(
+            "and {n} more line, to be seen on the map",
+            "and {n} more lines, to be seen on the map",
+            left,
+        )
+        parts.append(nothing(more.format(n=left)))
     return parts
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column("node", _("Where")),
+        Column("devices", _("Devices")),
+        Column("state", _("State")),
+        Column("job", _("Job")),
+        Column("power", _("Power"), numeric=True, title=_("Of these devices together")),
+        Column("temperature", _("Hottest"), numeric=True, title=_("The hottest of these chips")),
+        Column("age", _("Seen"), numeric=True, title=_("Age of the newest reading")),
+    )
 
 
 def name(device: dict[str, object]) -> str:
@@ -156,7 +163,7 @@ def _row(
     places: Sequence[int],
 ) -> Row:
     account, meaning = wrong
-    *_, job = key
+    job = key[2]
     rows = [picture.devices.row(place, _LISTED) for place in places]
     live = [] if account is Account.UNOBSERVED else rows
     names = {text(row.get("node")) or "" for row in rows}
@@ -166,10 +173,10 @@ def _row(
         {
             "node": link("/node", short(node, "strong"), node=node, system=rows[0].get("system"))
             if node
-            else Span(f"{len(names)} nodes", className="strong"),
+            else Span(_("{n} nodes").format(n=len(names)), className="strong"),
             "devices": _places(rows) if node else str(len(rows)),
             "state": html.Span(
-                [swatch(account.value), state_name(account)], className="state", title=meaning
+                [swatch(account.value), state_name(account)], className="state", title=_(meaning)
             ),
             "job": job or None,
             "power": format_si(_sum(live, "power_watts"), "W"),
@@ -228,51 +235,53 @@ def _card(picture: Picture, place: int) -> html.Section:
                 [
                     swatch(account.value),
                     state_name(account),
-                    html.Span(f"job {job}" if job else "no job", className="muted"),
-                    html.Span(
-                        f"seen {format_age(number(device.get('age_ms')))} ago", className="muted"
-                    ),
+                    html.Span(_held_by(job), className="muted"),
+                    html.Span(_seen(device), className="muted"),
                 ],
                 className="details-state",
-                title=MEANING[account],
+                title=words.meaning(account),
             ),
             html.Dl(
                 [
                     stat(
-                        "Power",
+                        _("Power"),
                         quantity(format_si(watts, "W")),
                         meter(
                             None if watts is None or not limit else watts / limit,
-                            f"of {format_si(limit, 'W')}",
+                            _("of {all}").format(all=format_si(limit, "W")),
                         ),
                     ),
                     stat(
-                        "Compute active",
+                        _("Compute active"),
                         quantity(format_percent(active)),
-                        meter(busy, f"kernel {format_percent(busy)}"),
+                        meter(busy, _("kernel {share}").format(share=format_percent(busy))),
                     ),
                     stat(
-                        "Memory",
+                        _("Memory"),
                         quantity(format_si(used, "B")),
                         meter(
                             None if used is None or not size else used / size,
-                            f"of {format_si(size, 'B')}",
+                            _("of {all}").format(all=format_si(size, "B")),
                         ),
                     ),
                     stat(
-                        "Temperature",
+                        _("Temperature"),
                         quantity(format_celsius(live("temperature_celsius"))),
-                        f"memory {format_celsius(live('memory_temperature_celsius'))}",
+                        _("memory {value}").format(
+                            value=format_celsius(live("memory_temperature_celsius"))
+                        ),
                     ),
                     stat(
-                        "Compute clock",
+                        _("Compute clock"),
                         quantity(format_si(live("sm_clock_hertz"), "Hz")),
-                        f"memory {format_si(live('memory_clock_hertz'), 'Hz')}",
+                        _("memory {value}").format(
+                            value=format_si(live("memory_clock_hertz"), "Hz")
+                        ),
                     ),
                     stat(
-                        "Throttled",
+                        _("Throttled"),
                         quantity(format_percent(live("throttled_ratio"))),
-                        "of the last seconds",
+                        _("of the last seconds"),
                     ),
                 ],
                 className="stats",
@@ -288,23 +297,34 @@ def _values(device: dict[str, object]) -> list[tuple[str, str]]:
         return number(device.get(column))
 
     return [
-        ("Power", f"{format_si(of('power_watts'), 'W')} of "
-                  f"{format_si(of('power_limit_watts'), 'W')}"),
-        ("Energy so far", format_energy(of("energy_joules_total"))),
-        ("Compute active", format_percent(of("sm_active_ratio"))),
-        ("Kernel running", format_percent(of("busy_ratio"))),
-        ("Tensor active", format_percent(of("tensor_active_ratio"))),
-        ("Memory active", format_percent(of("dram_active_ratio"))),
-        ("Memory", f"{format_si(of('memory_used_bytes'), 'B')} of "
-                   f"{format_si(of('memory_size_bytes'), 'B')}"),
-        ("Chip", format_celsius(of("temperature_celsius"))),
-        ("Memory heat", format_celsius(of("memory_temperature_celsius"))),
-        ("Compute clock", format_si(of("sm_clock_hertz"), "Hz")),
-        ("Throttled", format_percent(of("throttled_ratio"))),
-        ("Failed reads", format_number(of("read_errors_total"))),
+        (_("Power"), some_of(of("power_watts"), of("power_limit_watts"), "W")),
+        (_("Energy so far"), format_energy(of("energy_joules_total"))),
+        (_("Compute active"), format_percent(of("sm_active_ratio"))),
+        (_("Kernel running"), format_percent(of("busy_ratio"))),
+        (_("Tensor active"), format_percent(of("tensor_active_ratio"))),
+        (_("Memory active"), format_percent(of("dram_active_ratio"))),
+        (_("Memory"), some_of(of("memory_used_bytes"), of("memory_size_bytes"), "B")),
+        (_("Chip"), format_celsius(of("temperature_celsius"))),
+        (_("Memory heat"), format_celsius(of("memory_temperature_celsius"))),
+        (_("Compute clock"), format_si(of("sm_clock_hertz"), "Hz")),
+        (_("Throttled"), format_percent(of("throttled_ratio"))),
+        (_("Failed reads"), format_number(of("read_errors_total"))),
     ]  # fmt: skip
 
 
 def state_name(account: Account) -> str:
     """What a device in that account is said to be now."""
-    return "silent" if account is Account.UNOBSERVED else ACCOUNTS[account].label
+    return words.state(account)
+
+
+def some_of(some: float | None, whole: float | None, unit: str) -> str:
+    """A part before its whole: `40 GB of 80 GB`."""
+    return _("{some} of {all}").format(some=format_si(some, unit), all=format_si(whole, unit))
+
+
+def _held_by(job: str | None) -> str:
+    return _("job {job}").format(job=job) if job else _("no job")
+
+
+def _seen(device: dict[str, object]) -> str:
+    return _("seen {age} ago").format(age=format_age(number(device.get("age_ms"))))

@@ -10,15 +10,16 @@ from dash import html
 from wattline_collector.palette import format_number, format_percent, format_value
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.parts import coverage_note, marks, quantity, split_unit
+from wattline_dashboards.language import N_, _
 
 Figures = Mapping[str, Mapping[str, Any]]
 """Figures by id."""
 
 _TERMS = (
-    ("OEE", "Effectiveness", "", "of planned time became kept work at full speed"),
-    ("OEE_A", "Availability", "=", "of planned time was offered"),
-    ("OEE_P", "Performance", "×", "of the best the hardware does"),  # noqa: RUF001 (the sign)
-    ("OEE_Q", "Quality", "×", "of what was made was kept"),  # noqa: RUF001 (the sign)
+    ("OEE", N_("Effectiveness"), "", N_("of planned time became kept work at full speed")),
+    ("OEE_A", N_("Availability"), "=", N_("of planned time was offered")),
+    ("OEE_P", N_("Performance"), "×", N_("of the best the hardware does")),  # noqa: RUF001 (the sign)
+    ("OEE_Q", N_("Quality"), "×", N_("of what was made was kept")),  # noqa: RUF001 (the sign)
 )
 
 
@@ -34,13 +35,13 @@ def equation(figures: Figures, beside: Mapping[str, Any] | None = None) -> html.
     for id, label, sign, meaning in _TERMS:
         if sign:
             parts.append(html.Span(sign, className="operator"))
-        parts.append(_term(id, label, meaning, figures.get(id, {}), more.get(id)))
+        parts.append(_term(id, _(label), _(meaning), figures.get(id, {}), more.get(id)))
     parts.append(
         html.Div(
             _term(
                 "LOADING",
-                "Loading",
-                "of offered time was assigned",
+                _("Loading"),
+                _("of offered time was assigned"),
                 figures.get("LOADING", {}),
                 more.get("LOADING"),
             ),
@@ -57,7 +58,7 @@ def _term(id: str, label: str, meaning: str, figure: Mapping[str, Any], beside: 
     lines = [
         html.Div(label, className="stat-label"),
         html.Div(_button(id, format_percent(value)), className="term-value"),
-        html.Div(meaning if value is not None else note or "not known", className="stat-detail"),
+        html.Div(meaning if value is not None else note or _("not known"), className="stat-detail"),
         html.Div(sums(figure), className="stat-detail sums"),
     ]
     if caution is not None:
@@ -92,7 +93,7 @@ def sums(figure: Mapping[str, Any]) -> str:
     # Below the line "1" counts things: failures, incidents.
     lower = format_number(under) if under_unit == "1" else format_value(under, under_unit)
     if over_unit != under_unit:
-        return f"{upper} over {lower}"
+        return _("{above} over {count}").format(above=upper, count=lower)
     if split_unit(upper)[1] == split_unit(lower)[1]:
         upper = split_unit(upper)[0]
-    return f"{upper} of {lower}"
+    return _("{some} of {all}").format(some=upper, all=lower)

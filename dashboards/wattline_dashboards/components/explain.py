@@ -15,7 +15,7 @@ from wattline_dashboards import markup
 from wattline_dashboards.answers import Answer
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.effectiveness import sums
-from wattline_dashboards.components.kpis import STATUS, defined
+from wattline_dashboards.components.kpis import defined, status_name
 from wattline_dashboards.components.parts import marks, nothing, sentence
 from wattline_dashboards.context import Context
 from wattline_dashboards.language import _
@@ -124,7 +124,7 @@ def _figure(row: Mapping[str, Any]) -> html.Div:
         ("n", format_number(number(row.get("n")))),
         (_("Coverage"), format_percent(number(row.get("coverage")))),
         (_("Method"), text(row.get("method")) or ""),
-        (_("Status"), STATUS.get(status, status)),
+        (_("Status"), status_name(status)),
         (_("Remarks"), text(row.get("note")) or ""),
     ]  # fmt: skip
     value = html.P(format_value(number(row.get("value")), unit), className="explained-value")

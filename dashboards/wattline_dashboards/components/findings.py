@@ -13,24 +13,24 @@ from wattline_collector.palette import (
     format_percent,
     format_si,
 )
+from wattline_dashboards import words
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.effectiveness import Figures
-from wattline_dashboards.components.totals import BOUNDARIES
 from wattline_dashboards.figures import days
 from wattline_dashboards.figures.energy import Split
-from wattline_dashboards.language import _
+from wattline_dashboards.language import N_, _, ngettext
 from wattline_dashboards.times import long_time
 from wattline_dashboards.trust import COMFORT
 
 _TIME = {
-    Account.SLOWED: "time slowed by the hardware",
-    Account.HELD: "time held without work",
-    Account.LOST: "work thrown away",
-    Account.UNMEASURED: "assigned time nobody measured",
-    Account.FREE: "free time",
-    Account.MAINTENANCE: "maintenance",
-    Account.DOWN: "downtime",
-    Account.UNOBSERVED: "time nobody observed",
+    Account.SLOWED: N_("time slowed by the hardware"),
+    Account.HELD: N_("time held without work"),
+    Account.LOST: N_("work thrown away"),
+    Account.UNMEASURED: N_("assigned time nobody measured"),
+    Account.FREE: N_("free time"),
+    Account.MAINTENANCE: N_("maintenance"),
+    Account.DOWN: N_("downtime"),
+    Account.UNOBSERVED: N_("time nobody observed"),
 }
 
 Rows = Sequence[Mapping[str, Any]]
@@ -46,35 +46,41 @@ def answer(overview: Mapping[str, Any], figures: Figures) -> str:
     per_joule = number(figures.get("S10", {}).get("value"))
     # Time of which nobody knows whether work was done makes the share a lower bound.
     unknown = hours[Account.UNMEASURED] + hours[Account.UNOBSERVED]
-    least = "at least " if unknown > (1 - COMFORT) * installed else ""
-    kept = (
-        f"kept {least}{format_percent(sum(hours[a] for a in WORKING) / installed)} of its "
-        "installed GPU-hours working"
-        if installed
-        else "has no accelerators"
+    if not installed:
+        kept = _("The factory has no accelerators")
+    elif unknown > (1 - COMFORT) * installed:
+        kept = _("The factory kept at least {share} of its installed GPU-hours working")
+    else:
+        kept = _("The factory kept {share} of its installed GPU-hours working")
+    if installed:
+        kept = kept.format(share=format_percent(sum(hours[a] for a in WORKING) / installed))
+    if tokens is None:
+        return _("{kept}, and no job counted its tokens.").format(kept=kept)
+    if per_joule is None:
+        return _("{kept} and made {tokens} tokens.").format(kept=kept, tokens=format_si(tokens))
+    return _("{kept} and made {tokens} tokens at {efficiency} tokens per joule.").format(
+        kept=kept, tokens=format_si(tokens), efficiency=format_number(per_joule)
     )
-    made = "no job counted its tokens" if tokens is None else f"made {format_si(tokens)} tokens"
-    if tokens is not None and per_joule is not None:
-        made += f" at {format_number(per_joule)} tokens per joule"
-    joint = ", and" if tokens is None else " and"
-    return f"The factory {kept}{joint} {made}."
 
 
 def scope(overview: Mapping[str, Any], figures: Figures) -> str:
     """What the answer is about: over what, from when to when, how completely observed."""
     period = overview.get("period") or {}
     start, end = long_time(text(period.get("from"))), long_time(text(period.get("to")))
-    count, nodes = number(overview.get("devices")) or 0, number(overview.get("nodes")) or 0
+    count, nodes = (int(number(overview.get(name)) or 0) for name in ("devices", "nodes"))
+    devices = ngettext("{n} device", "{n} devices", count).format(n=format_number(count))
+    on = ngettext("{count} node", "{count} nodes", nodes).format(count=format_number(nodes))
     parts = [
-        f"{format_number(int(count))} {'device' if count == 1 else 'devices'} on "
-        f"{format_number(int(nodes))} {'node' if nodes == 1 else 'nodes'}",
-        f"{start} to {end} UTC" if start and end else "",
+        _("{devices} on {nodes}").format(devices=devices, nodes=on),
+        _("{low} to {high}").format(low=start, high=end) + " UTC" if start and end else "",
     ]
     coverage = number(figures.get("OEE_A", {}).get("coverage")) if count else None
     if coverage is not None and coverage < COMFORT:
-        parts.append(f"only {format_percent(coverage)} of device time was observed")
+        said = _("only {share} of device time was observed")
+        parts.append(said.format(share=format_percent(coverage)))
     elif coverage is not None:
-        parts.append(f"{format_percent(coverage)} of device time was observed")
+        said = _("{share} of device time was observed")
+        parts.append(said.format(share=format_percent(coverage)))
     return f" {THIN_SPACE}·{THIN_SPACE} ".join(part for part in parts if part)
 
 
@@ -84,25 +90,26 @@ def losses(accounts: Rows) -> str:
     installed = sum(hours.values())
     lost = {a: value for a, value in hours.items() if a is not Account.BUSY and value > 0}
     if not installed or not lost:
-        return "Where the GPU-hours went"
+        return _("Where the GPU-hours went")
     most = max(lost, key=lambda account: lost[account])
-    return (
-        f"The largest loss is {_TIME[most]}: {format_percent(lost[most] / installed)} "
-        "of installed GPU-hours"
+    return _("The largest loss is {what}: {share} of installed GPU-hours").format(
+        what=_(_TIME[most]), share=format_percent(lost[most] / installed)
     )
 
 
 def energy(split: Split) -> str:
     """How much was used, inside which boundary, and how much of it without work."""
     if not split.total:
-        return "Energy: no meter was read"
+        return _("Energy: no meter was read")
     idle = sum(
         part.get(account, 0.0)
         for part in (split.devices, split.beyond)
         for account in Account
         if account not in WORKING
     )
-    return f"{format_energy(split.total)} used, {format_percent(idle / split.total)} without work"
+    return _("{energy} used, {share} without work").format(
+        energy=format_energy(split.total), share=format_percent(idle / split.total)
+    )
 
 
 def energy_boundary(split: Split) -> str:
@@ -111,21 +118,24 @@ def energy_boundary(split: Split) -> str:
         return ""
     if split.boundary == "node" and split.devices:
         beyond = sum(split.beyond.values())
-        return (
-            f"Boundary: {BOUNDARIES['node']}. In colour what devices used, in grey the node "
-            f"overhead beyond them, {format_energy(beyond)} in all."
+        said = _(
+            "Boundary: {boundary}. In colour what devices used, in grey the node overhead beyond "
+            "them, {energy} in all."
         )
-    return f"Boundary: {BOUNDARIES.get(split.boundary, split.boundary)}."
+        return said.format(boundary=words.boundary("node"), energy=format_energy(beyond))
+    return _("Boundary: {boundary}.").format(boundary=words.boundary(split.boundary))
 
 
 def tokens(rows: Rows) -> str:
     """How many tokens, and on how many days nobody counted."""
     made = days.total(rows)
     if made is None:
-        return "No job counted tokens"
+        return _("No job counted tokens")
     counted, gaps = days.counted(rows), len(days.missing(rows))
-    said = f"{format_si(made, 'tok')} made on {counted} {'day' if counted == 1 else 'days'}"
-    return f"{said}; nobody counted on {gaps}" if gaps else said
+    said = ngettext("{tokens} made on {n} day", "{tokens} made on {n} days", counted).format(
+        tokens=format_si(made, "tok"), n=counted
+    )
+    return _("{said}; nobody counted on {n}").format(said=said, n=gaps) if gaps else said
 
 
 def _hours(accounts: Rows) -> dict[Account, float]:

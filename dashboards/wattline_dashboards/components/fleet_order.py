@@ -134,7 +134,7 @@ def said(picture: Picture, place: int, view: View, group: str | None) -> str:
         "" if view is ACCOUNT else f"{_(view.label)} {view.format(value)}",
         _("job {job}").format(job=cut(job)) if job else _("no job"),
     ]
-    return f"{', '.join(part for part in parts if part)}. {_('Enter opens it.')}"
+    return ", ".join(part for part in parts if part) + ". " + _("Enter opens it.")
 
 
 def _by(

@@ -12,6 +12,7 @@ from wattline_collector.palette import (
     format_si,
 )
 from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.devices import some_of
 from wattline_dashboards.components.inside import link
 from wattline_dashboards.components.parts import (
     Column,
@@ -26,22 +27,12 @@ from wattline_dashboards.components.parts import (
 from wattline_dashboards.components.short import short
 from wattline_dashboards.elements import Span
 from wattline_dashboards.figures.floor import natural
+from wattline_dashboards.language import _
 from wattline_dashboards.picture import Picture
 
 CARDS_UP_TO = 2
 MOST = 40
 """Rows on the page: hosts that are silent come first, and the filter finds any other."""
-
-COLUMNS = (
-    Column("node", "Host"),
-    Column("devices", "Devices", numeric=True),
-    Column("cpu", "Processor"),
-    Column("memory", "Memory"),
-    Column("network", "Network in / out", numeric=True, title="Loopback excluded"),
-    Column("temperature", "Hottest", numeric=True, title="The hottest sensor of the host"),
-    Column("power", "Power", numeric=True, title="Of the whole node, from its own meter"),
-    Column("age", "Seen", numeric=True, title="Age of its newest reading"),
-)
 
 
 def hosts(picture: Picture, wanted: str = "") -> list[html.Div | html.P]:
@@ -50,25 +41,41 @@ def hosts(picture: Picture, wanted: str = "") -> list[html.Div | html.P]:
     names = [name or "" for name in nodes.texts("node")]
     places = [place for place in range(nodes.rows) if wanted.casefold() in names[place].casefold()]
     if not nodes.rows:
-        return [nothing("No host reports. Start `wattline agent` on one.")]
+        return [nothing(_("No host reports. Start `wattline agent` on one."))]
     if not places:
-        return [nothing(f"No host's name holds “{wanted}”.")]
+        return [nothing(_("No host's name holds “{wanted}”.").format(wanted=wanted))]
     if nodes.rows <= CARDS_UP_TO:
         return [html.Div([_card(picture, place) for place in places], className="cards")]
     places.sort(key=lambda place: (not picture.silent_nodes[place], natural(names[place])))
     parts: list[html.Div | html.P] = [
-        table("Hosts", COLUMNS, [_row(picture, place) for place in places[:MOST]], "hosts")
+        table(_("Hosts"), _columns(), [_row(picture, place) for place in places[:MOST]], "hosts")
     ]
     if len(places) > MOST:
-        parts.append(nothing(f"{MOST} of {len(places)} hosts, silent ones first. Filter by name."))
+        more = _("{shown} of {count} hosts, silent ones first. Filter by name.")
+        parts.append(nothing(more.format(shown=MOST, count=len(places))))
     return parts
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column("node", _("Host")),
+        Column("devices", _("Devices"), numeric=True),
+        Column("cpu", _("Processor")),
+        Column("memory", _("Memory")),
+        Column("network", _("Network in / out"), numeric=True, title=_("Loopback excluded")),
+        Column(
+            "temperature", _("Hottest"), numeric=True, title=_("The hottest sensor of the host")
+        ),
+        Column("power", _("Power"), numeric=True, title=_("Of the whole node, from its own meter")),
+        Column("age", _("Seen"), numeric=True, title=_("Age of its newest reading")),
+    )
 
 
 def _row(picture: Picture, place: int) -> Row:
     host = picture.host(place)
     silent = picture.silent_nodes[place]
     age = Span(
-        [format_age(number(host.get("age_ms"))), " silent" if silent else ""],
+        [format_age(number(host.get("age_ms"))), " " + _("silent") if silent else ""],
         className="caution" if silent else None,
     )
     cells: dict[str, object] = {
@@ -108,7 +115,7 @@ def _card(picture: Picture, place: int) -> html.Section:
                 [
                     name,
                     html.Span(
-                        f"silent for {age}" if silent else f"seen {age} ago",
+                        (_("silent for {age}") if silent else _("seen {age} ago")).format(age=age),
                         className="caution" if silent else "muted",
                     ),
                 ]
@@ -116,30 +123,33 @@ def _card(picture: Picture, place: int) -> html.Section:
             html.Dl(
                 [
                     stat(
-                        "Processor",
+                        _("Processor"),
                         quantity(format_percent(of("cpu_busy_ratio"))),
-                        meter(of("cpu_busy_ratio"), "busy"),
+                        meter(of("cpu_busy_ratio"), _("busy")),
                     ),
                     stat(
-                        "Memory",
+                        _("Memory"),
                         quantity(format_si(of("memory_used_bytes"), "B")),
                         meter(
-                            filled, f"of {format_si(number(host.get('memory_size_bytes')), 'B')}"
+                            filled,
+                            _("of {all}").format(
+                                all=format_si(number(host.get("memory_size_bytes")), "B")
+                            ),
                         ),
                     ),
-                    stat("Network in", quantity(_rate(host, "receive")), "received"),
-                    stat("Network out", quantity(_rate(host, "transmit")), "sent"),
+                    stat(_("Network in"), quantity(_rate(host, "receive")), _("received")),
+                    stat(_("Network out"), quantity(_rate(host, "transmit")), _("sent")),
                     stat(
-                        "Temperature",
+                        _("Temperature"),
                         quantity(format_celsius(of("temperature_celsius"))),
-                        "hottest sensor",
+                        _("hottest sensor"),
                     ),
                     stat(
-                        "Power",
+                        _("Power"),
                         quantity(format_si(of("power_watts"), "W")),
-                        "no meter on this host"
+                        _("no meter on this host")
                         if host.get("power_watts") is None
-                        else "whole node",
+                        else _("whole node"),
                     ),
                 ],
                 className="stats",
@@ -157,7 +167,7 @@ def _filled(host: dict[str, object]) -> float | None:
 
 def _of(host: dict[str, object]) -> str:
     used, size = number(host.get("memory_used_bytes")), number(host.get("memory_size_bytes"))
-    return f"{format_si(used, 'B')} of {format_si(size, 'B')}"
+    return some_of(used, size, "B")
 
 
 def _network(host: dict[str, object]) -> str:

@@ -73,8 +73,17 @@ def incidents(told: Mapping[str, Any], zone: ZoneInfo) -> html.Div | html.P:
 
 
 def cause_name(word: object) -> str:
-    """A cause for people."""
-    return sentence(str(word or "unknown")[:60].replace("_", " "))
+    """A cause for people; one the register does not know by its own word."""
+    names = {
+        "power": _("Power supply"), "cooling": _("Cooling"), "network": _("Network"),
+        "storage": _("Storage"), "compute_hardware": _("Compute hardware"),
+        "system_software": _("System software"), "user_software": _("User software"),
+        "security": _("Security"), "site": _("Site"), "human_error": _("Human error"),
+        "upgrade": _("Upgrade"), "preventive": _("Preventive"), "other": _("Other"),
+        "unknown": _("Unknown"),
+    }  # fmt: skip
+    said = str(word or "unknown")[:60]
+    return names.get(said, sentence(said.replace("_", " ")))
 
 
 def lemons_finding(told: Mapping[str, Any] | None) -> str:
@@ -113,7 +122,7 @@ def lemons_note(told: Mapping[str, Any] | None, zone: ZoneInfo) -> list[Any]:
     )
     few = nodes < (number(limits.get("least_nodes")) or 0)
     thin = _(" This fleet is too small for nodes to be counted against each other.") if few else ""
-    return [looked, moment(first, zone), f" {_('to')} ", moment(last, zone), rule, thin]
+    return [looked, moment(first, zone), _(" to "), moment(last, zone), rule, thin]
 
 
 def lemons(told: Mapping[str, Any] | None) -> html.Div | html.P:
@@ -153,6 +162,10 @@ def _incident(row: Mapping[str, Any], zone: ZoneInfo) -> Row:
     hours = format_number(number(row.get("hours")), "h")
     nodes = number(row.get("nodes"))
     scope, name = str(row.get("scope") or "")[:20], text(row.get("name"))
+    scopes = {
+        "system": _("system"), "partition": _("partition"), "rack": _("rack"), "node": _("node"),
+    }  # fmt: skip
+    scope = scopes.get(scope, scope)
     where = [stats.cut(f"{scope} {name}" if name else scope, 80)]
     if nodes is not None:
         where.append(html.Span(

@@ -11,7 +11,6 @@ from dash import html
 
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
-    ACCOUNTS,
     UNKNOWN,
     format_celsius,
     format_energy,
@@ -20,6 +19,7 @@ from wattline_collector.palette import (
     format_si,
     format_value,
 )
+from wattline_dashboards import words
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.job_list import state
 from wattline_dashboards.components.moment import moment
@@ -129,7 +129,7 @@ def facts(report: Json, zone: ZoneInfo) -> list[Any]:
     times = [_ms(identity.get(name)) for name in ("start", "end")]
     if times[0] is not None:
         until = moment(times[1], zone) if times[1] is not None else _("now")
-        parts.append(html.Span([moment(times[0], zone), f" {_('to')} ", until, f" {zone.key}"]))
+        parts.append(html.Span([moment(times[0], zone), _(" to "), until, f" {zone.key}"]))
     parts.append(state(text(identity.get("state"))))
     if reason := text(identity.get("exit")) or text(identity.get("reason")):
         parts.append(short(reason))
@@ -196,17 +196,17 @@ def accounts(report: Json, zone: ZoneInfo) -> list[Any]:
     for row in rows:
         name = str(row.get("account"))
         seconds = number(row.get("device_seconds")) or 0.0
-        style = ACCOUNTS[Account(name)]
+        label = words.account(Account(name))
         bar.append(
             html.Span(
                 className=f"swatch-{name}", style={"width": f"{100 * seconds / whole:.2f}%"},
-                title=f"{style.label} {format_percent(seconds / whole)}",
+                title=f"{label} {format_percent(seconds / whole)}",
             )
         )  # fmt: skip
         # When it worked is no news; when something else happened is.
         when = [] if name == Account.BUSY else _when(row, zone)
         lines += [
-            html.Dt([swatch(name), style.label]),
+            html.Dt([swatch(name), label]),
             html.Dd(when, className="when"),
             html.Dd(format_number(seconds / 3600, "GPU-h")),
             html.Dd(format_percent(seconds / whole)),

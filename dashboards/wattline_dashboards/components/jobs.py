@@ -13,7 +13,9 @@ from wattline_collector.palette import (
     format_percent,
     format_si,
 )
+from wattline_dashboards import words
 from wattline_dashboards.columns import number, text
+from wattline_dashboards.components.job_list import state
 from wattline_dashboards.components.parts import (
     Column,
     Row,
@@ -24,28 +26,34 @@ from wattline_dashboards.components.parts import (
     table,
 )
 from wattline_dashboards.components.short import short
-from wattline_dashboards.components.totals import BOUNDARIES
+from wattline_dashboards.language import _
 from wattline_dashboards.times import short_time
-
-COLUMNS = (
-    Column("job", "Job"),
-    Column("state", "State"),
-    Column("start", "Started", title="UTC"),
-    Column("devices", "Devices", numeric=True),
-    Column("tokens", "Tokens", numeric=True, title="Trained, prompt and generated"),
-    Column("device_hours", "GPU-hours", numeric=True),
-    Column("energy_joules", "Energy", numeric=True, title="Of its devices, or of its nodes"),
-    Column("tokens_per_joule", "Efficiency", numeric=True, title="Tokens per joule"),
-    Column("sm_active_ratio", "Compute active", title="Mean over the time it held devices"),
-    Column("held_hours", "Held idle", numeric=True, title="GPU-hours held without work"),
-)
 
 
 def jobs(rows: Sequence[Mapping[str, Any]]) -> list[html.Div | html.P]:
     """Jobs, newest first."""
     if not rows:
-        return [nothing("No job ran in this period.")]
-    return [table("Jobs of the period", COLUMNS, [_row(row) for row in rows], "jobs")]
+        return [nothing(_("No job ran in this period."))]
+    return [table(_("Jobs of the period"), _columns(), [_row(row) for row in rows], "jobs")]
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column("job", _("Job")),
+        Column("state", _("State")),
+        Column("start", _("Started"), title=_("UTC")),
+        Column("devices", _("Devices"), numeric=True),
+        Column("tokens", _("Tokens"), numeric=True, title=_("Trained, prompt and generated")),
+        Column("device_hours", _("GPU-hours"), numeric=True),
+        Column(
+            "energy_joules", _("Energy"), numeric=True, title=_("Of its devices, or of its nodes")
+        ),
+        Column("tokens_per_joule", _("Efficiency"), numeric=True, title=_("Tokens per joule")),
+        Column(
+            "sm_active_ratio", _("Compute active"), title=_("Mean over the time it held devices")
+        ),
+        Column("held_hours", _("Held idle"), numeric=True, title=_("GPU-hours held without work")),
+    )  # fmt: skip
 
 
 def _row(job: Mapping[str, Any]) -> Row:
@@ -62,14 +70,14 @@ def _row(job: Mapping[str, Any]) -> Row:
     return Row(
         {
             "job": html.Span(label, className="job"),
-            "state": text(job.get("state")),
+            "state": state(text(job.get("state"))),
             "start": short_time(text(job.get("start"))),
             "devices": format_number(number(job.get("devices"))),
             "tokens": format_si(number(job.get("tokens")), "tok"),
             "device_hours": format_number(number(job.get("device_hours"))),
             "energy_joules": html.Span(
                 format_energy(number(job.get("energy_joules"))),
-                title=None if boundary is None else BOUNDARIES.get(boundary, boundary),
+                title=None if boundary is None else words.boundary(boundary),
             ),
             "tokens_per_joule": [per_joule, html.Div(caution, className="beneath")]
             if caution

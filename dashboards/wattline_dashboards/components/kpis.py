@@ -11,49 +11,54 @@ from wattline_collector.palette import format_number, format_percent, format_val
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.effectiveness import sums
 from wattline_dashboards.components.parts import marks, nothing, sentence
+from wattline_dashboards.language import N_, _
 from wattline_dashboards.trust import COMFORT
 
 STATUS = {
-    "ok": "ok",
-    "partial": "partial",
-    "withheld": "withheld: too little was observed",
-    "unknown": "not known",
+    "ok": N_("ok"),
+    "partial": N_("partial"),
+    "withheld": N_("withheld: too little was observed"),
+    "unknown": N_("not known"),
 }
 """A figure's status for people."""
 
 _HEAD = (
-    ("KPI", False),
-    ("Value", True),
-    ("Made of", True),
+    (N_("KPI"), False),
+    (N_("Value"), True),
+    (N_("Made of"), True),
     ("n", True),
-    ("Coverage", True),
-    ("Method", False),
-    ("Status", False),
+    (N_("Coverage"), True),
+    (N_("Method"), False),
+    (N_("Status"), False),
 )
 
 _EXPLAINED = (
-    ("formula", "Formula"),
-    ("numerator", "Above the line"),
-    ("denominator", "Below the line"),
-    ("direction", "Direction"),
-    ("note", "Note"),
-    ("authority", "Defined by"),
-    ("audience", "For"),
-    ("floor", "Withheld under"),
+    ("formula", N_("Formula")),
+    ("numerator", N_("Above the line")),
+    ("denominator", N_("Below the line")),
+    ("direction", N_("Direction")),
+    ("note", N_("Note")),
+    ("authority", N_("Defined by")),
+    ("audience", N_("Meant for")),
+    ("floor", N_("Withheld under")),
 )
 """What a registry entry holds, in the order people ask for it."""
 
-_DIRECTION = {"up": "more is better", "down": "less is better", "none": "neither way is better"}
-_AUDIENCE = {"O": "operators", "M": "management", "J": "job owners"}
+_DIRECTION = {
+    "up": N_("more is better"),
+    "down": N_("less is better"),
+    "none": N_("neither way is better"),
+}
+_AUDIENCE = {"O": N_("operators"), "M": N_("management"), "J": N_("job owners")}
 
 
 def kpis(figures: Sequence[Mapping[str, Any]], entries: Mapping[str, Mapping[str, Any]]) -> Any:
     """The table; `entries` are the registry's, by id."""
     if not figures:
-        return nothing("No figure can be computed yet: nothing is booked in this period.")
+        return nothing(_("No figure can be computed yet: nothing is booked in this period."))
     head = html.Tr(
         [
-            html.Th(label, scope="col", className="numeric" if numeric else None)
+            html.Th(_(label), scope="col", className="numeric" if numeric else None)
             for label, numeric in _HEAD
         ]
     )
@@ -65,7 +70,7 @@ def kpis(figures: Sequence[Mapping[str, Any]], entries: Mapping[str, Mapping[str
     return html.Div(
         html.Table(
             [
-                html.Caption("KPIs of the period", className="hidden"),
+                html.Caption(_("KPIs of the period"), className="hidden"),
                 html.Thead(head),
                 html.Tbody(rows),
             ],
@@ -105,7 +110,7 @@ def _row(figure: Mapping[str, Any]) -> html.Tr:
         ("method", text(figure.get("method")) or "", False),
         (
             "status",
-            html.Span(STATUS.get(status, status), className=None if status == "ok" else "caution"),
+            html.Span(status_name(status), className=None if status == "ok" else "caution"),
             False,
         ),
     ]
@@ -128,9 +133,9 @@ def _explanation(figure: Mapping[str, Any], entry: Mapping[str, Any]) -> html.Tr
     lines = defined(entry)
     made = sums(figure)
     if made:
-        lines.append(("Sums", made))
-    lines.append(("Coverage", format_percent(number(figure.get("coverage")))))
-    lines.append(("Remarks", text(figure.get("note")) or "nothing was left out"))
+        lines.append((_("Sums"), made))
+    lines.append((_("Coverage"), format_percent(number(figure.get("coverage")))))
+    lines.append((_("Remarks"), text(figure.get("note")) or _("nothing was left out")))
     return html.Tr(
         html.Td(
             html.Dl(
@@ -143,18 +148,24 @@ def _explanation(figure: Mapping[str, Any], entry: Mapping[str, Any]) -> html.Tr
     )
 
 
+def status_name(status: str) -> str:
+    """A figure's status for people; one nobody declared by its own word."""
+    return _(STATUS[status]) if status in STATUS else status
+
+
 def defined(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a registry entry says, line by line, each under its label."""
-    return [(label, said) for key, label in _EXPLAINED if (said := _words(key, entry.get(key)))]
+    return [(_(label), said) for key, label in _EXPLAINED if (said := _words(key, entry.get(key)))]
 
 
 def _words(key: str, value: object) -> str:
     if key == "floor":
         floor = number(value)
-        return f"a coverage of {format_percent(floor)}" if floor else ""
+        return _("a coverage of {share}").format(share=format_percent(floor)) if floor else ""
     words = text(value) or ""
     if key == "direction":
-        return _DIRECTION.get(words, words)
+        return _(_DIRECTION[words]) if words in _DIRECTION else words
     if key == "audience":
-        return ", ".join(_AUDIENCE.get(letter, letter) for letter in words.split(", "))
+        known = [_AUDIENCE.get(letter, letter) for letter in words.split(", ")]
+        return ", ".join(_(one) for one in known if one)
     return words

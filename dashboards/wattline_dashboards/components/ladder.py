@@ -7,8 +7,9 @@ from typing import Any
 
 from dash import html
 
-from wattline_collector.ledger.accounts import MEANING, Account
-from wattline_collector.palette import ACCOUNTS, UNKNOWN, format_percent
+from wattline_collector.ledger.accounts import Account
+from wattline_collector.palette import UNKNOWN, format_percent
+from wattline_dashboards import words
 from wattline_dashboards.columns import number
 from wattline_dashboards.components.explain import explained
 from wattline_dashboards.components.feeds import count
@@ -81,7 +82,7 @@ def _account(name: str) -> Account:
 
 
 def _label(name: str) -> str:
-    return _("silent, state unknown") if name == "silent" else ACCOUNTS[_account(name)].label
+    return _("silent, state unknown") if name == "silent" else words.account(_account(name))
 
 
 def _part(name: str, value: float, whole: float) -> html.Span:
@@ -100,7 +101,7 @@ def _legend(told: Mapping[str, float]) -> html.Div:
                     swatch(_account(name).value), _label(name),
                     html.Span(count(told[name]), className="legend-count"),
                 ],
-                className="legend-item", title=MEANING[_account(name)],
+                className="legend-item", title=words.meaning(_account(name)),
                 **marks(data_account=_account(name).value),
             )
             for name in shown

@@ -6,10 +6,12 @@ from statistics import median
 
 from dash import html
 
-from wattline_collector.ledger.accounts import MEANING, Account
-from wattline_collector.palette import ACCOUNTS, format_number
+from wattline_collector.ledger.accounts import Account
+from wattline_collector.palette import format_number
+from wattline_dashboards import words
 from wattline_dashboards.components.parts import marks, swatch
 from wattline_dashboards.figures.views import ACCOUNT, View
+from wattline_dashboards.language import _
 from wattline_dashboards.picture import Picture
 
 
@@ -25,11 +27,11 @@ def _accounts(picture: Picture) -> html.Div:
             html.Span(
                 [
                     swatch(account.value),
-                    "silent" if account is Account.UNOBSERVED else ACCOUNTS[account].label,
+                    words.state(account),
                     html.Span(format_number(counts[account]), className="legend-count"),
                 ],
                 className="legend-item",
-                title=MEANING[account],
+                title=words.meaning(account),
             )
             for account in Account
             if counts[account]
@@ -44,14 +46,17 @@ def _ramp(view: View, picture: Picture) -> html.Div:
     known = [value for value in values if value is not None]
     unknown = len(values) - len(known)
     spread = (
-        f"lowest {view.format(min(known))}, median {view.format(median(known))}, "
-        f"highest {view.format(max(known))}"
+        _("lowest {low}, median {middle}, highest {high}").format(
+            low=view.format(min(known)),
+            middle=view.format(median(known)),
+            high=view.format(max(known)),
+        )
         if known
-        else "not known for any device"
+        else _("not known for any device")
     )
     return html.Div(
         [
-            html.Span(spread, className="legend-item muted", title=view.meaning),
+            html.Span(spread, className="legend-item muted", title=_(view.meaning)),
             html.Span(
                 [
                     html.Span(view.format(low)),
@@ -63,7 +68,7 @@ def _ramp(view: View, picture: Picture) -> html.Div:
             html.Span(
                 [
                     swatch("unknown"),
-                    "not known",
+                    _("not known"),
                     html.Span(format_number(unknown), className="legend-count"),
                 ],
                 className="legend-item",

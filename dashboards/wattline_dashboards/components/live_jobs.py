@@ -8,20 +8,13 @@ from wattline_collector.palette import format_age, format_number, format_si
 from wattline_dashboards.columns import Columns, number, text
 from wattline_dashboards.components.parts import Column, Row, marks, nothing, table
 from wattline_dashboards.components.short import short
+from wattline_dashboards.language import _, ngettext
 
 MOST = 20
 """Rows on the page; more is a list nobody reads, and the rest is counted under it."""
 
 QUIET_MS = 60_000
 """A job that says nothing for longer is marked: agents repeat what it holds every 30 seconds."""
-
-COLUMNS = (
-    Column("job", "Job"),
-    Column("devices", "Devices", numeric=True),
-    Column("tokens_per_second", "Tokens", numeric=True, title="Tokens made each second"),
-    Column("power_watts", "Power", numeric=True, title="Power of the devices it holds"),
-    Column("tokens_per_joule", "Efficiency", numeric=True, title="Tokens per joule"),
-)
 
 
 def live_jobs(jobs: Columns) -> list[html.Div | html.P]:
@@ -30,13 +23,24 @@ def live_jobs(jobs: Columns) -> list[html.Div | html.P]:
     rows = [row for row in rows if row.get("state") in (None, "running")]
     rows.sort(key=lambda row: (-(number(row.get("devices")) or 0), str(row.get("job"))))
     if not rows:
-        return [nothing("No job runs, or none has been seen yet.")]
+        return [nothing(_("No job runs, or none has been seen yet."))]
     parts: list[html.Div | html.P] = [
-        table("Running jobs", COLUMNS, [_row(row) for row in rows[:MOST]], "live-jobs")
+        table(_("Running jobs"), _columns(), [_row(row) for row in rows[:MOST]], "live-jobs")
     ]
     if len(rows) > MOST:
-        parts.append(nothing(f"and {len(rows) - MOST} smaller jobs"))
+        more = ngettext("and {n} smaller job", "and {n} smaller jobs", len(rows) - MOST)
+        parts.append(nothing(more.format(n=len(rows) - MOST)))
     return parts
+
+
+def _columns() -> tuple[Column, ...]:
+    return (
+        Column("job", _("Job")),
+        Column("devices", _("Devices"), numeric=True),
+        Column("tokens_per_second", _("Tokens"), numeric=True, title=_("Tokens made each second")),
+        Column("power_watts", _("Power"), numeric=True, title=_("Power of the devices it holds")),
+        Column("tokens_per_joule", _("Efficiency"), numeric=True, title=_("Tokens per joule")),
+    )
 
 
 def _row(job: dict[str, object]) -> Row:
@@ -47,7 +51,9 @@ def _row(job: dict[str, object]) -> Row:
     label += [short(part, "muted") for part in (name, kind) if part and part != key]
     age = number(job.get("age_ms"))
     if age is not None and age > QUIET_MS:
-        label.append(html.Span(f"last seen {format_age(age)} ago", className="caution"))
+        label.append(
+            html.Span(_("last seen {age} ago").format(age=format_age(age)), className="caution")
+        )
     return Row(
         {
             "job": html.Span(label, className="job"),

@@ -8,20 +8,21 @@ from zoneinfo import ZoneInfo
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 
-from wattline_collector.ledger.accounts import MEANING, Account
+from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
-    ACCOUNTS,
     Mode,
     format_age,
     format_energy,
     format_number,
     format_percent,
 )
-from wattline_dashboards import exports, markup
+from wattline_dashboards import exports, markup, words
+from wattline_dashboards.access.audit import Seen
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components import severity
 from wattline_dashboards.components.chart import chart, files
 from wattline_dashboards.components.inside import link
+from wattline_dashboards.components.job_list import state
 from wattline_dashboards.components.moment import moment
 from wattline_dashboards.components.parts import (
     Column,
@@ -156,8 +157,8 @@ def hours(sums: Json) -> Any:
         Row(
             {
                 "account": html.Span(
-                    [swatch(account.value), ACCOUNTS[account].label],
-                    className="state", title=MEANING[account],
+                    [swatch(account.value), words.account(account)],
+                    className="state", title=words.meaning(account),
                 ),
                 "hours": format_number(value, "GPU-h"),
                 "share": format_percent(value / total),
@@ -230,7 +231,7 @@ def jobs(rows: Sequence[Json], left_out: int, zone: ZoneInfo, *, devices: bool) 
         Row(
             {
                 "job": job_link(row),
-                "state": text(row.get("state")),
+                "state": state(text(row.get("state"))),
                 "devices": format_number(number(row.get("devices"))),
                 "from": moment(number(row.get("start_ms")), zone),
                 "to": moment(number(row.get("end_ms")), zone),
@@ -282,7 +283,7 @@ def _more(left_out: int) -> Any:
     if not left_out:
         return None
     said = ngettext("{n} older one is left out.", "{n} older ones are left out.", left_out)
-    return nothing(f"{said.format(n=format_number(left_out))} {_('Choose a shorter period.')}")
+    return nothing(said.format(n=format_number(left_out)) + " " + _("Choose a shorter period."))
 
 
 def worked(sums: Json) -> float | None:
@@ -355,6 +356,15 @@ def register(
     asked = [State(f"{page}-name", "data"), State("shell-asked", "data")]
     for name, sheet in sheets.items():
         exports.connect(app, f"{page}-{name}", asked, sheet)
+
+
+def seen(said: Json) -> list[Seen]:
+    """The jobs that held it, as far as whoever looks is told which they are."""
+    return [
+        Seen(str(row.get("system")), job, text(row.get("user")))
+        for row in said.get("jobs") or ()
+        if (job := text(row.get("job"))) is not None
+    ]
 
 
 def jobs_sheet(said: Json | None, name: str) -> exports.Sheet | None:

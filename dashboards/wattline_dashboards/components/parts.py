@@ -10,6 +10,7 @@ from dash import html
 
 from wattline_collector.palette import THIN_SPACE, UNKNOWN, format_percent
 from wattline_dashboards.elements import Span, Td, Th, Tr
+from wattline_dashboards.language import _
 from wattline_dashboards.trust import COMFORT
 
 Children = Any
@@ -34,7 +35,7 @@ def quantity(formatted: str, class_name: str = "quantity") -> html.Span:
 
 def split_unit(formatted: str) -> tuple[str, str]:
     """Number and unit of a formatted value; thin spaces between digits stay in the number."""
-    number, _, unit = formatted.rpartition(THIN_SPACE)
+    number, _space, unit = formatted.rpartition(THIN_SPACE)
     if not number or unit[:1].isdigit():
         return formatted, ""
     return number, unit
@@ -76,7 +77,9 @@ def coverage_note(coverage: float | None) -> html.Span | None:
     """What to say beside a number made of too few observations."""
     if coverage is None or coverage >= COMFORT:
         return None
-    return html.Span(f"coverage {format_percent(coverage)}", className="caution")
+    return html.Span(
+        _("coverage {share}").format(share=format_percent(coverage)), className="caution"
+    )
 
 
 @dataclass(frozen=True, slots=True)

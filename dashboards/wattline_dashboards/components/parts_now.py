@@ -14,6 +14,7 @@ from wattline_collector.palette import (
     format_percent,
     format_si,
 )
+from wattline_dashboards import words
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.explain import explained
 from wattline_dashboards.components.feeds import count
@@ -30,7 +31,6 @@ from wattline_dashboards.components.parts import (
 )
 from wattline_dashboards.components.severity import SEVERITIES, badge
 from wattline_dashboards.components.short import short
-from wattline_dashboards.components.totals import BOUNDARIES
 from wattline_dashboards.figures import power_now
 from wattline_dashboards.language import _, ngettext
 
@@ -55,7 +55,7 @@ def figures(told: Mapping[str, Any]) -> html.Dl:
             ),
             stat(
                 _("Power"), quantity(format_si(watts, "W")),
-                _("no power meter") if watts is None else BOUNDARIES.get(boundary, boundary),
+                _("no power meter") if watts is None else words.boundary(boundary),
                 **marks(data_field="power_watts"),
             ),
         ],

@@ -41,7 +41,7 @@ def scope(said: Mapping[str, Any], zone: ZoneInfo) -> list[Any]:
     )
     if all(bounds):
         first, last = (moment(at.timestamp() * 1000, zone) for at in bounds if at)
-        parts += [_DOT, first, f" {_('to')} ", last, f" {zone.key}"]
+        parts += [_DOT, first, _(" to "), last, f" {zone.key}"]
     for note in said.get("notes") or ():
-        parts.append(html.Span(f" {sentence(str(note)[:_MOST])}.", className="muted"))
+        parts.append(html.Span(f" {sentence(str(note)[:_MOST])}.", className="muted scope-note"))
     return parts

@@ -14,14 +14,14 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 
 from wattline_dashboards import times
 from wattline_dashboards.components.parts import marks
-from wattline_dashboards.language import _
+from wattline_dashboards.language import N_, _
 
 NAMES = ("period", "system")
 
 PERIODS = (
     *((id, name) for id, name, _length in times.PRESETS),
-    (times.ALL, "All"),
-    (times.CUSTOM, "Dates"),
+    (times.ALL, N_("All")),
+    (times.CUSTOM, N_("Dates")),
 )
 
 

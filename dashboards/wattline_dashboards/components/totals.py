@@ -15,17 +15,11 @@ from wattline_collector.palette import (
     format_percent,
     format_si,
 )
+from wattline_dashboards import words
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.parts import marks, quantity, stat, swatch
+from wattline_dashboards.language import _, ngettext
 from wattline_dashboards.picture import Picture
-
-BOUNDARIES = {
-    "gpu": "devices only",
-    "module": "whole modules",
-    "node": "whole nodes",
-    "mixed": "whole nodes where metered, else devices",
-}
-"""A boundary for people: what the joules were measured around."""
 
 
 def totals(picture: Picture) -> list[html.P | html.Dl]:
@@ -40,11 +34,11 @@ def totals(picture: Picture) -> list[html.P | html.Dl]:
         part for part, name in zip(made, names, strict=True) if number(sums.get(name)) is not None
     ]
     hosts = picture.nodes.rows
-    said = (
-        f"{_count(hosts)} {'host reports' if hosts == 1 else 'hosts report'}, and no accelerators."
-    )
+    said = ngettext(
+        "{n} host reports, and no accelerators.", "{n} hosts report, and no accelerators.", hosts
+    ).format(n=_count(hosts))
     if number(sums.get("tokens_per_second")) is None:
-        said += " Tokens appear as soon as a job counts them."
+        said += " " + _("Tokens appear as soon as a job counts them.")
     if hosts > 1:
         known.append(_freshness(picture))
     lead = html.P(said, className="lead")
@@ -54,29 +48,27 @@ def totals(picture: Picture) -> list[html.P | html.Dl]:
 def _power(sums: Mapping[str, Any]) -> html.Div:
     watts, boundary = number(sums.get("power_watts")), text(sums.get("power_boundary"))
     return stat(
-        "Power",
+        _("Power"),
         quantity(format_si(watts, "W")),
-        "no power meter"
-        if watts is None or boundary is None
-        else BOUNDARIES.get(boundary, boundary),
+        _("no power meter") if watts is None or boundary is None else words.boundary(boundary),
         **marks(data_field="power_watts"),
     )
 
 
 def _tokens(sums: Mapping[str, Any]) -> html.Div:
     return stat(
-        "Tokens",
+        _("Tokens"),
         quantity(format_si(number(sums.get("tokens_per_second")), "tok/s")),
-        "per second, all jobs",
+        _("per second, all jobs"),
         **marks(data_field="tokens_per_second"),
     )
 
 
 def _efficiency(sums: Mapping[str, Any]) -> html.Div:
     return stat(
-        "Efficiency",
+        _("Efficiency"),
         quantity(format_number(number(sums.get("tokens_per_joule")), "tok/J")),
-        "tokens per joule",
+        _("tokens per joule"),
         **marks(data_field="tokens_per_joule"),
     )
 
@@ -86,38 +78,45 @@ def _states(picture: Picture) -> list[html.Div]:
     devices = len(picture.accounts)
     if not devices:
         return []
-    shown: list[tuple[str, str, int]] = [
-        ("Working", "busy", sum(counts[account] for account in WORKING)),
-        ("Held", "held", counts[Account.HELD]),
-        ("Free", "free", counts[Account.FREE]),
-        ("Down", "down", counts[Account.DOWN]),
-        ("Silent", "unobserved", counts[Account.UNOBSERVED]),
+    shown: list[tuple[str, str, str, int]] = [
+        ("working", _("Working"), "busy", sum(counts[account] for account in WORKING)),
+        ("held", _("Held"), "held", counts[Account.HELD]),
+        ("free", _("Free"), "free", counts[Account.FREE]),
+        ("down", _("Down"), "down", counts[Account.DOWN]),
+        ("silent", _("Silent"), "unobserved", counts[Account.UNOBSERVED]),
     ]
     if counts[Account.UNMEASURED]:
-        shown.insert(2, ("Unmeasured", "unmeasured", counts[Account.UNMEASURED]))
+        unmeasured = ("unmeasured", _("Unmeasured"), "unmeasured", counts[Account.UNMEASURED])
+        shown.insert(2, unmeasured)
     return [
         stat(
             label,
             html.Span([swatch(colour), _count(count)], className="count"),
-            f"of {_count(devices)}" if label == "Working" else format_percent(count / devices),
-            **marks(data_field=label.lower()),
+            _("of {all}").format(all=_count(devices))
+            if name == "working"
+            else format_percent(count / devices),
+            **marks(data_field=name),
         )
-        for label, colour, count in shown
+        for name, label, colour, count in shown
     ]
 
 
 def _freshness(picture: Picture) -> html.Div:
-    table, silent, what = (
-        (picture.devices, [a is Account.UNOBSERVED for a in picture.accounts], "devices")
+    table, silent, said = (
+        (
+            picture.devices,
+            [a is Account.UNOBSERVED for a in picture.accounts],
+            _("{n} devices report"),
+        )
         if picture.devices.rows
-        else (picture.nodes, list(picture.silent_nodes), "hosts")
+        else (picture.nodes, list(picture.silent_nodes), _("{n} hosts report"))
     )
     ages = [age for age in table.numbers("age_ms") if age is not None]
     fresh = len(silent) - sum(silent)
     return stat(
-        "Newest reading",
+        _("Newest reading"),
         quantity(format_age(min(ages, default=None))),
-        f"{_count(fresh)} {what} report",
+        said.format(n=_count(fresh)),
         **marks(data_field="freshness"),
     )
 

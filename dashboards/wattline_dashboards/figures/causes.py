@@ -26,7 +26,7 @@ def height(rows: int) -> int:
 def incidents(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
     """A bar per cause, planned work in maintenance's colour, the others in downtime's."""
     names = [
-        f"{cause_name(row.get('cause'))}{_(', planned') if row.get('scheduled') else ''}"
+        cause_name(row.get("cause")) + (_(", planned") if row.get("scheduled") else "")
         for row in rows
     ]
     colours = [

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import ACCOUNTS, TOKENS, Mode, format_percent
 from wattline_dashboards import theme
+from wattline_dashboards.language import _
 from wattline_dashboards.trust import observed
 
 HEIGHT = 56
@@ -26,6 +27,7 @@ def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
     names = [escape(str(row.get("node"))) for row in rows]
     said = [format_percent(share) for share in shares]
     places = list(range(len(rows)))
+    hover = "%{customdata[0]}: %{customdata[1]} " + _("observed") + "<extra></extra>"
     unobserved = ACCOUNTS[Account.UNOBSERVED]
     return go.Figure(
         [
@@ -34,7 +36,7 @@ def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
                 y=shares,
                 marker={"color": tokens.muted, "opacity": 0.55},
                 customdata=list(zip(names, said, strict=True)),
-                hovertemplate="%{customdata[0]}: %{customdata[1]} observed<extra></extra>",
+                hovertemplate=hover,
             ),
             go.Bar(
                 x=places,

@@ -10,8 +10,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from wattline_collector.palette import TOKEN_KINDS, TOKENS, Mode, format_percent, format_si
-from wattline_dashboards import theme
+from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
+from wattline_dashboards.language import _
 from wattline_dashboards.trust import COMFORT
 
 HEIGHT = 280
@@ -54,10 +55,10 @@ def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
         go.Bar(
             x=days,
             y=[number(row.get(f"tokens_{kind}")) for _, row in known],
-            name=style.label,
+            name=words.tokens(kind),
             marker={"color": style.colour(mode)},
             customdata=[format_si(number(row.get(f"tokens_{kind}")), "tok") for _, row in known],
-            hovertemplate=f"%{{x|%-d %b}}, {style.label}: %{{customdata}}<extra></extra>",
+            hovertemplate=f"%{{x|%-d %b}}, {words.tokens(kind)}: %{{customdata}}<extra></extra>",
         )
         for kind, style in TOKEN_KINDS.items()
         if any(number(row.get(f"tokens_{kind}")) for _, row in known)
@@ -69,12 +70,12 @@ def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
             go.Bar(
                 x=gaps,
                 y=[highest or 1.0] * len(gaps),
-                name="not counted",
+                name=_("not counted"),
                 marker={
                     "color": "rgba(0,0,0,0)",
                     "pattern": theme.hatch(mode, "/"),
                 },
-                hovertemplate="%{x|%-d %b}: not counted by anybody<extra></extra>",
+                hovertemplate="%{x|%-d %b}: " + _("not counted by anybody") + "<extra></extra>",
             )
         )  # fmt: skip
     return go.Figure(
@@ -128,7 +129,7 @@ def _thin(known: Sequence[tuple[date, Mapping[str, Any]]], mode: Mode) -> list[d
             "x": day,
             "y": _tokens(row),
             "text": format_percent(coverage, digits=2),
-            "hovertext": "coverage of the day",
+            "hovertext": _("coverage of the day"),
             "showarrow": False,
             "yshift": 9,
             "font": {"size": theme.SMALL, "color": TOKENS[mode].warning},

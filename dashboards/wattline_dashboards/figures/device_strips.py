@@ -19,7 +19,7 @@ from wattline_collector.palette import (
 )
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.figures import moments, occupied
-from wattline_dashboards.figures.timeline import Grid, Timeline, Values, key
+from wattline_dashboards.figures.timeline import Grid, Timeline, Values, bold, key
 from wattline_dashboards.language import _
 
 Json = Mapping[str, Any]
@@ -80,12 +80,12 @@ def reason_name(reason: str) -> str:
 
 def reasons(strips: Timeline, grid: Grid, throttle: Json, mode: Mode) -> None:
     """A band for every reason that is told of: the more of a bucket it held, the stronger."""
-    title = f"<b>{_('Clocks held back')}</b>"
+    title = _("Clocks held back")
     if not throttle:
-        strips.empty(_("Clocks held back"), _("not told"))
+        strips.empty(title, _("not told"))
         return
     names = [reason_name(reason) for reason in throttle]
-    axis = strips.rows(f"{title}  {_('share of the time')}", names, _REASON_PX)
+    axis = strips.rows(bold(title, _("share of the time")), names, _REASON_PX)
     ramp = (TOKENS[mode].grid, ACCOUNTS[Account.SLOWED].colour(mode))
     strips.heat(axis, grid, [mean(values) for values in throttle.values()], names, ramp)
 
@@ -105,7 +105,7 @@ def _power(strips: Timeline, grid: Grid, series: Json, mode: Mode) -> None:
     parts = [(_("drawn"), tokens.accent, "solid")]
     if limit is not None:
         parts.append((_("limit"), tokens.muted, "dot"))
-    title = f"<b>{_('Power')}</b>   {key(mode, *parts)}"
+    title = bold(_("Power"), key(mode, *parts))
     axis = strips.amounts(title, _POWER_PX, high or 1.0, lambda v: format_si(round(v), "W"))
     values = mean(watts)
     if isinstance(watts, Mapping) and "max" in watts:

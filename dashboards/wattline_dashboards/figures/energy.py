@@ -17,8 +17,9 @@ from wattline_collector.palette import (
     format_energy,
     format_percent,
 )
-from wattline_dashboards import theme
+from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
+from wattline_dashboards.language import _
 
 HEIGHT = 312
 """Pixels: as high as the waterfall it stands beside."""
@@ -77,9 +78,9 @@ def figure(energy: Split, mode: Mode) -> go.Figure:
     if not energy.total:
         return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     shown = [a for a in Account if energy.devices.get(a) or energy.beyond.get(a)]
-    names = [ACCOUNTS[a].label for a in shown]
+    names = [words.account(a) for a in shown]
     if energy.overhead:
-        names.append(NODE_OVERHEAD.label)
+        names.append(words.node_overhead())
     total = energy.total
     sums = [energy.devices.get(a, 0.0) + energy.beyond.get(a, 0.0) for a in shown]
     ends = [*sums, energy.overhead] if energy.overhead else sums
@@ -97,7 +98,7 @@ def figure(energy: Split, mode: Mode) -> go.Figure:
                 "pattern": theme.hatch(mode, ["/" if ACCOUNTS[a].hatched else "" for a in shown]),
             },
             customdata=[format_energy(energy.devices.get(a, 0.0)) for a in shown],
-            hovertemplate="%{y}: %{customdata} in devices<extra></extra>",
+            hovertemplate="%{y}: %{customdata} " + _("in devices") + "<extra></extra>",
         ),
         go.Bar(
             y=names,
@@ -106,7 +107,9 @@ def figure(energy: Split, mode: Mode) -> go.Figure:
             name=OVERHEAD,
             marker={"color": NODE_OVERHEAD.colour(mode), "opacity": 0.55},
             customdata=[format_energy(joules) for joules in grey],
-            hovertemplate="%{y}: %{customdata} in nodes beyond their devices<extra></extra>",
+            hovertemplate="%{y}: %{customdata} "
+            + _("in nodes beyond their devices")
+            + "<extra></extra>",
         ),
     ]
     longest = max(ends, default=0.0) / _JOULES_PER_WATT_HOUR

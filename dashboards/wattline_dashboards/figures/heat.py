@@ -100,10 +100,11 @@ def _used(cell: Mapping[str, Any] | None) -> float | None:
 def _hint(row: str, column: str, cell: Mapping[str, Any] | None) -> str:
     name = f"{escape(row[:40])}, {escape(column[:40].replace('_', ' '))}"
     if cell is None:
-        return f"{name}: {_('nothing granted or used')}"
+        return f"{name}: " + _("nothing granted or used")
     used = format_number(number(cell.get("used")), "GPU-h")
     granted = format_number(number(cell.get("granted")), "GPU-h")
-    return f"{name}: {used} {_('used')}, {granted} {_('granted')}"
+    said = _("{used} used, {granted} granted").format(used=used, granted=granted)
+    return f"{name}: {said}"
 
 
 def _strokes(

@@ -19,7 +19,7 @@ import plotly.graph_objects as go
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.pages.strip import LETTERS
 from wattline_collector.palette import ACCOUNTS, TOKENS, Mode
-from wattline_dashboards import theme
+from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.packed import packed
@@ -199,15 +199,16 @@ def _names(drawn: Grid) -> dict[str, Any]:
 
 
 def _hints(drawn: Grid) -> list[list[str]]:
-    found = []
+    since = _("from {time}")
+    found, called = [], {account: words.account(account) for account in Account}
     for name, line, starts in zip(drawn.rows, drawn.letters, drawn.starts, strict=True):
         who = "" if drawn.by_day or not name else f"{escape(name)}: "
         texts = []
         for place in range(drawn.columns):
             account = account_of(line[place] if place < len(line) else "")
             start = starts[place] if place < len(starts) else None
-            label = "" if account is None else ACCOUNTS[account].label
-            when = "" if start is None else f"<br>{_('from')} {moments.utc(start)}"
+            label = "" if account is None else called[account]
+            when = "" if start is None else "<br>" + since.format(time=moments.utc(start))
             texts.append(f"{who}{label}{when}")
         found.append(texts)
     return found

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import ACCOUNTS, RAMP, TOKENS, Mode, format_si
-from wattline_dashboards import theme
+from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.figures import moments
@@ -165,7 +165,8 @@ def _speed(tokens: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Scatter:
 
 
 def _wasted(row: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Bar:
-    style = ACCOUNTS[Account(str(row["account"]))]
+    account = Account(str(row["account"]))
+    style = ACCOUNTS[account]
     spans = [
         (datetime.fromisoformat(one["from"]), datetime.fromisoformat(one["to"]))
         for one in row.get("when") or ()
@@ -183,7 +184,7 @@ def _wasted(row: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Bar:
             f"({first:%H:%M}\N{EN DASH}{last:%H:%M} UTC)"
             for first, last in spans
         ],
-        hovertemplate=f"{style.label}: %{{customdata}}<extra></extra>",
+        hovertemplate=f"{words.account(account)}: %{{customdata}}<extra></extra>",
     )
 
 

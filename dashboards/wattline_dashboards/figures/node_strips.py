@@ -22,7 +22,7 @@ from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.figures import moments, occupied
 from wattline_dashboards.figures.device_strips import highest, mean, together
-from wattline_dashboards.figures.timeline import Grid, Timeline, Values, key
+from wattline_dashboards.figures.timeline import Grid, Timeline, Values, bold, key
 from wattline_dashboards.language import _
 
 Json = Mapping[str, Any]
@@ -43,9 +43,9 @@ def figure(answer: Json, mode: Mode, zone: ZoneInfo) -> go.Figure:
     tokens = TOKENS[mode]
     _power(strips, grid, coarse, series, devices, mode)
     if devices:
-        title = f"<b>{_('Compute active')}</b>   {ramp_key(mode)}"
+        title = bold(_("Compute active"), ramp_key(mode))
         _heat(strips, coarse, title, [_active(device) for device in devices], names, RAMP)
-        title = f"<b>{_('Clocks held back')}</b>  {_('share of the time')}"
+        title = bold(_("Clocks held back"), _("share of the time"))
         held_back = [_values(device, "throttled_ratio") for device in devices]
         slowed = (tokens.grid, ACCOUNTS[Account.SLOWED].colour(mode))
         _heat(strips, coarse, title, held_back, names, slowed)
@@ -140,7 +140,7 @@ def _power(
         parts.append((_("its devices"), tokens.muted, "dot"))
     said = key(mode, *parts) if parts else _("not metered")
     axis = strips.amounts(
-        f"<b>{_('Power')}</b>   {said}", _POWER_PX, high, lambda v: format_si(round(v), "W")
+        bold(_("Power"), said), _POWER_PX, high, lambda v: format_si(round(v), "W")
     )
     strips.unknown(axis, *((grid, of_node) if of_node else (coarse, together_watts)), high)
     strips.line(axis, coarse, together_watts, _("devices"), tokens.muted, "%{y:.3s}W", "dot")
@@ -166,7 +166,7 @@ def _temperatures(
     if host:
         parts.append((_("hottest sensor of the host"), tokens.muted, "dot"))
     axis = strips.amounts(
-        f"<b>{_('Temperature')}</b>   {key(mode, *parts)}", _SERIES_PX, high, format_celsius
+        bold(_("Temperature"), key(mode, *parts)), _SERIES_PX, high, format_celsius
     )
     strips.unknown(axis, coarse, hottest, high)
     if host:

@@ -10,7 +10,7 @@ from wattline_collector.palette import TOKENS, Mode, format_number
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.figures import moments
-from wattline_dashboards.figures.timeline import Timeline
+from wattline_dashboards.figures.timeline import Timeline, bold
 from wattline_dashboards.language import _, ngettext
 
 Rows = Sequence[Mapping[str, Any]]
@@ -48,7 +48,7 @@ def events(strips: Timeline, rows: Rows, names: Mapping[str, str], mode: Mode) -
         names: What each device is called, by its id; empty on the page of one.
         mode: Light or dark.
     """
-    title = f"<b>{_('Errors')}</b>"
+    title = bold(_("Errors"))
     if not rows:
         strips.empty(_("Errors"), _("none in this period"))
         return
@@ -77,7 +77,7 @@ def accounts(
         devices: Each device's row.
         names: What each row is called.
     """
-    title = f"<b>{_('Account')}</b>"
+    title = bold(_("Account"))
     if not rows:
         strips.empty(_("Account"), _("not booked yet"))
         return
@@ -95,7 +95,7 @@ def accounts(
 
 def jobs(strips: Timeline, rows: Rows, mode: Mode, *, counts_devices: bool = False) -> None:
     """A strip of jobs as bars; those that run at once stand one under the other."""
-    title = f"<b>{_('Jobs')}</b>"
+    title = bold(_("Jobs"))
     if not rows:
         strips.empty(_("Jobs"), _("none held it in this period"))
         return

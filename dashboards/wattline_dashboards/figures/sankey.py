@@ -21,7 +21,7 @@ from wattline_collector.palette import (
     format_energy,
     format_percent,
 )
-from wattline_dashboards import theme
+from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.language import _
 
@@ -102,7 +102,7 @@ def name_of(knot: str) -> str:
         Account.BUSY.value: _("Kept"),
     }
     account = next((one for one in Account if one.value == knot), None)
-    label = "" if account is None else ACCOUNTS[account].label.capitalize()
+    label = "" if account is None else words.account(account).capitalize()
     return named.get(knot, label)
 
 

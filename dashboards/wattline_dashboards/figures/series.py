@@ -5,7 +5,7 @@ What is drawn is steps: each value stands for its whole hour, day or week.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -123,7 +123,7 @@ def stacked(
         mode: Light or dark.
         zone: The site's.
         written: How a value is written.
-        step_ms: How long a bar's time is.
+        step_ms: How long a bar's time is at most; the next bar ends it sooner.
         span: The period, Unix ms; from the first to the last row if not given.
     """
     sums: dict[float, float] = {}
@@ -133,6 +133,7 @@ def stacked(
             sums[at] = sums.get(at, 0.0) + value
     if not sums:
         return none(mode)
+    lasts = _lasts(sums, step_ms)
     traces = []
     for word, (label, colour) in names.items():
         mine = [
@@ -144,14 +145,13 @@ def stacked(
         ]
         traces.append(
             go.Bar(
-                x=[moments.local(at + step_ms / 2, zone) for at, _value in mine],
+                x=[moments.local(at + lasts[at] / 2, zone) for at, _value in mine],
                 y=[value for _at, value in mine],
-                width=step_ms * 0.8,
+                width=[lasts[at] * 0.8 for at, _value in mine],
                 name=label,
                 marker={"color": colour},
                 customdata=[
-                    f"{escape(label)}: {written(value)}<br>{_('from')} {moments.utc(at)}"
-                    for at, value in mine
+                    f"{escape(label)}: {written(value)}<br>{_since(at)}" for at, value in mine
                 ],
                 hovertemplate="%{customdata}<extra></extra>",
             )
@@ -167,6 +167,13 @@ def stacked(
             yaxis=_amounts(0.0, high, mode, written),
         ),
     )
+
+
+def _lasts(starts: Iterable[float], step_ms: float) -> dict[float, float]:
+    """How long each bar's time is: a period that begins at noon has half of its first day."""
+    ordered = sorted(starts)
+    nexts = [*ordered[1:], float("inf")]
+    return {at: min(step_ms, next - at) for at, next in zip(ordered, nexts, strict=True)}
 
 
 def times(
@@ -203,9 +210,9 @@ def _line(line: Line, zone: ZoneInfo, written: Any) -> go.Scatter:
     for row, value in zip(known, values, strict=True):
         coverage = number(row.get("coverage"))
         thin = coverage is not None and coverage < COMFORT
-        said = f", {_('coverage')} {format_percent(coverage)}" if thin else ""
-        at = moments.utc(number(row.get("at_unix_ms")) or 0)
-        hints.append(f"{escape(line.name)}: {written(value)}{said}<br>{_('from')} {at}")
+        said = ", " + _("coverage {share}").format(share=format_percent(coverage)) if thin else ""
+        at = _since(number(row.get("at_unix_ms")) or 0)
+        hints.append(f"{escape(line.name)}: {written(value)}{said}<br>{at}")
     return go.Scatter(
         x=[moments.local(number(row.get("at_unix_ms")) or 0, zone) for row in known],
         y=values,
@@ -251,3 +258,8 @@ def _amounts(low: float, high: float, mode: Mode, written: Any) -> dict[str, Any
 def _between(low: float, high: float) -> list[float]:
     step = (high - low) / 4
     return [low + step * place for place in range(1, 4)]
+
+
+def _since(unix_ms: float) -> str:
+    """From when a value is, for a hover."""
+    return _("from {time}").format(time=moments.utc(unix_ms))

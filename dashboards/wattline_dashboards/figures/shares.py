@@ -188,12 +188,16 @@ def _over(row: Mapping[str, Any], key: str) -> float | None:
 def _said(row: Mapping[str, Any]) -> str:
     used, granted = number(row.get("used")), number(row.get("granted"))
     share = "" if used is None or not granted else f"<b>{format_percent(used / granted)}</b>  "
-    return f"{share}{format_number(used)} {_('of')} {format_number(granted, 'GPU-h')}"
+    return share + _("{some} of {all}").format(
+        some=format_number(used), all=format_number(granted, "GPU-h")
+    )
 
 
 def _hint(row: Mapping[str, Any]) -> str:
     projects = number(row.get("projects"))
-    more = "" if projects is None else f"<br>{_('projects')}: {format_number(int(projects))}"
+    more = ""
+    if projects is not None:
+        more = "<br>" + _("projects: {n}").format(n=format_number(int(projects)))
     return f"{escape(str(row.get('name'))[:80])}: {_said(row)}{more}"
 
 
@@ -204,12 +208,16 @@ def _burn_said(row: Mapping[str, Any]) -> str:
 
 
 def _burn_hint(row: Mapping[str, Any]) -> str:
+    def hours(name: str) -> str:
+        return format_number(number(row.get(name)), "GPU-h")
+
     lines = [
         f"{escape(str(row.get('name'))[:80])}",
-        f"{_('used')} {format_number(number(row.get('used')))} {_('of')} "
-        f"{format_number(number(row.get('granted')), 'GPU-h')}",
-        f"{_('due by now')} {format_number(number(row.get('due')), 'GPU-h')}",
-        f"{_('at this pace')} {format_number(number(row.get('forecast')), 'GPU-h')}",
+        _("used {some} of {all}").format(
+            some=format_number(number(row.get("used"))), all=hours("granted")
+        ),
+        _("due by now {hours}").format(hours=hours("due")),
+        _("at this pace {hours}").format(hours=hours("forecast")),
     ]
     return "<br>".join(lines)
 

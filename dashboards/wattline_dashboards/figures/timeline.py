@@ -17,11 +17,12 @@ from zoneinfo import ZoneInfo
 import plotly.graph_objects as go
 
 from wattline_collector.palette import ACCOUNTS, TOKENS, Mode
-from wattline_dashboards import theme
+from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.packed import packed
 from wattline_dashboards.figures.ticks import ticks
+from wattline_dashboards.language import _
 
 Values = Sequence[float | None]
 
@@ -85,7 +86,7 @@ class Timeline:
 
     def empty(self, title: str, said: str) -> None:
         """A strip that has nothing to show, and says so."""
-        self.strip(f"<b>{title}</b>   {said}", 2, range=[0, 1], showgrid=False, tickvals=[])
+        self.strip(bold(title, said), 2, range=[0, 1], showgrid=False, tickvals=[])
 
     def amounts(self, title: str, height: int, high: float, written: Callable[[float], str]) -> str:
         """A strip with a scale from zero, labelled at its ends and in its middle."""
@@ -272,8 +273,9 @@ class Timeline:
         """Runs of accounts, each in its row, in the accounts' own colours and textures."""
         for account, style in ACCOUNTS.items():
             mine = [(row, start, end) for row, name, start, end in runs if name == account.value]
+            label, between = words.account(account), _("{low} to {high}")
             said = [
-                f"{style.label}<br>{moments.utc(start)} to {moments.utc(end)}"
+                f"{label}<br>{between.format(low=moments.utc(start), high=moments.utc(end))}"
                 for _row, start, end in mine
             ]
             self.bars(axis, mine, said, style.colour(self._mode), hatched=style.hatched)
@@ -324,6 +326,11 @@ class Timeline:
                 annotations=titles, **axes,
             ),
         )  # fmt: skip
+
+
+def bold(title: str, more: str = "") -> str:
+    """A strip's title as plotly's markup, and what stands behind it."""
+    return f"<b>{title}</b>   {more}" if more else f"<b>{title}</b>"
 
 
 def key(mode: Mode, *parts: tuple[str, str, str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import format_celsius, format_number, format_percent, format_si
+from wattline_dashboards.language import N_
 from wattline_dashboards.picture import Picture
 
 Values = Sequence[float | None]
@@ -91,85 +92,86 @@ def _to_limit(picture: Picture) -> Values:
 
 VIEWS = (
     View(
-        "account", "State", "what each device is doing", _accounts,
+        "account", N_("State"), N_("what each device is doing"), _accounts,
         lambda _: (-0.5, len(Account) - 0.5), lambda value: format_number(value),
     ),
     View(
-        "active", "Compute active", "share of the compute units that had work",
+        "active", N_("Compute active"), N_("share of the compute units that had work"),
         lambda picture: picture.known("sm_active_ratio"), _all_of_one, format_percent,
     ),
     View(
-        "busy", "Kernel running", "share of time any kernel ran, however small",
+        "busy", N_("Kernel running"), N_("share of time any kernel ran, however small"),
         lambda picture: picture.known("busy_ratio"), _all_of_one, format_percent,
     ),
     View(
-        "power", "Power", "power drawn, up to the highest limit",
+        "power", N_("Power"), N_("power drawn, up to the highest limit"),
         lambda picture: picture.known("power_watts"), _power_scale, _watts,
     ),
     View(
-        "temperature", "Temperature", "temperature of the chip",
+        "temperature", N_("Temperature"), N_("temperature of the chip"),
         lambda picture: picture.known("temperature_celsius"), lambda _: (20.0, 95.0),
         format_celsius,
     ),
     View(
-        "memory", "Memory", "share of device memory in use", _filled, _all_of_one,
+        "memory", N_("Memory"), N_("share of device memory in use"), _filled, _all_of_one,
         format_percent,
     ),
     View(
-        "throttled", "Throttled", "share of the last seconds the hardware held the clocks back",
+        "throttled", N_("Throttled"),
+        N_("share of the last seconds the hardware held the clocks back"),
         lambda picture: picture.known("throttled_ratio"), _all_of_one, format_percent,
     ),
     View(
-        "tensor", "Tensor active", "share of time the tensor cores worked",
+        "tensor", N_("Tensor active"), N_("share of time the tensor cores worked"),
         _column("tensor_active_ratio"), _all_of_one, format_percent,
     ),
     View(
-        "dram", "Memory active", "share of time device memory moved data",
+        "dram", N_("Memory active"), N_("share of time device memory moved data"),
         _column("dram_active_ratio"), _all_of_one, format_percent,
     ),
     View(
-        "occupancy", "Occupancy", "share of the threads there could be that there were",
+        "occupancy", N_("Occupancy"), N_("share of the threads there could be that there were"),
         _column("sm_occupancy_ratio"), _all_of_one, format_percent,
     ),
     View(
-        "capped", "Power to limit", "power drawn as a share of the device's own limit",
+        "capped", N_("Power to limit"), N_("power drawn as a share of the device's own limit"),
         _to_limit, _all_of_one, format_percent,
     ),
     View(
-        "limit", "Power limit", "the power the device may draw",
+        "limit", N_("Power limit"), N_("the power the device may draw"),
         _column("power_limit_watts"), _to_highest("power_limit_watts"), _watts,
     ),
     View(
-        "memory-heat", "Memory temperature", "temperature of the device memory",
+        "memory-heat", N_("Memory temperature"), N_("temperature of the device memory"),
         _column("memory_temperature_celsius"), lambda _: (20.0, 105.0), format_celsius,
     ),
     View(
-        "margin", "Room to throttling", "degrees left until heat slows the device",
+        "margin", N_("Room to throttling"), N_("degrees left until heat slows the device"),
         _column("temperature_margin_celsius"), lambda _: (0.0, 60.0), format_celsius,
     ),
     View(
-        "clock", "Compute clock", "frequency of the compute units",
+        "clock", N_("Compute clock"), N_("frequency of the compute units"),
         _column("sm_clock_hertz"), _to_highest("sm_clock_hertz"), _hertz,
     ),
     View(
-        "memory-clock", "Memory clock", "frequency of the device memory",
+        "memory-clock", N_("Memory clock"), N_("frequency of the device memory"),
         _column("memory_clock_hertz"), _to_highest("memory_clock_hertz"), _hertz,
     ),
     View(
-        "xids", "XID errors", "XID errors since the agent started",
+        "xids", N_("XID errors"), N_("XID errors since the agent started"),
         _column("xid_events_total"), _to_highest("xid_events_total"), format_number,
     ),
     View(
-        "ecc", "Uncorrected memory errors", "in the life of the device",
+        "ecc", N_("Uncorrected memory errors"), N_("in the life of the device"),
         _column("ecc_uncorrected_aggregate_total"),
         _to_highest("ecc_uncorrected_aggregate_total"), format_number,
     ),
     View(
-        "reads", "Failed reads", "reads of the device that failed since its agent started",
+        "reads", N_("Failed reads"), N_("reads of the device that failed since its agent started"),
         _column("read_errors_total"), _to_highest("read_errors_total"), format_number,
     ),
     View(
-        "read-time", "Time to read", "how long one reading of the device took",
+        "read-time", N_("Time to read"), N_("how long one reading of the device took"),
         _column("read_seconds"), _to_highest("read_seconds"), _seconds,
     ),
 )  # fmt: skip

@@ -18,8 +18,9 @@ from wattline_collector.palette import (
     format_number,
     format_percent,
 )
-from wattline_dashboards import theme
+from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
+from wattline_dashboards.language import _
 
 TAKEN: Mapping[str, tuple[Account, ...]] = {
     "installed": (),
@@ -46,7 +47,7 @@ def figure(
     hours = {str(row.get("account")): number(row.get("device_hours")) for row in accounts}
     installed = left.get("installed") or 0.0
     tokens = TOKENS[mode]
-    names = list(TAKEN)
+    names, called = list(TAKEN), step_names()
     traces = [
         go.Bar(
             y=names,
@@ -58,8 +59,10 @@ def figure(
                     for name in names
                 ],
             },
-            hovertemplate="%{y}: %{customdata}<extra></extra>",
-            customdata=[format_number(left.get(name), "GPU-h") for name in names],
+            hovertemplate="%{customdata}<extra></extra>",
+            customdata=[
+                f"{called[name]}: {format_number(left.get(name), 'GPU-h')}" for name in names
+            ],
         )
     ]
     for step, taken in TAKEN.items():
@@ -75,7 +78,7 @@ def figure(
                         "color": style.colour(mode),
                         "pattern": theme.hatch(mode, "/" if style.hatched else ""),
                     },
-                    hovertemplate=f"{style.label}: %{{customdata}}<extra></extra>",
+                    hovertemplate=f"{words.account(account)}: %{{customdata}}<extra></extra>",
                     customdata=[format_number(hours.get(account.value), "GPU-h")],
                 )
             )
@@ -92,9 +95,19 @@ def figure(
             yaxis=theme.axis(
                 mode, autorange="reversed", showgrid=False, ticklabelstandoff=8,
                 tickfont={"size": theme.TEXT, "color": tokens.text},
+                tickvals=names, ticktext=[called[name] for name in names],
             ),
         ),
     )  # fmt: skip
+
+
+def step_names() -> dict[str, str]:
+    """What each step is called."""
+    return {
+        "installed": _("installed"), "planned": _("planned"), "offered": _("offered"),
+        "assigned": _("assigned"), "working": _("working"), "unthrottled": _("unthrottled"),
+        "kept": _("kept"),
+    }  # fmt: skip
 
 
 def _label(
@@ -116,13 +129,14 @@ def _label(
     said = f"<b>{format_number(remains, 'GPU-h')}</b>{share}"
     taken = [(account, hours.get(account.value)) for account in TAKEN[step]]
     losses = ", ".join(
-        f"{ACCOUNTS[account].label} {format_percent(lost / installed)}"
+        f"{words.account(account)} {format_percent(lost / installed)}"
         for account, lost in taken
         if lost
     )
     if losses:
         muted = TOKENS[mode].muted
-        said += f"<br><span style='color:{muted}'>{THIN_SPACE}less {escape(losses)}</span>"
+        less = _("less {losses}").format(losses=escape(losses))
+        said += f"<br><span style='color:{muted}'>{THIN_SPACE}{less}</span>"
     return {
         "x": (before or remains or 0.0) + installed * 0.012,
         "y": step,

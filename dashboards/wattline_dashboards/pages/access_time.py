@@ -18,10 +18,10 @@ from wattline_dashboards.components.parts import marks
 from wattline_dashboards.components.stats import Figure, Wanted
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import heat, moments, shares
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 
 PATH = "/access"
-TITLE = "Access"
+TITLE = N_("Access")
 GROUP = "management"
 PICKERS = ("period", "system")
 EVERY_MS = 15_000
@@ -189,7 +189,7 @@ def _by_names() -> dict[str, str]:
         "user_category": _("User category"),
         "sector": _("Sector"),
         "field": _("Field"),
-        "participating_state": _("State"),
+        "participating_state": _("Participating State"),
     }
 
 

@@ -10,6 +10,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 
 from wattline_collector.palette import format_age
 from wattline_dashboards import exports, markup
+from wattline_dashboards.access.audit import Seen
 from wattline_dashboards.answers import Answer
 from wattline_dashboards.columns import number
 from wattline_dashboards.components import notice, pickers
@@ -20,10 +21,10 @@ from wattline_dashboards.components.parts import marks, nothing
 from wattline_dashboards.components.severity import SEVERITIES, name
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.context import Context
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 
 PATH = "/alerts"
-TITLE = "Alerts"
+TITLE = N_("Alerts")
 GROUP = "operators"
 PICKERS = ("period", "system")
 EVERY_MS = 5_000
@@ -201,15 +202,29 @@ def query(severity: object, node: object, system: str | None) -> list[tuple[str,
     return asked + ([("system", system)] if system else [])
 
 
+def seen(told: Mapping[str, Any]) -> list[Seen]:
+    """The jobs that alerts are about; an alert does not say whose they are."""
+    open_ = [one for group in told.get("open") or () for one in group.get("subjects") or ()]
+    labels = [one.get("labels") or {} for one in (*open_, *(told.get("past") or ()))]
+    return [
+        Seen(str(one.get("system") or ""), str(one["job"]), None)
+        for one in labels
+        if one.get("job")
+    ]
+
+
 def register(app: Dash, context: Context) -> None:
     """Connect the page."""
 
-    def asked(picked: object, severity: object, node: object) -> tuple[Answer, bool] | None:
+    def asked(
+        picked: object, severity: object, node: object, page: str = "alerts"
+    ) -> tuple[Answer, bool] | None:
         asked = context.asked(picked)
         if asked is None:
             return None
         own = query(severity, node, asked.system)
-        return context.answers.ask("/v1/alerts/log", [*asked.query, *own]), bool(own)
+        answer = context.answers.ask("/v1/alerts/log", [*asked.query, *own])
+        return context.told(answer, page, seen), bool(own)
 
     def tick(_: int | None, picked: object, severity: object, node: object) -> dict[str, Any]:
         found = asked(picked, severity, node)
@@ -219,7 +234,7 @@ def register(app: Dash, context: Context) -> None:
         return changes | {"parts": markup.drawing(changes["parts"])}
 
     def rows(picked: object, severity: object, node: object) -> exports.Sheet | None:
-        found = asked(picked, severity, node)
+        found = asked(picked, severity, node, "alerts, saved")
         return None if found is None else sheet(found[0])
 
     inputs = [

@@ -26,12 +26,12 @@ from wattline_dashboards.components.parts import swatch
 from wattline_dashboards.components.short import cut, short
 from wattline_dashboards.context import Asked, Context
 from wattline_dashboards.figures import device_strips, moments
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 from wattline_dashboards.pages import fleet
 from wattline_dashboards.picture import Picture
 
 PATH = "/device"
-TITLE = "Device"
+TITLE = N_("Device")
 GROUP = ""
 PICKERS = ("period",)
 
@@ -194,10 +194,11 @@ OUTPUTS = one_thing.outputs("device")
 def register(app: Dash, context: Context) -> None:
     """Connect the page."""
 
-    def answered(name: object, asked: Asked) -> Answer:
+    def answered(name: object, asked: Asked, page: str = "device") -> Answer:
         query = [*asked.query, ("device", str(name or ""))]
         query += [("system", asked.system)] if asked.system else []
-        return context.answers.ask("/v1/device", query)
+        answer = context.answers.ask("/v1/device", query)
+        return context.told(answer, page, one_thing.seen)
 
     def fill(
         _tick: int | None, name: object, picked: object, mode: str, drawn: object
@@ -214,7 +215,7 @@ def register(app: Dash, context: Context) -> None:
 
     def said(name: object, picked: object) -> Json | None:
         asked = context.asked(picked)
-        return None if asked is None else answered(name, asked).value
+        return None if asked is None else answered(name, asked, "device, saved").value
 
     def strips(name: object, picked: object) -> exports.Sheet | None:
         found = said(name, picked)

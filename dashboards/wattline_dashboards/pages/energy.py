@@ -25,10 +25,10 @@ from wattline_dashboards.components.chart import chart, files
 from wattline_dashboards.components.stats import Figure, Wanted
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import moments, sankey, series, ways
-from wattline_dashboards.language import _
+from wattline_dashboards.language import N_, _
 
 PATH = "/energy"
-TITLE = "Energy"
+TITLE = N_("Energy")
 GROUP = "management"
 PICKERS = ("period", "system")
 EVERY_MS = 15_000

@@ -24,11 +24,11 @@ from wattline_dashboards.components.parts import marks
 from wattline_dashboards.components.totals import totals
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import fleet_map, floor, views
-from wattline_dashboards.language import _
+from wattline_dashboards.language import N_, _, language
 from wattline_dashboards.picture import Picture
 
 PATH = "/"
-TITLE = "Fleet"
+TITLE = N_("Fleet")
 GROUP = "operators"
 PICKERS: tuple[str, ...] = ()
 EVERY_MS = 2000
@@ -72,7 +72,7 @@ def layout(view: object = None, group: object = None, search: object = None, **_
             dcc.Store(id="fleet-at"),
             dcc.Location(id="fleet-go", refresh="callback-nav"),
             markup.store("fleet"),
-            html.H1("Fleet", className="hidden"),
+            html.H1(_("Fleet"), className="hidden"),
             html.Div(id="fleet-notice"),
             html.Div(
                 [
@@ -138,17 +138,17 @@ def layout(view: object = None, group: object = None, search: object = None, **_
                         className="span-all area-map",
                     ),
                     html.Section(
-                        [html.H2("Devices"), html.Div(id="fleet-cards")],
+                        [html.H2(_("Devices")), html.Div(id="fleet-cards")],
                         id="fleet-few",
                         className="span-all area-map",
                         hidden=True,
                     ),
                     html.Section(
-                        [html.H2("Running jobs"), html.Div(id="fleet-jobs")],
+                        [html.H2(_("Running jobs")), html.Div(id="fleet-jobs")],
                         className="area-jobs",
                     ),
                     html.Section(
-                        [html.H2("Needs attention"), html.Div(id="fleet-attention")],
+                        [html.H2(_("Needs attention")), html.Div(id="fleet-attention")],
                         id="fleet-attention-section",
                         className="area-attention",
                     ),
@@ -156,15 +156,17 @@ def layout(view: object = None, group: object = None, search: object = None, **_
                         [
                             html.Div(
                                 [
-                                    html.H2("Hosts"),
+                                    html.H2(_("Hosts")),
                                     html.Label(
                                         id="fleet-host-place",
                                         children=[
-                                            html.Span("Filter hosts by name", className="hidden"),
+                                            html.Span(
+                                                _("Filter hosts by name"), className="hidden"
+                                            ),
                                             dcc.Input(
                                                 id="fleet-host",
                                                 type="text",
-                                                placeholder="Filter by name",
+                                                placeholder=_("Filter by name"),
                                                 debounce=True,
                                                 maxLength=64,
                                                 className="filter",
@@ -291,18 +293,21 @@ def render(
 
 
 class _Drawing:
-    """Parts that are the same for all who look at one picture, drawn once for all of them."""
+    """Parts that are the same for all who look at one picture, drawn once for all of them.
+
+    Once for each language, that is.
+    """
 
     def __init__(self) -> None:
-        self._last: tuple[Picture | None, str, dict[str, Any]] = (None, "", {})
+        self._last: dict[str, tuple[Picture | None, str, dict[str, Any]]] = {}
 
     def of(self, picture: Picture | None, host: str, parts: Mapping[str, Any]) -> dict[str, Any]:
         """The parts, drawn; those that are functions only where nobody had them drawn before."""
         shared = {id: make for id, make in parts.items() if callable(make)}
-        known, named, drawn = self._last
+        known, named, drawn = self._last.get(language(), (None, "", {}))
         if shared and (known is not picture or named != host):
             drawn = markup.drawing(shared)
-            self._last = (picture, host, drawn)
+            self._last[language()] = (picture, host, drawn)
         own = markup.drawing({id: part for id, part in parts.items() if id not in shared})
         return own | {id: drawn[id] for id in shared}
 

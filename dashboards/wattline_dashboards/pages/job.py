@@ -22,10 +22,10 @@ from wattline_dashboards.components.short import cut
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import job_strips, moments, packed
 from wattline_dashboards.figures import like as like_figure
-from wattline_dashboards.language import _
+from wattline_dashboards.language import N_, _
 
 PATH = "/job"
-TITLE = "Job"
+TITLE = N_("Job")
 GROUP = ""
 PICKERS: tuple[str, ...] = ()
 EVERY_MS = 15_000

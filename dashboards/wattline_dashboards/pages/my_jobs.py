@@ -22,10 +22,10 @@ from wattline_dashboards.components.explain import explained
 from wattline_dashboards.components.job_list import heads, job_list, sheet
 from wattline_dashboards.components.parts import coverage_note, marks, nothing, quantity, stat
 from wattline_dashboards.context import Asked, Context
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 
 PATH = "/my-jobs"
-TITLE = "My jobs"
+TITLE = N_("My jobs")
 GROUP = "jobs"
 PICKERS = ("period", "system")
 EVERY_MS = 15_000

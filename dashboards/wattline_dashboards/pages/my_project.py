@@ -39,10 +39,10 @@ from wattline_dashboards.components.short import cut, short
 from wattline_dashboards.components.stats import Wanted
 from wattline_dashboards.context import Asked, Context
 from wattline_dashboards.figures import burn, moments
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 
 PATH = "/my-project"
-TITLE = "My project"
+TITLE = N_("My project")
 GROUP = "jobs"
 PICKERS = ("period", "system")
 EVERY_MS = 15_000
@@ -184,7 +184,7 @@ def _burn_note(grants: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> list[Any]
         return [_("No grant with hours and dates runs at the end of the period. The register of "
                   "projects holds grants; the operators keep it.")]  # fmt: skip
     grant = grants[0]
-    parts: list[Any] = [moment(number(grant.get("start_ms")), zone), f" {_('to')} ",
+    parts: list[Any] = [moment(number(grant.get("start_ms")), zone), _(" to "),
                         moment(number(grant.get("end_ms")), zone), "."]  # fmt: skip
     if (when := number(grant.get("exhausted_ms"))) is not None:
         parts += [" ", html.Span([_("Used up"), " ", moment(when, zone), "."], className="caution")]
@@ -200,7 +200,7 @@ def _scope(said: Mapping[str, Any], grant: Mapping[str, Any], zone: ZoneInfo) ->
         parts += [short(title, "strong"), f" {THIN_SPACE}·{THIN_SPACE} "]
     jobs = int(number(said.get("jobs")) or 0)
     parts.append(ngettext("{count} job", "{count} jobs", jobs).format(count=format_number(jobs)))
-    parts += [f" {_('in the period')} ", *between(said.get("period"), zone)]
+    parts += [_(" in the period "), *between(said.get("period"), zone)]
     return parts
 
 

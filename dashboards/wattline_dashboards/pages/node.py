@@ -19,11 +19,11 @@ from wattline_dashboards.components.parts import Column, Row, nothing, table
 from wattline_dashboards.components.short import cut, short
 from wattline_dashboards.context import Asked, Context
 from wattline_dashboards.figures import moments, node_strips
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 from wattline_dashboards.pages import fleet
 
 PATH = "/node"
-TITLE = "Node"
+TITLE = N_("Node")
 GROUP = ""
 PICKERS = ("period",)
 
@@ -167,10 +167,11 @@ OUTPUTS = one_thing.outputs("node")
 def register(app: Dash, context: Context) -> None:
     """Connect the page."""
 
-    def answered(name: object, asked: Asked) -> Answer:
+    def answered(name: object, asked: Asked, page: str = "node") -> Answer:
         query = [*asked.query, ("node", str(name or ""))]
         query += [("system", asked.system)] if asked.system else []
-        return context.answers.ask("/v1/node", query)
+        answer = context.answers.ask("/v1/node", query)
+        return context.told(answer, page, one_thing.seen)
 
     def fill(
         _tick: int | None, name: object, picked: object, mode: str, drawn: object
@@ -186,7 +187,7 @@ def register(app: Dash, context: Context) -> None:
 
     def said(name: object, picked: object) -> Json | None:
         asked = context.asked(picked)
-        return None if asked is None else answered(name, asked).value
+        return None if asked is None else answered(name, asked, "node, saved").value
 
     def strips(name: object, picked: object) -> exports.Sheet | None:
         found = said(name, picked)

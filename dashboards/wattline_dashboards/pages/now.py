@@ -25,10 +25,10 @@ from wattline_dashboards.components.parts import (
 from wattline_dashboards.components.short import short
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import power_now
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 
 PATH = "/now"
-TITLE = "Now"
+TITLE = N_("Now")
 GROUP = "operators"
 PICKERS = ("system",)
 EVERY_MS = 5_000

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html, no_update
 
 from wattline_collector.palette import TOKEN_KINDS, Mode
-from wattline_dashboards import exports, markup, theme
+from wattline_dashboards import exports, markup, theme, words
+from wattline_dashboards.access.audit import Seen
 from wattline_dashboards.answers import Answer
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components import books, compared, findings, notice, stats
@@ -22,11 +23,11 @@ from wattline_dashboards.components.moment import moment
 from wattline_dashboards.components.parts import sentence, swatch
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import coverage, days, energy, life, moments, waterfall
-from wattline_dashboards.language import _
+from wattline_dashboards.language import N_, _
 from wattline_dashboards.times import parsed
 
 PATH = "/production"
-TITLE = "Production"
+TITLE = N_("Production")
 GROUP = "management"
 PICKERS = ("period", "system")
 _UTC = ZoneInfo("UTC")
@@ -73,7 +74,7 @@ def layout(**_query: Any) -> html.Div:
                     _listing("jobs", _("Jobs")),
                     html.Section(
                         [
-                            html.H2("Data quality"),
+                            html.H2(_("Data quality")),
                             html.P(id="production-completeness"),
                             dcc.Graph(
                                 id="production-coverage",
@@ -108,8 +109,8 @@ def _listing(name: str, title: str) -> html.Section:
 def _token_legend() -> html.Div:
     return html.Div(
         [
-            html.Span([swatch(kind), style.label], className="legend-item")
-            for kind, style in TOKEN_KINDS.items()
+            html.Span([swatch(kind), words.tokens(kind)], className="legend-item")
+            for kind in TOKEN_KINDS
         ],
         className="legend",
     )
@@ -163,7 +164,7 @@ def render(
         "production-life-note": _("GPU-hours that jobs held, by the stage of a model's life."),
         "production-life-legend": _stage_legend(stages, mode) if stages else None,
         "production-losses-finding": findings.losses(accounts),
-        "production-losses-note": "GPU-hours left after each step, and what took the others.",
+        "production-losses-note": _("GPU-hours left after each step, and what took the others."),
         "production-energy-finding": findings.energy(split),
         "production-energy-note": findings.energy_boundary(split),
         "production-days-finding": findings.tokens(per_day),
@@ -212,7 +213,7 @@ def _before(more: Mapping[str, Any], zone: ZoneInfo) -> list[Any] | None:
     first, last = (None if at is None else at.timestamp() * 1000 for at in bounds)
     if first is None or last is None:
         return None
-    parts: list[Any] = [_("Before: "), moment(first, zone), f" {_('to')} ", moment(last, zone), "."]
+    parts: list[Any] = [_("Before: "), moment(first, zone), _(" to "), moment(last, zone), "."]
     return [*parts, *(f" {sentence(str(said)[:300])}." for said in more.get("unlike") or ())]
 
 
@@ -284,6 +285,12 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
 """Columns of a file by the key of a row."""
 
 
+def seen(overview: Mapping[str, Any]) -> list[Seen]:
+    """The jobs that are listed; the overview does not say whose they are."""
+    listed = stats.listed(overview, "jobs")
+    return [Seen(str(row.get("system")), str(row.get("job")), None) for row in listed]
+
+
 def register(app: Dash, context: Context) -> None:
     """Connect the page."""
     answers = context.answers
@@ -291,7 +298,7 @@ def register(app: Dash, context: Context) -> None:
     def explain(id: str) -> Mapping[str, Any] | None:
         return answers.explain(id).value
 
-    def asked(picked: object) -> tuple[Answer, Mapping[str, Any]] | None:
+    def asked(picked: object, page: str = "production") -> tuple[Answer, Mapping[str, Any]] | None:
         """The overview, and what stands beside it; of one system both come together."""
         pick = context.asked(picked)
         if pick is None:
@@ -300,9 +307,10 @@ def register(app: Dash, context: Context) -> None:
         beside = answers.ask("/v1/production", query, KEPT_SECONDS)
         more = beside.value or {}
         if pick.system is None:
-            return answers.overview(pick.start, pick.end), more
+            return context.told(answers.overview(pick.start, pick.end), page, seen), more
         whole = more.get("overview")
-        return replace(beside, value=whole if isinstance(whole, Mapping) else None), more
+        found = replace(beside, value=whole if isinstance(whole, Mapping) else None)
+        return context.told(found, page, seen), more
 
     def fill(_tick: int | None, picked: object, mode: str) -> dict[str, Any]:
         found = asked(picked)
@@ -313,7 +321,7 @@ def register(app: Dash, context: Context) -> None:
 
     def sheet_of(name: str) -> Callable[[object], exports.Sheet | None]:
         def made(picked: object) -> exports.Sheet | None:
-            found = asked(picked)
+            found = asked(picked, "production, saved" if name == "jobs" else "production")
             if found is None or found[0].value is None:
                 return None
             return sheet(name, found[0].value, found[1])

@@ -22,10 +22,10 @@ from wattline_dashboards.components.short import cut
 from wattline_dashboards.components.todo import listed, todos
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import coverage_map
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 
 PATH = "/quality"
-TITLE = "Data quality"
+TITLE = N_("Data quality")
 GROUP = "operators"
 PICKERS = ("period", "system")
 EVERY_MS = 15_000

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html, no_update
 
-from wattline_collector.palette import ACCOUNTS, Mode, format_number, format_percent
-from wattline_dashboards import exports, markup, theme
+from wattline_collector.palette import Mode, format_number, format_percent
+from wattline_dashboards import exports, markup, theme, words
 from wattline_dashboards.answers import Answer
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components import incidents, notice, period_line, pickers, stats
@@ -18,10 +18,10 @@ from wattline_dashboards.components.parts import marks, swatch
 from wattline_dashboards.components.stats import Figure, Wanted
 from wattline_dashboards.context import Asked, Context
 from wattline_dashboards.figures import causes, hours, moments
-from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.language import N_, _, ngettext
 
 PATH = "/reliability"
-TITLE = "Reliability"
+TITLE = N_("Reliability")
 GROUP = "management"
 PICKERS = ("period", "system")
 EVERY_MS = 15_000
@@ -175,7 +175,8 @@ def finding(figures: Sequence[Figure], told: Mapping[str, Any]) -> str:
     if not count:
         return f"{said}."
     more = ngettext("{count} unplanned incident", "{count} unplanned incidents", count)
-    return f"{said}, {_('with')} {more.format(count=count)}."
+    incidents_said = more.format(count=count)
+    return _("{said}, with {incidents}.").format(said=said, incidents=incidents_said)
 
 
 def legend(grid: hours.Grid) -> html.Div | None:
@@ -185,7 +186,7 @@ def legend(grid: hours.Grid) -> html.Div | None:
         return None
     return html.Div(
         [
-            html.Span([swatch(account.value), ACCOUNTS[account].label], className="legend-item")
+            html.Span([swatch(account.value), words.account(account)], className="legend-item")
             for account, _count in found
         ],
         className="legend",

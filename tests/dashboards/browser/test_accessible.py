@@ -27,6 +27,10 @@ pytestmark = pytest.mark.browser
 FIRST, LAST = "2025-01-01", "2025-01-28"
 PATIENCE_MS = 120_000
 GRAVE = ("serious", "critical")
+DRAWN = """() => document.getAnimations().every(one => one.playState !== 'running')
+  && [...document.querySelectorAll('#content .dash-graph')].every(
+    graph => graph.offsetParent === null || graph.querySelector('.main-svg'))"""
+"""Every chart that is to be seen has been drawn, and nothing fades in."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,8 @@ def _grave(browser: Any, address: str, mode: str) -> list[str]:
     page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=mode)
     page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
-    page.wait_for_selector("#content .drawn:not(.waiting) h1", state="attached")
-    # Text that fades in has too little contrast meanwhile, and a chart is empty until it is drawn.
-    page.wait_for_load_state("networkidle")
-    page.wait_for_function("() => document.getAnimations().every(a => a.playState !== 'running')")
+    page.wait_for_selector("#content:has(h1:not(:empty)) .drawn:not(.waiting)", state="attached")
+    page.wait_for_function(DRAWN)
     found = Axe().run(page).response["violations"]
     page.close()
     return [f"{one['id']}: {node['html'][:300]}" for one in found if one["impact"] in GRAVE

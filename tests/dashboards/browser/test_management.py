@@ -132,7 +132,7 @@ def test_access_is_split_as_chosen_and_the_address_keeps_it(visit: Visit) -> Non
     visit.page.reload()
     visit.page.wait_for_selector("#access_time-used .bars", timeout=WAIT)
     chosen = visit.page.locator("#access_time-by label:has(input:checked)")
-    assert chosen.inner_text() == "State"
+    assert chosen.inner_text() == "Participating State"
 
 
 def test_an_outage_is_found_in_the_strip_and_in_the_list(visit: Visit, planted: Path) -> None:
