@@ -225,7 +225,7 @@ def remote(
             def close(self) -> None:
                 pass
 
-        monkeypatch.setattr(Collector, "_connection", lambda _: Connection())
+        monkeypatch.setattr(Collector, "_connection", lambda _self, _seconds: Connection())
         return asked
 
     yield remote
