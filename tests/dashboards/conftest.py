@@ -451,6 +451,7 @@ class FakeCollector:
     latest: Callable[[], Json] = make_latest
     overview: Callable[[], Json] = make_overview
     token: str = "a-token-that-may-read"
+    away: bool = False
     asked: list[str] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
@@ -485,6 +486,8 @@ class FakeCollector:
             self._server.server_close()
 
     def answer(self, path: str, authorization: str | None) -> tuple[int, Json]:
+        if self.away:
+            return 503, {"error": "the collector is stopping"}
         if authorization != f"Bearer {self.token}":
             return 401, {"error": "this needs a token with the right to read"}
         parts = urlsplit(path)

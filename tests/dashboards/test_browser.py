@@ -79,12 +79,24 @@ def test_a_collector_that_goes_away_greys_the_picture_and_comes_back(
     visit: Visit, collector: Any
 ) -> None:
     visit.go("/", "#fleet-map .hm image")
-    before, collector.token = collector.token, "another token"
+    collector.away = True
     visit.page.wait_for_selector("#fleet-page.stale", timeout=30_000)
-    assert "token" in visit.page.locator(".notice").inner_text()
+    assert "stopping" in visit.page.locator(".notice").inner_text()
     assert visit.page.locator("#fleet-map .hm image").count() == 1
-    collector.token = before
+    collector.away = False
     visit.page.wait_for_selector("#fleet-page:not(.stale)", timeout=30_000)
+    assert visit.page.locator(".notice").count() == 0
+
+
+def test_what_the_collector_no_longer_lets_be_seen_leaves_the_page(
+    visit: Visit, collector: Any
+) -> None:
+    visit.go("/", "#fleet-map .hm image")
+    before, collector.token = collector.token, "another token"
+    visit.page.locator("#fleet-notice .notice", has_text="token").wait_for(timeout=30_000)
+    visit.page.locator("#fleet-map").wait_for(state="hidden", timeout=30_000)
+    collector.token = before
+    visit.page.locator("#fleet-map .hm image").wait_for(timeout=30_000)
     assert visit.page.locator(".notice").count() == 0
 
 

@@ -23,7 +23,7 @@ def test_every_figure_is_read_as_it_stands(overview: Overview) -> None:
 
 def test_the_code_changes_with_any_figure(overview: Overview, make_review: Make) -> None:
     before = make_review(overview).code
-    overview["jobs"][7]["device_hours"] += 1e-9
+    overview["accounts"][2]["device_hours"] += 1e-9
     assert make_review(overview).code != before
 
 
@@ -80,7 +80,7 @@ def test_what_cannot_be_is_refused_by_the_name_of_its_field(
 def test_a_name_that_is_half_a_surrogate_pair_does_not_end_the_run(
     overview: Overview, make_review: Make
 ) -> None:
-    overview["jobs"][0]["name"] = "broken\ud83d"
+    overview["systems"] = ["broken\ud83d"]
     assert b"\\ud83d" in machine.render(make_review(overview))
     source.read(overview)
 
