@@ -6,11 +6,16 @@ nor need it have what reading its arguments took.
 
 from __future__ import annotations
 
-import os
-import sys
-from types import SimpleNamespace
+import gc
 
-from wattline_agents.lean import forget, load_when_used
+_collects = gc.isenabled()
+gc.disable()  # until all is loaded; see `lean`
+
+import os  # noqa: E402
+import sys  # noqa: E402
+from types import SimpleNamespace  # noqa: E402
+
+from wattline_agents.lean import forget, load_when_used  # noqa: E402
 
 load_when_used("inspect")  # before anything makes a dataclass
 load_when_used("ipaddress")  # what reads addresses of the web has it, and `pathlib` has that
@@ -24,6 +29,9 @@ from wattline_agents.errors import WattlineError  # noqa: E402
 from wattline_agents.output import guarded  # noqa: E402
 from wattline_agents.parser import in_english, one_line_parser  # noqa: E402
 
+if _collects:  # who imports this is perhaps no agent
+    gc.enable()
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    is_script = arguments is None  # who calls this from a program goes on after it
+    if is_script:
+        gc.freeze()
+        gc.disable()  # until it reads
     try:
         told = _told(arguments)
-        if arguments is None:  # as the script; who calls this from a program may still need them
+        if is_script:
             forget("argparse")
         return COMMAND.run(told)
     except WattlineError as error:

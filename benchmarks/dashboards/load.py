@@ -11,6 +11,7 @@ A real collector is fed by `wattline simulate --push`; pages are opened in Chrom
   browser that never saw it) and warm (with its cache), as a ratio to the empty page's heading.
 - one live update of the fleet: bytes on the wire as the browser counts them, and processor time of
   the pages' server, less what it takes with nobody looking.
+- from sample to screen: from the moment the newest reading was taken to the frame that shows it.
 - many people: how long callbacks take (p50, p95), and memory at the beginning and the end. A
   Chromium writes down what it asks on each page; threads ask the same in the same rhythm.
 - with `--history`, a store that is copied first: processor time of opening the page of the job with
@@ -45,6 +46,21 @@ from benchmarks.dashboards.places import DRAWN, PATIENCE_MS, chromium, places, s
 
 PER_NODE = 8
 EMPTY, NOW, FLEET = "#all h1", DRAWN, "#fleet-map .hm image"
+FRESHNESS = "[data-field=freshness]"
+_LAGS = """(() => {
+  window.lags = [];
+  let last = null;
+  const look = () => {
+    const at = document.querySelector("%s")?.dataset.unixMs;
+    if (at && at !== last) {
+      if (last) window.lags.push(Date.now() - Number(at));
+      last = at;
+    }
+    requestAnimationFrame(look);
+  };
+  look();
+})()"""
+"""Notes with every frame how old the newest reading is that it shows for the first time."""
 _WATCH = """(() => {
   const look = () => document.querySelector(%r)
     ? requestAnimationFrame(() => setTimeout(() => { window.shownAt = performance.now(); }))
@@ -144,6 +160,9 @@ def print_update(browser: Any, pages: str, server: Sampler, seconds: float) -> N
     began = server.cpu_seconds()
     page.wait_for_timeout(seconds * 1000)
     spent, count = server.cpu_seconds() - began - alone * seconds, len(sizes)
+    page.evaluate(_LAGS % FRESHNESS)
+    page.wait_for_timeout(seconds * 1000)
+    lags = page.evaluate("window.lags")
     page.close()
     if not count:
         print(
@@ -155,6 +174,13 @@ def print_update(browser: Any, pages: str, server: Sampler, seconds: float) -> N
         f" {1000 * spent / count:7.1f} ms of processor time ({count} updates)",
         flush=True,
     )
+    if len(lags) > 1:
+        cuts = statistics.quantiles(lags, n=100)
+        print(
+            f"  from sample to screen          p50 {cuts[49]:7.0f} ms        p95 {cuts[94]:7.0f} ms"
+            f" ({len(lags)} readings)",
+            flush=True,
+        )
 
 
 def print_people(browser: Any, pages: str, server: Sampler, people: int, seconds: float) -> None:
@@ -237,7 +263,7 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=600.0, help="that people look (600)")
     parser.add_argument("--times", type=int, default=5, help="a page is opened (5)")
-    parser.add_argument("--period", type=float, default=2.0, help="of readings, seconds (2)")
+    parser.add_argument("--period", type=float, default=1.0, help="of readings, seconds (1)")
     parser.add_argument("--history", type=Path, metavar="STORE", help="of the past; it is copied")
     arguments = parser.parse_args()
     busy, cores = os.getloadavg()[0], os.cpu_count() or 1

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,7 +31,7 @@ from starlette.types import Receive, Scope, Send
 from wattline_agents.clock import Clock
 from wattline_agents.errors import InputError, UsageError, WattlineError, WireError
 from wattline_agents.wire import CONTENT_TYPE, MAX_BODY_BYTES, PATH, Header, table_named
-from wattline_collector import __version__, health, narrow
+from wattline_collector import __version__, health, narrow, tables
 from wattline_collector.access import (
     NOBODY,
     Access,
@@ -44,13 +45,17 @@ from wattline_collector.access import (
 from wattline_collector.kpi.figure import Period
 from wattline_collector.pages import READS
 from wattline_collector.pages.read import PERIOD, House, Missing, Question, Read, checked
+from wattline_collector.pages.reports import SIGHTS
 from wattline_collector.receive.intake import Batch
+from wattline_collector.reports import press
+from wattline_collector.reports.handlers import Handlers
+from wattline_collector.reports.workshop import Workshop
 from wattline_collector.service import Busy, Service
 from wattline_collector.store.log import NotDurable
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-_LATEST_SECONDS = 0.5
+_LATEST_SECONDS = 0.25
 _OVERVIEW_SECONDS = 5.0
 """An overview costs a query over the books, which are brought up to date every 15 s."""
 _REMEMBERED = 64
@@ -72,6 +77,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 def application(service: Service, access: Access) -> Starlette:
     """The API of a service; it starts and stops with the application."""
+    workshop = Workshop(service.store.clock)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -79,9 +85,10 @@ def application(service: Service, access: Access) -> Starlette:
         try:
             yield
         finally:
+            await asyncio.to_thread(workshop.close)
             await service.stop()
 
-    pages = _Pages(service)
+    pages = _Pages(service, workshop)
     clock = service.store.clock
 
     def read(path: str, handler: Handler, *sights: Sight) -> Route:
@@ -102,9 +109,18 @@ def application(service: Service, access: Access) -> Starlette:
         read("/v1/alerts", pages.alerts, Sight.ALERTS),
         read("/metrics", pages.metrics, Sight.SERVICE),
         *(read(one.path, pages.read(one), *one.sights) for one in READS),
+        read("/v1/reports/files/{made}/{form}", pages.report_file, *SIGHTS),
+        # Nothing of what was measured is changed: to have it written up is to read it.
+        Route(
+            "/v1/reports/make",
+            _Door(pages.make_report, access, Right.READ, clock, SIGHTS),
+            methods=["POST"],
+        ),
     ]
     handlers = {HTTPException: _http_error, Exception: _unforeseen}
-    return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    made = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    made.state.store = service.store.path
+    return made
 
 
 # Who may
@@ -145,8 +161,16 @@ class _Door:
         try:
             response = await self._handler(Request(scope, receive))
         except WattlineError as error:
-            response = _error(400 if isinstance(error, UsageError) else 500, str(error))
+            words = _without_place(str(error), scope["app"].state.store)
+            response = _error(400 if isinstance(error, UsageError) else 500, words)
         await response(scope, receive, send)
+
+
+def _without_place(words: str, store: Path) -> str:
+    """What went wrong, without where on this machine: whoever asks over the network reads it."""
+    for place in (str(store.resolve()), str(store)):
+        words = words.replace(place, "the store")
+    return words
 
 
 def _viewer(request: Request) -> Viewer:
@@ -275,8 +299,10 @@ class _Remembered:
 class _Pages:
     """What is asked with GET."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, workshop: Workshop) -> None:
         self._service = service
+        self._workshop = workshop
+        self._reports = Handlers(service.store, workshop, press.found())
         self._latest = _Remembered(_LATEST_SECONDS)
         self._narrowed = _Remembered(_LATEST_SECONDS)
         self._overview = _Remembered(_OVERVIEW_SECONDS)
@@ -291,11 +317,17 @@ class _Pages:
         def compute() -> bytes:
             return _json(self._service.latest.snapshot())
 
+        def arrow() -> bytes:
+            return tables.packed(self._service.latest.frames())
+
         def narrowed() -> bytes:
             everything = json.loads(self._latest.get(None, compute))
             return _json(narrow.latest(everything, viewer, self._owners()))
 
         if sees(viewer, Sight.FLEET, Sight.JOBS):
+            if tables.MEDIA_TYPE in request.headers.get("accept", ""):
+                body = await run_in_threadpool(self._latest.get, tables.MEDIA_TYPE, arrow)
+                return Response(body, media_type=tables.MEDIA_TYPE, headers=_HEADERS)
             return _answer(await run_in_threadpool(self._latest.get, None, compute))
         return _answer(await run_in_threadpool(self._narrowed.get, viewer, narrowed))
 
@@ -417,7 +449,17 @@ class _Pages:
 
     def _house(self) -> House:
         service = self._service
-        return House(service.store, service.latest, service.watch, tuple(service.followed))
+        followed = tuple(service.followed)
+        return House(
+            service.store, service.latest, service.watch, followed, self._workshop,
+            service.settings.bundles,
+        )  # fmt: skip
+
+    async def report_file(self, request: Request) -> Response:
+        return await self._reports.file(request, _viewer(request))
+
+    async def make_report(self, request: Request) -> Response:
+        return await self._reports.make(request, _viewer(request))
 
     async def metrics(self, _: Request) -> Response:
         text = health.exposition(self._service)

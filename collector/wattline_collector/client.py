@@ -1,6 +1,6 @@
 """The collector's answers, for programs: pages, reports, the command line.
 
-Standard library only. No redirect is followed and no proxy taken from the environment: either
+No redirect is followed and no proxy taken from the environment: either
 would carry the token to a place nobody named.
 """
 
@@ -11,19 +11,22 @@ import json
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from wattline_agents.clock import SystemClock
 from wattline_agents.errors import UsageError, WattlineError
-from wattline_collector import travel
+from wattline_collector import tables, travel
 from wattline_collector.access import Viewer
+from wattline_collector.reports.press import JOBS
 
 _SECONDS = 20.0
 """A cold overview of a year takes seconds; longer than this a page does better to say so."""
 _LONG_SECONDS = 120.0
 """What a page asks of a year of a large factory: computed once for all, it may take this long."""
+_JSON = "application/json"
 _MOST_BYTES = 256 * 1024 * 1024
 
 
@@ -34,10 +37,25 @@ class Unreachable(WattlineError):
 class Refused(WattlineError):
     """The collector answered that it will not."""
 
-    def __init__(self, message: str, status: int) -> None:
-        """Say what, and with which HTTP status."""
+    def __init__(self, message: str, status: int, reason: str = "") -> None:
+        """Say what, with which HTTP status, and why in the collector's own words."""
         super().__init__(message)
-        self.status = status
+        self.status, self.reason = status, reason or message
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that the collector handed out.
+
+    Attributes:
+        content: Its bytes.
+        media_type: What it is.
+        jobs: Jobs of single people that it names.
+    """
+
+    content: bytes
+    media_type: str
+    jobs: tuple[str, ...]
 
 
 class Collector:
@@ -82,6 +100,14 @@ class Collector:
     def latest(self) -> Mapping[str, Any]:
         """The newest row of everything, by columns."""
         return self._object("/v1/latest")
+
+    def live(self) -> Mapping[str, Any]:
+        """The same with tables as frames, without columns of which nothing is known.
+
+        Who may not see all of it is answered with JSON: then a table is a list for each column.
+        """
+        answer = self._get("/v1/latest", accept=f"{tables.MEDIA_TYPE}, {_JSON}")
+        return self._checked("/v1/latest", answer)
 
     def overview(
         self, start: datetime | None = None, end: datetime | None = None
@@ -131,24 +157,62 @@ class Collector:
         """
         return self._object(quote(path), query, _LONG_SECONDS)
 
+    def send(self, path: str, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Hand over an order, such as that of a report; returns what the collector answers."""
+        body = json.dumps(order).encode()
+        _, answer = self._exchanged("POST", path, _JSON, None, body)
+        return self._checked(path, self._decoded(path, answer))
+
+    def fetch(self, path: str) -> File:
+        """A file, such as a report's."""
+        headers, body = self._exchanged("GET", path, "*/*", _LONG_SECONDS)
+        jobs = tuple(unquote(job) for job in headers.get(JOBS, "").split(",") if job)
+        return File(body, headers.get_content_type(), jobs)
+
     def _object(
         self, path: str, query: Sequence[tuple[str, str]] = (), seconds: float | None = None
     ) -> Mapping[str, Any]:
-        answer = self._get(path, query, seconds)
+        return self._checked(path, self._get(path, query, seconds))
+
+    def _checked(self, path: str, answer: Any) -> Mapping[str, Any]:
         if not isinstance(answer, dict):
             raise Refused(f"{self.url}{path}: answered something else than an object", 200)
         return answer
 
     def _get(
-        self, path: str, query: Sequence[tuple[str, str]] = (), seconds: float | None = None
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        seconds: float | None = None,
+        accept: str = _JSON,
     ) -> Any:
-        target = self._base + path + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json"}
+        asked = path + (f"?{urlencode(query)}" if query else "")
+        headers, body = self._exchanged("GET", asked, accept, seconds)
+        try:
+            if headers.get_content_type() == tables.MEDIA_TYPE:
+                return tables.unpacked(body)
+        except ValueError as error:
+            raise Refused(f"{self.url}{path}: {error}", 200) from error
+        return self._decoded(path, body)
+
+    def _decoded(self, path: str, body: bytes) -> Any:
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise Refused(f"{self.url}{path}: answered no JSON", 200) from error
+
+    def _exchanged(
+        self, method: str, asked: str, accept: str, seconds: float | None, sent: bytes | None = None
+    ) -> tuple[http.client.HTTPMessage, bytes]:
+        """The headers and the body of an answer that is one."""
+        headers = {"Accept": accept}
+        if sent is not None:
+            headers["Content-Type"] = _JSON
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._bearer(self._token)}"
         connection = self._connection(seconds or self._seconds)
         try:
-            connection.request("GET", target, headers=headers)
+            connection.request(method, self._base + asked, sent, headers)
             response = connection.getresponse()
             body = response.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
@@ -157,12 +221,12 @@ class Collector:
             ) from error
         finally:
             connection.close()
-        if response.status != 200:
-            raise Refused(self._refusal(path, response.status, body), response.status)
-        try:
-            return json.loads(body)
-        except ValueError as error:
-            raise Refused(f"{self.url}{path}: answered no JSON", 200) from error
+        if response.status not in (200, 202):
+            reason = _reason(response.status, body)
+            path = asked.partition("?")[0]
+            said = self._refusal(path, response.status, reason)
+            raise Refused(said, response.status, reason)
+        return response.headers, body
 
     def _bearer(self, token: str) -> str:
         if self._viewer is None:
@@ -177,16 +241,19 @@ class Collector:
             )
         return http.client.HTTPConnection(self._host, self._port, timeout=seconds)
 
-    def _refusal(self, path: str, status: int, body: bytes) -> str:
-        try:
-            reason = str(json.loads(body)["error"])
-        except (ValueError, KeyError, TypeError):
-            reason = http.client.responses.get(status, "no reason given")
+    def _refusal(self, path: str, status: int, reason: str) -> str:
         advice = {
             401: "; its token is in STORE/tokens/read, give it with --token-file",
             403: "; for reading it is the one in STORE/tokens/read",
         }.get(status, "")
-        return f"{self.url}{path}: {status}: {reason[:300]}{advice}"
+        return f"{self.url}{path}: {status}: {reason}{advice}"
+
+
+def _reason(status: int, body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return http.client.responses.get(status, "no reason given")
 
 
 def _period(start: datetime | None, end: datetime | None) -> list[tuple[str, str]]:

@@ -29,6 +29,8 @@ class Settings:
         unsealed_bytes: Log not yet sealed; beyond it too: sealing does not keep up, or fails.
         body_seconds: A request's body must have arrived by then.
         alert_every_seconds: How often rules of alerts are judged.
+        bundles: Where bundles of factories lie, with the ring of keys; `bundles` in the store if
+            None.
     """
 
     store: Path
@@ -43,6 +45,7 @@ class Settings:
     unsealed_bytes: int = 1024 * 1024 * 1024
     body_seconds: float = 30.0
     alert_every_seconds: float = 15.0
+    bundles: Path | None = None
 
     @property
     def is_local(self) -> bool:

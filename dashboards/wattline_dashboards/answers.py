@@ -19,12 +19,12 @@ from typing import Any, Protocol, runtime_checkable
 from wattline_agents.clock import Clock
 from wattline_agents.errors import WattlineError
 from wattline_collector.access import STAFF, Sight, Viewer, sees
-from wattline_collector.client import Refused, Unreachable
+from wattline_collector.client import File, Refused, Unreachable
 
 Json = Mapping[str, Any]
 """What the collector answers: decoded JSON, as the contract of its HTTP API has it."""
 
-LATEST_SECONDS = 1.0
+LATEST_SECONDS = 0.5
 """Pages ask every two seconds: one second makes every page's picture at most one second older."""
 
 OVERVIEW_SECONDS = 5.0
@@ -52,8 +52,8 @@ _ASKED_KEPT = 256
 class Source(Protocol):
     """The collector, as far as pages need it; `wattline_collector.client.Collector` is one."""
 
-    def latest(self) -> Json:
-        """`/v1/latest`."""
+    def live(self) -> Json:
+        """`/v1/latest`, its tables as frames or by columns."""
         ...
 
     def overview(self, start: datetime | None, end: datetime | None) -> Json:
@@ -75,6 +75,19 @@ class Vouching(Protocol):
 
     def seen_by(self, viewer: Viewer) -> Source:
         """The same collector, answering what they may see."""
+        ...
+
+
+@runtime_checkable
+class Desk(Protocol):
+    """A collector that takes orders and hands out files."""
+
+    def send(self, path: str, order: Json) -> Json:
+        """Hand over an order, such as that of a report."""
+        ...
+
+    def fetch(self, path: str) -> File:
+        """A file."""
         ...
 
 
@@ -166,7 +179,7 @@ class Answers:
         """The newest reading of everything that whoever looks may see."""
         scope = self.scope()
         slot = self._kept(
-            self._live, scope, lambda: self._asked_by(scope).latest(), LATEST_SECONDS, _LIVE_KEPT
+            self._live, scope, lambda: self._asked_by(scope).live(), LATEST_SECONDS, _LIVE_KEPT
         )
         return slot.answer()
 
@@ -194,6 +207,28 @@ class Answers:
             # The collector refuses it; a memory of such questions would be as long as they are.
             return Answer(None, None, f"{path}: what was asked for is too long")
         return self._slot(("ask", path, asked), lambda s: s.ask(path, asked), keep_seconds)
+
+    def send(self, path: str, order: Json) -> Json:
+        """Hand over an order in the name of whoever looks; nothing of it is kept.
+
+        Raises:
+            WattlineError: The collector does not answer, or refuses it.
+        """
+        return self._desk().send(path, order)
+
+    def fetch(self, path: str) -> File:
+        """A file, in the name of whoever looks; nothing of it is kept.
+
+        Raises:
+            WattlineError: The collector does not answer, or refuses it.
+        """
+        return self._desk().fetch(path)
+
+    def _desk(self) -> Desk:
+        source = self._asked_by(self.scope())
+        if not isinstance(source, Desk):
+            raise WattlineError("this collector hands out no files")
+        return source
 
     def _slot(self, key: object, ask: Callable[[Source], Json], keep_seconds: float) -> Answer:
         scope = self.scope()

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import dash
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
-from flask import Response
+from flask import Response, redirect, request
 
 from wattline_agents.clock import Clock, SystemClock
 from wattline_collector.access import Sight, sees_any
@@ -24,6 +24,7 @@ from wattline_dashboards.pages import (
     alerts,
     device,
     energy,
+    factories,
     fleet,
     job,
     my_jobs,
@@ -33,6 +34,7 @@ from wattline_dashboards.pages import (
     production,
     quality,
     reliability,
+    reports,
 )
 from wattline_dashboards.picture import Live
 
@@ -47,6 +49,8 @@ PAGES = (
     energy,
     access_time,
     reliability,
+    reports,
+    factories,
     my_jobs,
     job,
     my_project,
@@ -130,6 +134,7 @@ def build(source: Source, clock: Clock | None = None, gate: Gate | None = None) 
         app.server.before_request_funcs.setdefault(None, []).insert(0, viewing.look_as_staff)
     else:
         gate.guard(app.server)
+        app.server.before_request(_lead_home)
     return app
 
 
@@ -158,9 +163,27 @@ def links() -> tuple[shell.Link, ...]:
     )
 
 
+def home() -> str | None:
+    """Where whoever may not see the first page is led: the first one of theirs; None: nowhere."""
+    theirs = links()
+    return theirs[0].path if theirs else None
+
+
+def _lead_home() -> Response | None:
+    """Lead whoever asks for the address alone to a page that is theirs."""
+    first = next(page for page in PAGES if page.PATH == "/")
+    if request.path != "/" or shown.may_see_page(viewing.viewer(), name_of(first)):
+        return None
+    to = home()
+    return None if to is None else cast(Response, redirect(to))
+
+
 def _guarded(page: ModuleType) -> Callable[..., html.Div]:
     def layout(**asked: Any) -> html.Div:
         if not shown.may_see_page(viewing.viewer(), name_of(page)):
+            to = home()
+            if page.PATH == "/" and to is not None:  # a link within the pages, as the logo's
+                return html.Div(dcc.Location(id="shell-home", pathname=to, refresh=True))
             return shell.not_yours(page.TITLE, links())
         drawn: html.Div = page.layout(**asked)
         return drawn

@@ -6,23 +6,42 @@ all else together. These are described alike, so that `markup`, and Dash itself,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "H3",
+    "A",
+    "Caption",
+    "Dd",
+    "Div",
+    "Dl",
+    "Dt",
+    "Element",
+    "Li",
+    "P",
+    "Section",
+    "Span",
+    "Table",
+    "Tbody",
+    "Td",
+    "Th",
+    "Thead",
+    "Tr",
+    "Ul",
+]
 
 
 class Element:
     """An element: its children, and its properties as Dash names them (`className`)."""
 
     __slots__ = ("children", "properties")
+    tag = ""
+    """Its name, such as `td`."""
 
     def __init__(self, children: Any = None, **properties: Any) -> None:
         """Describe one; properties that are None are left out when it is drawn."""
         self.children = children
         self.properties = properties
-
-    @property
-    def tag(self) -> str:
-        """Its name, such as `td`."""
-        return type(self).__name__.lower()
 
     def to_plotly_json(self) -> dict[str, Any]:
         """As Dash describes a component."""
@@ -34,37 +53,31 @@ class Element:
         }
 
 
-class Div(Element):
-    """A part."""
-
-    __slots__ = ()
-
-
-class Span(Element):
-    """A part of a line."""
-
-    __slots__ = ()
-
-
-class A(Element):
-    """A way to another page."""
-
-    __slots__ = ()
-
-
-class Tr(Element):
-    """A row of a table."""
-
-    __slots__ = ()
-
-
-class Td(Element):
-    """A cell of a table."""
-
-    __slots__ = ()
-
-
-class Th(Element):
-    """A head of a table's column."""
-
-    __slots__ = ()
+if TYPE_CHECKING:
+    # They stand where Dash's own would, and take what those take.
+    from dash.html import (
+        H3,
+        A,
+        Caption,
+        Dd,
+        Div,
+        Dl,
+        Dt,
+        Li,
+        P,
+        Section,
+        Span,
+        Table,
+        Tbody,
+        Td,
+        Th,
+        Thead,
+        Tr,
+        Ul,
+    )
+else:
+    globals().update(
+        (name, type(name, (Element,), {"__slots__": (), "tag": name.lower()}))
+        for name in __all__
+        if name != "Element"
+    )

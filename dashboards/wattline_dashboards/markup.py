@@ -39,14 +39,35 @@ def drawing(parts: Mapping[str, Any]) -> dict[str, list[Markup]]:
 def _children(part: Any) -> list[Markup]:
     if part is None:
         return []
+    if isinstance(part, str):
+        return _words(part)
     if isinstance(part, list | tuple):
         return [markup for child in part for markup in _children(child)]
     return [_markup(part)]
 
 
+def typed(text: str) -> list[tuple[bool, str]]:
+    """A text in parts, each with whether it is to be typed: such stand between backticks."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one that has no other is a letter like any
+        parts[-2:] = ["`".join(parts[-2:])]
+    return [(place % 2 == 1, part) for place, part in enumerate(parts) if part]
+
+
+def _words(text: str) -> list[Markup]:
+    if "`" not in text:
+        return [text]
+    return [["code", {}, part] if is_typed else part for is_typed, part in typed(text)]
+
+
 def _markup(part: Any) -> Markup:
+    if isinstance(part, str):
+        return part
     if isinstance(part, Element):
-        return [part.tag, _attributes(part.properties), *_children(part.children)]
+        # Most hold one text: a page has thousands, and this is done with every tick.
+        children = part.children
+        within = _children(children)
+        return [part.tag, _attributes(part.properties), *within]
     if not isinstance(part, Component):
         return str(part)
     described = part.to_plotly_json()
@@ -66,6 +87,8 @@ def _attributes(properties: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _attribute(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if value is True:
         return ""
     if isinstance(value, Mapping):

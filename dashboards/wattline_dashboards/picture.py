@@ -19,6 +19,12 @@ STALE_PERIODS = 3
 PUSH_MS = 10_000
 """Agents send every five seconds by default; a reading that waits its turn is not a gap."""
 
+_ACCOUNTS: Mapping[str | None, Account] = {account.value: account for account in Account}
+
+_SAID_OF_SILENT = (
+    "system", "node", "rack", "devices", "age_ms", "period_ms", "memory_size_bytes",
+)  # fmt: skip
+
 _PICTURES_KEPT = 128
 """Of people who see different things, at once."""
 
@@ -79,11 +85,9 @@ class Picture:
 
     def host(self, place: int) -> dict[str, object]:
         """A node's row, its metrics left out where the reading is too old."""
-        row = self.nodes.row(place)
-        if not self.silent_nodes[place]:
-            return row
-        kept = ("system", "node", "rack", "devices", "age_ms", "period_ms", "memory_size_bytes")
-        return {name: value for name, value in row.items() if name in kept}
+        return self.nodes.row(
+            place, _SAID_OF_SILENT if self.silent_nodes[place] else tuple(self.nodes.data)
+        )
 
 
 def picture(latest: Json) -> Picture:
@@ -98,7 +102,7 @@ def picture(latest: Json) -> Picture:
         jobs=Columns.of(latest.get("jobs"), "job"),
         totals=totals if isinstance(totals, Mapping) else {},
         accounts=[
-            Account.UNOBSERVED if old else _account(name)
+            Account.UNOBSERVED if old else _ACCOUNTS.get(name, Account.UNOBSERVED)
             for name, old in zip(devices.texts("account"), _stale(devices), strict=True)
         ],
         silent_nodes=_stale(nodes),
@@ -138,10 +142,3 @@ def _stale(table: Columns) -> list[bool]:
         age is None or age > STALE_PERIODS * (period or 0) + PUSH_MS
         for age, period in zip(ages, periods, strict=True)
     ]
-
-
-def _account(name: str | None) -> Account:
-    try:
-        return Account(name or "")
-    except ValueError:
-        return Account.UNOBSERVED

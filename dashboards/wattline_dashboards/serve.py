@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import signal
 import socket
@@ -97,6 +98,10 @@ def run(app: Dash, host: str, port: int, ready: Callable[[str], None]) -> None:
     with _listening(host, port) as listening:
         server: Any = create_server(app.server, sockets=[listening], threads=THREADS, ident=None)
         before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
+        # What is loaded stays: looking through it again for what could go takes longer than an
+        # update of the fleet does.
+        gc.collect()
+        gc.freeze()
         try:
             ready(f"http://{_bracketed(host)}:{listening.getsockname()[1]}")
             server.run()

@@ -133,7 +133,7 @@ def checked(asked: Asked) -> Asked:
         UsageError: Nothing is held of the period; the message says what is.
     """
     needs = asked.kind.needs_store and asked.kind.needs_entries
-    if needs and asked.view.device.is_empty() and asked.view.node.is_empty():
+    if needs and asked.view.totals.is_empty() and asked.view.node.is_empty():
         bounds = asked.period.to_json()
         said = f"{asked.store} holds nothing from {bounds['from']} to {bounds['to']}"
         raise UsageError(f"{said}{held(asked.store)}")

@@ -9,13 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from wattline_collector.kpi.figure import Period
-from wattline_collector.ledger.audit import audit
-from wattline_collector.ledger.books import Books
+from wattline_collector.ledger.audit import prove
 from wattline_collector.ledger.chain_audit import Head, heads
 from wattline_collector.ledger.chain_audit import notes as chain_notes
 from wattline_collector.ledger.restatements import Restatement, reason, restatements
 from wattline_collector.ledger.restatements import moment as iso_moment
-from wattline_reports import findings
 from wattline_reports.document import Statement
 from wattline_reports.quoted import clean
 from wattline_reports.words import count_of, grouped, moment
@@ -49,12 +47,16 @@ class Audited:
     """What the proof says.
 
     Attributes:
-        hours: Hours of the period that are booked, over all systems.
-        findings: Lines of the audit that touch the period.
+        hours: Hours of the period that are booked, over all systems; all were checked.
+        findings: Lines of the audit of these hours, and of the audit trail that they hang on.
         heads: The newest record of each system's audit trail.
         notes: What is no fault and must be known of the trail.
         restated: What was booked again.
         as_of: The moment whose books the report is made of; None: as they stand.
+        first: When the first of the hours began, ISO 8601; empty where there is none.
+        last: When the last of them began.
+        added_up: Of how many the sums were added up again from their minutes; those of the others
+            are what the audit trail says that they are.
     """
 
     hours: int
@@ -63,6 +65,9 @@ class Audited:
     notes: tuple[str, ...]
     restated: Restated
     as_of: datetime | None = None
+    first: str = ""
+    last: str = ""
+    added_up: int = 0
 
     @property
     def balanced(self) -> bool:
@@ -107,11 +112,34 @@ class Audited:
             text += f"; {grouped(self.restated.after)} after the moment this report is as of"
         return f"{text}."
 
+    def checked(self) -> str:
+        """Which hours were checked, and what their sums were held against."""
+        if not self.hours:
+            return "No hour was checked."
+        first, last = (moment(datetime.fromisoformat(at)) for at in (self.first, self.last))
+        text = (
+            f"Checked: {count_of(self.hours, 'hour')}, of which the first began at "
+            f"{first}\u00a0UTC and the last at {last}\u00a0UTC; each of their files has the digest "
+            "it was booked with"
+        )
+        named = self.hours - self.added_up
+        if not named:
+            return f"{text}, and all sums were added up again from the minutes."
+        said = f"{text}. The sums of {grouped(named)} are those that the audit trail names"
+        rest = f"; those of {grouped(self.added_up)} were added up again from the minutes"
+        return f"{said}{rest if self.added_up else ''}."
+
     def to_json(self) -> dict[str, object]:
         """As it stands in a report's JSON."""
         return {
             "balanced": self.balanced,
             "hours": self.hours,
+            "checked_hours": {
+                "count": self.hours,
+                "first": self.first or None,
+                "last": self.last or None,
+                "added_up_again": self.added_up,
+            },
             "findings": list(self.findings),
             "trail": [head.to_json() for head in self.heads],
             "notes": list(self.notes),
@@ -135,11 +163,12 @@ def audited(
     """Prove the books, and say what that means for a period.
 
     The proof is of the books as they stand: hours that were superseded are held against the trail
-    as they are read.
+    as they are read. It is of the hours of the period; of the audit trail it is of all, as that is
+    what every hour hangs on.
 
     Args:
         store: The store's directory.
-        period: Findings of other times are left out.
+        period: Whose hours are checked.
         as_of: The moment whose books the report is made of.
         progress: Told hours done and hours there are.
 
@@ -147,20 +176,23 @@ def audited(
         InputError: A chain cannot be read.
     """
     start_ms, end_ms = (round(at.timestamp() * 1000) for at in (period.start, period.end))
-    books = Books(store)
-    found = findings.within(audit(store, progress), period)
-    hours = [
-        hour for hour in books.hours()
-        if hour.start_ms < end_ms and hour.start_ms + _HOUR_MS > start_ms
-    ]  # fmt: skip
+    proof = prove(store, progress, bounds=(start_ms, end_ms))
+    starts = [hour.start_ms for hour in proof.hours]
     return Audited(
-        hours=len(hours),
-        findings=tuple(clean(line) for line in found),
+        hours=len(proof.hours),
+        findings=tuple(clean(str(finding)) for finding in proof.findings),
         heads=tuple(heads(store)),
         notes=tuple(clean(note) for note in chain_notes(store)),
         restated=_restated(store, start_ms, end_ms, as_of),
         as_of=as_of,
+        first=_text(min(starts, default=None)),
+        last=_text(max(starts, default=None)),
+        added_up=proof.added_up,
     )
+
+
+def _text(ms: int | None) -> str:
+    return "" if ms is None else iso_moment(ms)
 
 
 def _restated(store: Path, start_ms: int, end_ms: int, as_of: datetime | None) -> Restated:
@@ -178,7 +210,7 @@ def _restated(store: Path, start_ms: int, end_ms: int, as_of: datetime | None) -
         why[reason(one.why)] += 1
         _add(one, hours, joules)
     return Restated(
-        count, after, iso_moment(newest) if newest else "", dict(sorted(why.items())),
+        count, after, _text(newest or None), dict(sorted(why.items())),
         {name: round(amount, 9) for name, amount in sorted(hours.items())},
         {name: float(f"{amount:.9g}") for name, amount in sorted(joules.items())},
     )  # fmt: skip

@@ -28,9 +28,15 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Bullets:
-    """A list of short statements, each with an optional bold start."""
+    """A list of short statements, each with an optional bold start.
+
+    Attributes:
+        items: Bold start and text of each.
+        kind: `plain` or `note` (set smaller: a list to look things up in).
+    """
 
     items: tuple[tuple[str, str], ...]
+    kind: str = "plain"
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,3 +85,39 @@ except SystemExit:
     usage = lines[: lines.index("")]
     assert max(map(len, usage)) <= 60
     assert len(usage) > 10
+
+
+def test_an_agent_collects_garbage_once_it_reads_and_passes_over_what_it_loaded() -> None:
+    code = """
+import gc, sys
+from wattline_agents.agent_main import main
+from wattline_agents.agent import Agent
+build = Agent.__init__
+def seen(self, *told, **more):
+    build(self, *told, **more)
+    print(gc.isenabled())
+def run(self, told):
+    print(gc.isenabled(), gc.get_freeze_count() > 10_000)
+    self.close()
+Agent.__init__, Agent.run = seen, run
+sys.argv = ["wattline-agent", "--source", "host", "--prometheus", "127.0.0.1:0", "--no-jobs"]
+main()
+"""
+    assert said(code).splitlines() == ["False", "True True"]
+
+
+def test_who_imports_the_agent_goes_on_collecting_garbage() -> None:
+    code = """
+import gc
+import wattline_agents.agent_main
+from wattline_agents.lean import settled
+settled()
+print(gc.isenabled(), gc.get_freeze_count())
+gc.disable()
+import importlib
+importlib.reload(wattline_agents.agent_main)
+print(gc.isenabled())
+settled()
+print(gc.isenabled(), gc.get_freeze_count() > 0)
+"""
+    assert said(code).splitlines() == ["True 0", "False", "True True"]

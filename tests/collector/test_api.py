@@ -9,7 +9,7 @@ import pytest
 from starlette.routing import Route
 
 from wattline_agents.wire import MAX_BODY_BYTES
-from wattline_collector import api
+from wattline_collector import api, tables
 from wattline_collector.access import Right
 from wattline_collector.receive import decode as receive_decode
 from wattline_collector.store import log
@@ -52,6 +52,16 @@ def test_an_unknown_path_and_a_wrong_method_answer_json(serve: Serve) -> None:
     wrong = client.request("GET", "/v1/batches/device")
     assert (wrong.status, wrong.json()) == (405, {"error": "Method Not Allowed"})
     assert wrong.headers["allow"] == "POST"
+
+
+def test_no_answer_says_where_the_store_lies(serve: Serve, tmp_path: Path) -> None:
+    client = serve()
+    store = client.app.state.store
+    answer = client.get("/v1/overview")
+    assert answer.status == 400
+    assert str(store) not in answer.json()["error"]
+    assert answer.json()["error"].startswith("the store holds no booked hours")
+    assert api._without_place(f"{store}/profile.toml: no", store) == "the store/profile.toml: no"
 
 
 def test_health_tells_the_version(serve: Serve) -> None:
@@ -235,6 +245,22 @@ def test_latest_shows_what_was_just_sent(serve: Serve, sender: Any) -> None:
     latest = client.get("/v1/latest").json()
     assert latest["devices"]["device"] == ["GPU-n01-0", "GPU-n01-1"]
     assert latest["totals"]["power_watts"] == 201.0
+
+
+def test_latest_says_the_same_as_arrow_to_those_who_accept_it(serve: Serve, sender: Any) -> None:
+    client = serve()
+    client.post(sender.devices(NOW_MS))
+    known = client.get("/v1/latest").json()
+    accept = {"Accept": f"{tables.MEDIA_TYPE}, application/json"}
+    answer = client.request("GET", "/v1/latest", headers=accept, token=Right.READ)
+    assert answer.headers["content-type"] == tables.MEDIA_TYPE
+    told = tables.unpacked(answer.body)
+    assert set(told) == set(known)
+    assert told["totals"] == known["totals"]
+    for name in ("devices", "nodes", "jobs"):
+        columns = told[name].to_dict(as_series=False)
+        assert columns == {key: known[name][key] for key in columns}
+        assert all(set(known[name][key]) <= {None} for key in set(known[name]) - set(columns))
 
 
 def test_a_restarted_collector_still_knows_the_latest(

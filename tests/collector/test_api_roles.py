@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.routing import Route
 
-from wattline_collector import api, travel
+from wattline_collector import api, tables, travel
 from wattline_collector.access import RIGHTS, STAFF, Right, Role, Viewer
 
 NOW_MS = 1_793_534_400_000
@@ -41,6 +41,7 @@ ROUTES: dict[str, set[Role] | None] = {
     "/v1/production": {*STAFFED, Role.MANAGER},
     "/v1/energy": {*STAFFED, Role.MANAGER},
     "/v1/access-time": {*STAFFED, Role.MANAGER},
+    "/v1/factories": {*STAFFED, Role.MANAGER},
     "/v1/reliability": {*STAFFED, Role.MANAGER},
     "/v1/reliability/warnings": {*STAFFED, Role.MANAGER},
     "/v1/fleet": {*STAFFED, Role.MANAGER},
@@ -50,6 +51,9 @@ ROUTES: dict[str, set[Role] | None] = {
     "/v1/job": {*STAFFED, *OWNERS},
     "/v1/job/like": {*STAFFED, *OWNERS},
     "/v1/my-project": EVERYBODY,
+    "/v1/reports": {*STAFFED, Role.MANAGER},
+    "/v1/reports/make": {*STAFFED, Role.MANAGER},
+    "/v1/reports/files/{made}/{form}": {*STAFFED, Role.MANAGER},
     "/metrics": {Role.OPERATOR},
 }
 
@@ -137,6 +141,10 @@ def test_of_what_is_live_a_job_owner_sees_their_own(serve: Serve, sender: Any, c
     assert mine.json()["jobs"]["job"] == ["1"]
     assert mine.json()["devices"]["device"] == []
     assert b"name-2" not in mine.body and b"name-3" not in mine.body
+    statement = travel.statement(anna, client.tokens[Right.READ], now)
+    accept = {"Accept": tables.MEDIA_TYPE}
+    asked = client.request("GET", "/v1/latest", headers=accept, token=statement)
+    assert asked.json()["jobs"]["job"] == ["1"]  # however it is asked for
     operator = Viewer("olga", roles=frozenset({Role.OPERATOR}))
     assert asked_as(client, operator, "/v1/latest").json()["jobs"] == whole["jobs"]
     manager = Viewer("mara", roles=frozenset({Role.MANAGER}))

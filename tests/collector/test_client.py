@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import polars as pl
 import pytest
 
 from wattline_agents.errors import UsageError, WattlineError
+from wattline_collector import tables
 from wattline_collector.client import Collector, Refused, Unreachable
 
 Answers = dict[str, tuple[int, bytes]]
@@ -17,6 +19,9 @@ Answers = dict[str, tuple[int, bytes]]
 class _Recorder(ThreadingHTTPServer):
     answers: Answers
     asked: list[tuple[str, str | None]]
+    media_type = "application/json"
+    jobs = ""
+    sent: list[tuple[str, bytes]]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -28,9 +33,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if status == 302:
             self.send_header("Location", body.decode())
+        self.send_header("Content-Type", self.server.media_type)
         self.send_header("Content-Length", str(len(body)))
+        if self.server.jobs:
+            self.send_header("Wattline-Jobs", self.server.jobs)
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.server.sent.append((self.headers["Content-Type"], self.rfile.read(length)))
+        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -39,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[_Recorder]:
     with _Recorder(("127.0.0.1", 0), _Handler) as server:
-        server.answers, server.asked = {}, []
+        server.answers, server.asked, server.sent = {}, [], []
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -58,6 +71,43 @@ def test_answers_come_back_as_json_and_questions_carry_the_token(
     server.answers["/v1/latest"] = (200, json.dumps({"devices": {}}).encode())
     assert collector.latest() == {"devices": {}}
     assert server.asked == [("/v1/latest", "Bearer secret-token")]
+
+
+def test_live_tables_come_back_as_frames(server: _Recorder, collector: Collector) -> None:
+    told = {"devices": pl.DataFrame({"device": ["a"], "power_watts": [70.5]}), "time_unix_ms": 1}
+    server.answers["/v1/latest"] = (200, tables.packed(told))
+    server.media_type = tables.MEDIA_TYPE
+    latest = collector.live()
+    assert latest["time_unix_ms"] == 1
+    assert latest["devices"].equals(told["devices"])
+    server.answers["/v1/latest"] = (200, b"cut short")
+    with pytest.raises(Refused, match="live tables"):
+        collector.live()
+
+
+def test_an_order_is_handed_over_as_json(server: _Recorder, collector: Collector) -> None:
+    server.answers["/v1/reports/make"] = (202, b'{"work": "1"}')
+    assert collector.send("/v1/reports/make", {"kind": "review"}) == {"work": "1"}
+    assert server.sent == [("application/json", b'{"kind": "review"}')]
+    assert server.asked == [("/v1/reports/make", "Bearer secret-token")]
+    server.answers["/v1/reports/make"] = (400, b'{"error": "which kind?"}')
+    with pytest.raises(Refused, match="400: which kind") as caught:
+        collector.send("/v1/reports/make", {})
+    assert caught.value.reason == "which kind?"
+
+
+def test_a_file_comes_with_its_type_and_the_jobs_it_names(
+    server: _Recorder, collector: Collector
+) -> None:
+    server.answers["/v1/reports/files/x/pdf"] = (200, b"%PDF\xff")
+    server.media_type, server.jobs = "application/pdf", "47%2C11,x"
+    file = collector.fetch("/v1/reports/files/x/pdf")
+    assert (file.content, file.media_type) == (b"%PDF\xff", "application/pdf")
+    assert file.jobs == ("47,11", "x")
+    server.jobs = ""
+    assert collector.fetch("/v1/reports/files/x/pdf").jobs == ()
+    with pytest.raises(Refused, match="404: Not Found"):
+        collector.fetch("/v1/reports/files/y/pdf")
 
 
 def test_periods_are_sent_in_utc(server: _Recorder, collector: Collector) -> None:

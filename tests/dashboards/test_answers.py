@@ -44,7 +44,7 @@ class Counting:
             raise self.error
         return {"number": len(self.asked)}
 
-    def latest(self) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         return self._answer("latest")
 
     def overview(self, start: datetime | None, end: datetime | None) -> dict[str, Any]:

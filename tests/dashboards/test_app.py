@@ -20,7 +20,7 @@ class Canned:
     def __init__(self, latest: Json, overview: Json) -> None:
         self._latest, self._overview = latest, overview
 
-    def latest(self) -> Json:
+    def live(self) -> Json:
         return self._latest
 
     def overview(self, start: datetime | None, end: datetime | None) -> Json:

@@ -38,3 +38,11 @@ def test_what_needs_dash_is_refused() -> None:
 
 def test_nothing_is_an_empty_list() -> None:
     assert drawing({"id": None}) == {"id": []}
+
+
+def test_what_is_to_be_typed_is_set_apart_and_a_lone_backtick_is_a_letter() -> None:
+    assert drawing({"id": html.P("no meter: `wattline import meters-csv` keeps it")})["id"] == [
+        ["p", {}, "no meter: ", ["code", {}, "wattline import meters-csv"], " keeps it"]
+    ]
+    assert drawing({"id": "a ` b"}) == {"id": ["a ` b"]}
+    assert drawing({"id": "`<b>` and `c"}) == {"id": [["code", {}, "<b>"], " and `c"]}

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 
 from wattline_collector.ledger.accounts import Account
@@ -62,6 +63,31 @@ def test_simulated_systems_are_told_by_their_name_or_their_source(
     answer = latest(1, 2, system=system)
     answer["devices"]["source"] = [source, source]
     assert picture(answer).simulated == simulated
+
+
+def test_a_picture_of_frames_is_that_of_lists(latest: Latest) -> None:
+    answer = latest(16, 8)
+    lists = picture(answer)
+    frames = picture(
+        answer
+        | {
+            name: pl.DataFrame(answer[name], strict=False, infer_schema_length=None)
+            for name in ("devices", "nodes", "jobs")
+        }
+    )
+    assert frames.accounts == lists.accounts
+    assert frames.silent_nodes == lists.silent_nodes
+    assert frames.known("power_watts") == pytest.approx(lists.known("power_watts"))
+    for one, other in ((frames.devices, lists.devices), (frames.nodes, lists.nodes)):
+        assert one.rows == other.rows
+        assert one.texts("node") == other.texts("node")
+        assert one.texts("index") == [None] * one.rows
+        assert one.numbers("node") == [None] * one.rows
+        assert one.row(3) == pytest.approx(other.row(3))
+        assert one.only(["node", "nix"]) == other.only(["node"])
+    assert frames.devices.only(["node"]) != frames.devices.only(["device"])
+    silent = frames.silent_nodes.index(True)
+    assert frames.host(silent) == lists.host(silent)
 
 
 def test_a_silent_host_keeps_its_identity_and_loses_its_readings(latest: Latest) -> None:

@@ -44,6 +44,7 @@ def test_there_is_a_command_for_every_process() -> None:
         "collector",
         "dashboards",
         "dashboards",
+        "report",
     ]
 
 

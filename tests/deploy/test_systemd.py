@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-UNITS = sorted((Path(__file__).parents[2] / "deploy/systemd").glob("*.service"))
+SYSTEMD = Path(__file__).parents[2] / "deploy/systemd"
+UNITS = sorted(SYSTEMD.glob("*.service"))
+TIMERS = sorted(SYSTEMD.glob("*.timer"))
 
 
 def stand_in_units(folder: Path) -> list[Path]:
@@ -20,6 +22,9 @@ def stand_in_units(folder: Path) -> list[Path]:
             stand_in.chmod(0o755)
         units.append(folder / unit.name)
         units[-1].write_text(text.replace("/opt/wattline/bin", str(folder / "bin")))
+    for timer in TIMERS:
+        units.append(folder / timer.name)
+        units[-1].write_text(timer.read_text())
     return units
 
 
@@ -34,7 +39,9 @@ def test_there_are_units_to_look_at() -> None:
         "wattline-agent",
         "wattline-collector",
         "wattline-dashboards",
+        "wattline-report",
     ]
+    assert [timer.stem for timer in TIMERS] == ["wattline-report"]
 
 
 @pytest.mark.systemd
@@ -62,6 +69,22 @@ def test_what_a_unit_offers_in_comments_is_understood_too(tmp_path: Path) -> Non
 def test_a_unit_is_exposed_to_little(unit: Path, tmp_path: Path) -> None:
     done = systemd_analyze("security", "--offline=true", "--threshold=25", str(unit))
     assert done.returncode == 0, done.stdout[-200:] + done.stderr
+
+
+@pytest.mark.systemd
+def test_the_time_of_reports_is_one(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^OnCalendar=(.*)$", TIMERS[0].read_text(), re.MULTILINE)
+    assert systemd_analyze("calendar", line).returncode == 0
+
+
+def test_reports_are_made_by_the_user_whose_the_store_is() -> None:
+    # Its state directory is the collector's: under another user systemd would give it away.
+    report = (SYSTEMD / "wattline-report.service").read_text()
+    collector = (SYSTEMD / "wattline-collector.service").read_text()
+    assert "\nUser=wattline-collector\n" in report
+    assert "\nUser=" not in collector  # so that it is called as its unit is
+    for unit in (report, collector):
+        assert "\nStateDirectory=wattline\n" in unit
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import importlib.util
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wattline_agents.cli import main
 from wattline_collector.kpi.registry import explain
 from wattline_collector.ledger.accounts import Account
 from wattline_reports.document import Report
+from wattline_reports.kinds import FORMATS, kinds
 from wattline_reports.review import whole as review
 
 Overview = dict[str, Any]
+
+ASKED = {
+    "operations": ("--period", "2025-11"),
+    "review": ("--period", "2025-11-01"),
+    "hosting-audit": ("--period", "2025"),
+    "eed": ("--period", "2025"),
+    "project": ("P1", "--period", "2025-11-01"),
+    "job": ("7",),
+    "network": ("--period", "2026-Q1"),
+    "certificate": ("P1", "--period", "2025-11-01"),
+}
+"""How each kind is asked for about `factory_store`; one that needs no word more may be left out."""
 DARK_DAYS = (17, 18)
 THIN_DAY = 9
 
@@ -316,6 +331,58 @@ def factory_store(tmp_path_factory: pytest.TempPathFactory, factory_kit: Any) ->
     """A store with books, registers and a profile, not to be changed."""
     made: Path = factory_kit.make(tmp_path_factory.mktemp("factory") / "store")
     return made
+
+
+@pytest.fixture(scope="session")
+def words_of(
+    factory_store: Path, network_kit: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], list[str]]:
+    """How `wattline report` is asked for a kind about `factory_store`, from the kind's name on."""
+    sent = tmp_path_factory.mktemp("bundles")
+    bundles = [*map(str, network_kit.write(sent, network_kit.three()))]
+    ring = str(network_kit.ring_of(sent))
+
+    def words(name: str) -> list[str]:
+        found = [name, *(bundles if name == "network" else ()), *ASKED.get(name, ())]
+        if kinds()[name].needs_store:
+            found += ["--store", str(factory_store)]
+        return found + (["--ring", ring] if name == "network" else [])
+
+    return words
+
+
+@pytest.fixture(scope="session")
+def kind_forms(
+    words_of: Callable[[str], list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Mapping[str, Path]]:
+    """Each kind about `factory_store` as its files by form, made once however often it is asked."""
+
+    @cache
+    def forms(name: str) -> Mapping[str, Path]:
+        out = tmp_path_factory.mktemp("kind")
+        words = ["report", *words_of(name), "--format", ",".join(FORMATS), "--out", str(out)]
+        assert main(words) == 0
+        return {path.suffix[1:]: path for path in out.iterdir()}
+
+    return forms
+
+
+@pytest.fixture(scope="session")
+def recorded_store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recordings 01, 02 and 03 in one store; only for tests marked `recordings`."""
+    store = tmp_path_factory.mktemp("recorded") / "store"
+    inference, training, jobs = (
+        shared / "data" / name
+        for name in ("01-mlperf-inference-h200-power", "02-mlperf-training-power", "03-slurm-xdmod")
+    )
+    run = training / "llama2lora_1x8H100_AC_run4951_1"
+    for words in (
+        ["mlperf-inference", inference / "llama2-70b-99.9_Offline"],
+        ["mlperf-training", f"{run}.power.tar.gz", "--log", f"{run}.mllog.txt.gz"],
+        ["slurm-sacct", jobs / "phillips.log", "--zone", "UTC"],
+    ):
+        assert main(["import", *map(str, words), "--store", str(store)]) == 0
+    return store
 
 
 @pytest.fixture

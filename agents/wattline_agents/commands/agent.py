@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wattline_agents.command import Arguments, Command
 from wattline_agents.errors import UsageError
+from wattline_agents.lean import settled
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -341,7 +342,9 @@ def run_until_signalled(build: Callable[[], Agent]) -> None:
     before = {number: signal.signal(number, lambda number, frame: None) for number in ends}
     awake = signal.set_wakeup_fd(teller, warn_on_full_buffer=False)
     try:
-        build().run(told)
+        agent = build()
+        settled()
+        agent.run(told)
     except BaseException:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from wattline_agents.errors import InputError, UsageError
+from wattline_agents.errors import UsageError
 from wattline_collector import registers
 from wattline_collector.alerts import guards
 from wattline_collector.alerts.book_days import MS_PER_DAY, Day, day_of, settled
@@ -27,7 +27,7 @@ from wattline_collector.kpi.figure import Figure, Period
 from wattline_collector.ledger.books import Books, Hour
 from wattline_collector.ledger.schema import HOUR_MS
 from wattline_collector.profile.kept import readable_profile
-from wattline_collector.registers.kept import path_of
+from wattline_collector.registers.kept import path_of, readable
 from wattline_collector.registers.schema import PROJECTS
 
 EVERY_MS = 3_600_000
@@ -76,7 +76,8 @@ class FromBooks:
         if now_ms - self._forgot_ms >= MS_PER_DAY:
             self._days.clear()
             self._forgot_ms = now_ms
-        projects = _projects(self._store)
+        # It may name people and is its owner's to read.
+        projects = readable(lambda: registers.projects(self._store))
         grants = grants_of(projects, until_ms)
         first_ms = guards.first_needed_ms(grants, until_ms)
         first_ms = max(first_ms, span[0], until_ms - _MOST_DAYS * MS_PER_DAY)
@@ -162,13 +163,6 @@ def told_of_day(accounted: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataF
         .fill_null(False).not_().alias("is_cut"),
     )  # fmt: skip
     return hours.select("system", "job", "gpu_hours").join(of, on=["system", "job"], how="left")
-
-
-def _projects(store: Path) -> pl.DataFrame | None:
-    try:
-        return registers.projects(store)
-    except InputError:
-        return None  # it may name people and is its owner's to read
 
 
 def by_system(figures: Iterable[Figure]) -> dict[str, float]:

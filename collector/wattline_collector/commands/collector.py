@@ -62,6 +62,10 @@ def _configure(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="how old readings must be to be booked (%(default)g)",
     )
+    parser.add_argument(
+        "--bundles", type=Path, metavar="DIR",
+        help="bundles of factories, with the ring keys.json (default: bundles in the store)",
+    )  # fmt: skip
     slurm = parser.add_argument_group("jobs and nodes, asked for at Slurm")
     slurm.add_argument(
         "--slurm", action="store_true", help="ask by the commands sacct, scontrol and sacctmgr"
@@ -180,6 +184,7 @@ def _run(arguments: Namespace) -> int:
             book_every_seconds=arguments.book_every,
             seal_every_seconds=arguments.seal_every,
             settle_seconds=arguments.settle,
+            bundles=arguments.bundles,
         ),
         _followers(arguments),
         _alerting(arguments),

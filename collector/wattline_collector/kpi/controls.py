@@ -12,7 +12,7 @@ from functools import cached_property
 
 import polars as pl
 
-from wattline_collector.ledger.audit import off_balance, unbalanced
+from wattline_collector.ledger.balance import off_balance, unbalanced
 from wattline_collector.ledger.books import Books, Hour
 from wattline_collector.ledger.finding import Finding
 from wattline_collector.ledger.schema import CONTROL, HOUR_MS
@@ -70,7 +70,7 @@ class Controls:
     @cached_property
     def nodes(self) -> pl.DataFrame:
         """The columns `NODES` of the rows of nodes."""
-        return self.rows(self.hours, pl.col("kind").cast(pl.String) == "node", NODES)
+        return self.rows(self.hours, pl.col("kind") == "node", NODES)
 
     @cached_property
     def booked_until(self) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from wattline_collector.kpi.emissions import hour_of
 from wattline_collector.kpi.sums import grouped, ratio, shaped, total
 from wattline_collector.kpi.view import JOULES_PER_KWH, View, utc
 from wattline_collector.ledger.accounts import ASSIGNED
+from wattline_collector.ledger.schema import HOUR_MS
 from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.profile.tariffs import euro_per_kwh
 
@@ -121,14 +122,14 @@ def priced_part(view: View, by: list[str]) -> pl.DataFrame:
         _priced(view, facility.hours(view, ["E_DC"], by).rename({"E_DC": "joules"}))
         .select(*by, "hour_ms", pl.when(pl.col("euro").is_not_null()).then(covered).alias("known"))
     )  # fmt: skip
-    held = (
-        view.device.lazy()
-        .filter(pl.col("account").is_in([one.value for one in ASSIGNED]))
-        .group_by(*by, hour_of("minute").alias("hour_ms"))
-        .agg(pl.col("duration_ms").sum())
-        .collect()
-        .join(known, on=[*by, "hour_ms"], how="left")
-    )
+    assigned = pl.col("account").is_in([one.value for one in ASSIGNED])
+    held = view.collected(
+        lambda part: (
+            part.filter(assigned)
+            .group_by(*by, hour_of("minute").alias("hour_ms"))
+            .agg(pl.col("duration_ms").sum())
+        )
+    ).join(known, on=[*by, "hour_ms"], how="left")
     duration = pl.col("duration_ms")
     return grouped(held, by, part=ratio((duration * pl.col("known")).sum(), duration.sum()))
 
@@ -140,12 +141,12 @@ def energy_boundaries(view: View) -> list[str]:
 
 
 def _priced(view: View, energy: pl.DataFrame) -> pl.DataFrame:
-    return energy.join(
-        prices(view.profile, energy["hour_ms"].unique()), on="hour_ms", how="left",
-        maintain_order="left",
-    ).with_columns(
+    start_ms, end_ms = view.bounds_ms
+    hours = range(start_ms // HOUR_MS * HOUR_MS, end_ms, HOUR_MS)
+    known = view.whole.labels("prices of hours", lambda: prices(view.profile, hours))
+    return energy.join(known, on="hour_ms", how="left", maintain_order="left").with_columns(
         (pl.col("joules") / JOULES_PER_KWH * pl.col("euro_per_kwh")).alias("euro")
-    )  # fmt: skip
+    )
 
 
 def _told(

@@ -22,6 +22,7 @@ import polars as pl
 from wattline_collector.kpi import labels, times
 from wattline_collector.kpi.declare import DIMENSIONS, WORK
 from wattline_collector.kpi.labels import NONE, UNKNOWN
+from wattline_collector.kpi.times import Frame
 from wattline_collector.kpi.view import View
 
 _OF_NODES = ("partition", "rack", "device_model")
@@ -51,9 +52,7 @@ def with_dimensions(view: View, by: Sequence[str]) -> View:
     return view.splits[wanted]
 
 
-def labelled(
-    view: View, frame: pl.DataFrame, by: Sequence[str], at: str | None = None
-) -> pl.DataFrame:
+def labelled(view: View, frame: Frame, by: Sequence[str], at: str | None = None) -> Frame:
     """Any frame with the dimensions that it has an answer to.
 
     Args:
@@ -64,16 +63,17 @@ def labelled(
     """
     if at is not None:
         frame = times.with_times(frame, at, by, view.zone)
-    has_node, has_job = "node" in frame.columns, "job" in frame.columns
-    of_node = [name for name in _OF_NODES if name in by] if has_node else []
-    if "device_model" in of_node and "device" in frame.columns:
+    there = frame.collect_schema().names()
+    has_node, has_job = "node" in there, "job" in there
+    of_node: list[str] = [name for name in _OF_NODES if name in by] if has_node else []
+    if "device_model" in of_node and "device" in there:
         of_node.remove("device_model")
         frame = _joined(frame, labels_of_devices(view), ["system", "device"], ["device_model"])
         frame = frame.with_columns(pl.col("device_model").fill_null(UNKNOWN))
     if of_node:
         frame = _joined(frame, labels_of_nodes(view), ["system", "node"], of_node)
-    of_job = [name for name in _OF_JOBS if name in by] if has_job else []
-    partitioned = "partition" in by and has_job
+    of_job: list[str] = [name for name in _OF_JOBS if name in by] if has_job else []
+    partitioned: bool = "partition" in by and has_job
     if of_job or partitioned:
         found = labels_of_jobs(view).rename({"partition": "_queued"})
         frame = _joined(frame, found, ["system", "job"], [*of_job, "_queued"])
@@ -125,7 +125,7 @@ def labels_of_jobs(view: View) -> pl.DataFrame:
 def _split(view: View, by: tuple[str, ...]) -> View:
     return replace(
         view,
-        device=labelled(view, view.device, by, "minute"),
+        device_scan=view.device_scan.each(lambda part: labelled(view, part, by, "minute")),
         node=labelled(view, view.node, by, "minute"),
         job=labelled(view, view.job, by, "minute"),
         running=times.cut(labelled(view, view.running, by), by, view.zone),
@@ -137,11 +137,12 @@ def _split(view: View, by: tuple[str, ...]) -> View:
     )
 
 
-def _joined(
-    frame: pl.DataFrame, found: pl.DataFrame, on: list[str], names: list[str]
-) -> pl.DataFrame:
+def _joined(frame: Frame, found: pl.DataFrame, on: list[str], names: list[str]) -> Frame:
+    if isinstance(frame, pl.LazyFrame):
+        answers = found.lazy().select(*on, *names)
+        return frame.join(answers, on=on, how="left", maintain_order="left")
     # Only the keys go through the join: entries have thirty columns, and a month has millions.
-    answers = frame.select(on).join(
+    told = frame.select(on).join(
         found.select(*on, *names), on=on, how="left", maintain_order="left"
     )
-    return frame.with_columns(answers.select(names))
+    return frame.with_columns(told.select(names))

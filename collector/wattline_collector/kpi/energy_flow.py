@@ -25,6 +25,7 @@ import polars as pl
 
 from wattline_collector.kpi import facility
 from wattline_collector.kpi.emissions import hour_of
+from wattline_collector.kpi.sums import total
 from wattline_collector.kpi.view import View
 from wattline_collector.ledger.accounts import Account
 
@@ -73,12 +74,22 @@ def boundaries(view: View) -> pl.DataFrame:
     Returns:
         `BOUNDARIES`, from the inside out; a boundary that nothing is metered at is not there.
     """
-    device = view.device.join(view.device_scopes, on=["system", "device"], how="left").select(
-        pl.col("scope").fill_null("gpu").alias("boundary"),
-        pl.col("energy_method").cast(pl.String).alias("method"),
-        pl.col("energy_joules").alias("joules"),
-        pl.col("energy_ms").cast(pl.Float64).alias("known_ms"),
-        pl.col("duration_ms").cast(pl.Float64).alias("all_ms"),
+    scopes = view.device_scopes.lazy()
+    device = view.collected(
+        lambda part: (
+            part.join(scopes, on=["system", "device"], how="left")
+            .group_by(
+                pl.col("scope").fill_null("gpu").alias("boundary"),
+                pl.col("energy_method").cast(pl.String).alias("method"),
+                pl.col("energy_joules").is_not_null().alias("is_known"),
+            )
+            .agg(
+                total("energy_joules").alias("joules"),
+                pl.col("energy_ms").cast(pl.Float64).sum().alias("known_ms"),
+                pl.col("duration_ms").cast(pl.Float64).sum().alias("all_ms"),
+            )
+            .drop("is_known")
+        )
     )
     node = view.node.select(
         pl.lit("node").alias("boundary"),
@@ -95,9 +106,9 @@ def boundaries(view: View) -> pl.DataFrame:
         .rename({"known_ms": "coverage"})
     )
     metered = [
-        (boundary, "meter", total, _covered(hours))
+        (boundary, "meter", joules, _covered(hours))
         for boundary, code in _CODES.items()
-        if (total := _sum(hours := facility.hours(view, [code], []), code)) is not None
+        if (joules := _sum(hours := facility.hours(view, [code], []), code)) is not None
     ]
     made = pl.concat([found, pl.DataFrame(metered, schema=BOUNDARIES, orient="row")])
     return made.sort(pl.col("boundary").cast(pl.Enum(ORDER)), "method")

@@ -17,6 +17,7 @@ from wattline_collector.efficiency.token_work import per_token_of
 from wattline_collector.kpi import lacking
 from wattline_collector.kpi.declare import TIME
 from wattline_collector.kpi.sums import grouped, ratio, shaped, total
+from wattline_collector.kpi.times import with_times
 from wattline_collector.kpi.view import View, made_once
 from wattline_collector.ledger.accounts import ASSIGNED
 from wattline_collector.ledger.job import TOKENS
@@ -159,8 +160,12 @@ def able_jobs(view: View, by: Sequence[str]) -> pl.DataFrame:
     """
     jobs = work_of_jobs(view, by).filter("makes")
     times = [name for name in TIME if name in by]
-    devices = view.totals.filter(pl.col("job").is_not_null())
-    booked = devices.group_by(*KEY, *times).agg(pl.col("duration_ms").sum().alias("booked_ms"))
+    devices = _held_when(view, times) if times else view.totals
+    booked = (
+        devices.filter(pl.col("job").is_not_null())
+        .group_by(*KEY, *times)
+        .agg(pl.col("duration_ms").sum().alias("booked_ms"))
+    )
     should = pl.col("gpus") * pl.col("running_ms")
     joined = (
         jobs.join(booked, on=[*KEY, *times], how="left")
@@ -177,6 +182,26 @@ def able_jobs(view: View, by: Sequence[str]) -> pl.DataFrame:
         .then(pl.col("unknown").fill_null(_NO_TIME))
         .alias("why"),
     )
+
+
+def _held_when(view: View, times: Sequence[str]) -> pl.DataFrame:
+    """`system`, `job`, `duration_ms` and those dimensions of time: how long jobs held devices.
+
+    Jobs hold many devices for many hours; job by job and hour by hour a year is few rows.
+    """
+    whole = view.whole
+    minute = "minute"
+    hours = whole.labels(
+        "hours of jobs",
+        lambda: whole.collected(
+            lambda part: (
+                part.filter(pl.col("job").is_not_null())
+                .group_by(*KEY, minute)
+                .agg(pl.col("duration_ms").sum())
+            )
+        ),
+    )
+    return with_times(hours, minute, times, view.zone)
 
 
 def sizes_of_jobs(view: View) -> pl.DataFrame:
@@ -265,7 +290,7 @@ def _rates_made(view: View) -> pl.DataFrame:
             .then(able * pl.col("duration_ms").sum())
             .alias("able"),
             _joined(pl.col("peak")).alias("peak"),
-            pl.col("unknown").drop_nulls().first(),
+            pl.col("unknown").min(),
         )
         .join(whole, on=KEY)
         .select(*KEY, (pl.col("able") / pl.col("whole_ms")).alias("rate"), "peak", "unknown")
@@ -300,7 +325,8 @@ def _of_peak(
     )  # fmt: skip
     if by:
         nothing = pl.when(pl.col("numerator").is_null()).then(pl.lit(_NO_MODEL))
-        reasons = jobs.group_by(parts).agg(pl.col("why").drop_nulls().first())
+        # Of several the first by name: jobs come in any order.
+        reasons = jobs.group_by(parts).agg(pl.col("why").min())
         found = found.join(reasons, on=parts, how="left", nulls_equal=True)
         return shaped(found.with_columns(pl.coalesce("why", nothing).alias("note")), parts)
     if not split:

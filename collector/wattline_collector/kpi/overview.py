@@ -75,7 +75,7 @@ class Overview:
 
 def of_view(view: View) -> Overview:
     """Put a period together: a pure function of its ledger."""
-    everything = pl.concat([view.device.select("system"), view.node.select("system")])
+    everything = pl.concat([view.totals.select("system"), view.node.select("system")])
     findings = view.control.findings
     accounts = _accounts(view)
     jobs = _jobs(view)
@@ -194,16 +194,20 @@ def _days(view: View) -> list[Row]:
         .then(pl.col("joules").sum())
         .alias("energy_joules")
     )
-    time = view.device.group_by(begun, "account").agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
-    hours: dict[str, dict[str, float]] = {}
+    time = (
+        view.collected(lambda part: part.group_by(begun, "account").agg(pl.sum("duration_ms")))
+        .group_by("day", "account")
+        .agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
+    )
+    by_day: dict[str, dict[str, float]] = {}
     for day, account, value in time.with_columns(named).iter_rows():
-        hours.setdefault(day, {})[account] = value
+        by_day.setdefault(day, {})[account] = value
     made = {row["day"]: row for row in tokens.with_columns(named).iter_rows(named=True)}
     used = dict(energy.with_columns(named).iter_rows())
-    days = sorted({*hours, *made, *used})
+    days = sorted({*by_day, *made, *used})
     rows: list[Row] = []
     for day in days:
-        by_account = {a.value: hours.get(day, {}).get(a.value, 0.0) for a in Account}
+        by_account = {a.value: by_day.get(day, {}).get(a.value, 0.0) for a in Account}
         installed = sum(by_account.values())
         observed = installed - by_account[Account.UNOBSERVED]
         rows.append(

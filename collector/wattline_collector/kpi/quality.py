@@ -15,10 +15,14 @@ def completeness(view: View, by: list[str]) -> pl.DataFrame:
     expect of it is not known.
     """
     columns = [*dict.fromkeys(["system", "node", *by]), "samples", "samples_expected"]
-    frames = [view.device.select(columns).with_columns(pl.col("samples").cast(pl.Float64))]
+    known = pl.col("samples_expected").is_not_null()
+    key = list(dict.fromkeys(["system", "node", *by]))
+    sums = pl.col("samples", "samples_expected").sum()
+    of_devices = view.collected(lambda part: part.filter(known).group_by(key).agg(sums))
+    frames = [of_devices.with_columns(pl.col("samples").cast(pl.Float64))]
     if "device" not in by:  # samples of a node are of none of its devices
-        frames.append(view.node.select(columns))
-    both = pl.concat(frames).filter(pl.col("samples_expected").is_not_null())
+        frames.append(view.node.filter(known).select(columns))
+    both = pl.concat(frames)
     expected = pl.col("samples_expected").sum()
     found = grouped(
         both,

@@ -32,7 +32,9 @@ def grouped(frame: pl.DataFrame, by: Sequence[str], **aggregations: pl.Expr) -> 
         )
         if parts:
             whole = whole.filter(pl.all_horizontal(pl.col(parts).is_not_null()))
-        return whole.group_by(by).agg(named)
+        found = whole.group_by(by).agg(named)
+        # Groups come in the order in which threads end: what is written of them must not.
+        return found.sort(parts) if parts else found
     return frame.select(named)
 
 

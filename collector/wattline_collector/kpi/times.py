@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import polars as pl
 
 from wattline_collector.kpi.declare import TIME
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 _FORMATS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
 _LENGTHS = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo", "quarter": "1q", "year": "1y"}
@@ -24,19 +27,21 @@ def named(times: pl.Series, dimensions: Sequence[str], zone: str) -> pl.DataFram
         The times, and for each dimension a column: `2026-11-01T05:00+02:00`, `2026-11-01`,
         `2026-W44` (ISO 8601), `2026-11`, `2026-Q4`, `2026`.
     """
-    local = pl.col(times.name).dt.convert_time_zone(zone)
+    return times.to_frame().with_columns(_names(times.name, dimensions, zone))
+
+
+def _names(at: str, dimensions: Sequence[str], zone: str) -> list[pl.Expr]:
+    local = pl.col(at).dt.convert_time_zone(zone)
     offset = "Z" if zone == "UTC" else "%:z"
     names = {
         "hour": local.dt.truncate("1h").dt.strftime("%Y-%m-%dT%H:%M" + offset),
         "quarter": pl.format("{}-Q{}", local.dt.year(), local.dt.quarter()),
         **{name: local.dt.strftime(form) for name, form in _FORMATS.items()},
     }
-    return times.to_frame().with_columns(
-        names[name].alias(name) for name in dimensions if name in TIME
-    )
+    return [names[name].alias(name) for name in dimensions if name in TIME]
 
 
-def with_times(frame: pl.DataFrame, at: str, dimensions: Sequence[str], zone: str) -> pl.DataFrame:
+def with_times(frame: Frame, at: str, dimensions: Sequence[str], zone: str) -> Frame:
     """A frame with a column for each dimension of time.
 
     Every different moment is named once: entries are many, hours are few.
@@ -50,12 +55,16 @@ def with_times(frame: pl.DataFrame, at: str, dimensions: Sequence[str], zone: st
     wanted = [name for name in dimensions if name in TIME]
     if not wanted:
         return frame
-    if frame.schema[at].is_integer():
+    if frame.collect_schema()[at].is_integer():
         # Jobs start at any millisecond: to the hour there are few moments again.
         key = pl.col(at).cast(pl.Datetime("ms", "UTC")).dt.truncate("1h")
     else:
         key = pl.col(at)
     keyed = frame.select(key.alias("_at"))
+    if isinstance(keyed, pl.LazyFrame):
+        names = keyed.drop_nulls().unique().with_columns(_names("_at", wanted, zone))
+        told = frame.with_columns(key.alias("_at"))
+        return told.join(names, on="_at", how="left", maintain_order="left").drop("_at")
     names = named(keyed["_at"].drop_nulls().unique(), wanted, zone)
     return frame.with_columns(
         keyed.join(names, on="_at", how="left", maintain_order="left").drop("_at")

@@ -18,7 +18,8 @@ from wattline_collector.kpi.inputs import Inputs
 from wattline_collector.ledger.accounts import ASSIGNED, Account
 from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.known_jobs import booked, running_intervals
-from wattline_collector.ledger.lost import lost_time, post
+from wattline_collector.ledger.lost import lost_time, post, post_scanned
+from wattline_collector.ledger.scanned import Asked, Scanned
 from wattline_collector.ledger.schema import MINUTE_MS
 from wattline_collector.ledger.standing import OUTAGES
 from wattline_collector.ledger.sums import added_up
@@ -44,7 +45,8 @@ class View:
 
     Attributes:
         period: Which.
-        device: `schema.DEVICE`.
+        device_scan: `schema.DEVICE`: of a long period nothing is read before somebody asks for
+            it, by `collected`.
         node: `schema.NODE`.
         job: `schema.JOB`, and the job's `kind`.
         jobs: `books.JOBS`.
@@ -63,7 +65,7 @@ class View:
     """
 
     period: Period
-    device: pl.DataFrame
+    device_scan: Scanned
     node: pl.DataFrame
     job: pl.DataFrame
     jobs: pl.DataFrame
@@ -111,6 +113,28 @@ class View:
         return self._labels[name]
 
     @cached_property
+    def device(self) -> pl.DataFrame:
+        """`device_scan`, whole and in memory: of a year and a large system it is gigabytes."""
+        return self.collected(lambda entries: entries)
+
+    def collected(self, asked: Asked) -> pl.DataFrame:
+        """What is asked of `device_scan`, part by part; sums have to be added up again.
+
+        Args:
+            asked: What is made of entries; no more is read than it needs.
+
+        Raises:
+            InputError: A file of the books cannot be read; it is named.
+        """
+        try:
+            return self.device_scan.collect(asked)
+        except pl.exceptions.PolarsError:
+            if self.inputs is not None:
+                books, (start_ms, end_ms) = self.inputs.books, self.bounds_ms
+                books.read("device", start_ms, end_ms)
+            raise
+
+    @cached_property
     def totals(self) -> pl.DataFrame:
         """Device entries added up over time, but for what they are split by.
 
@@ -120,10 +144,11 @@ class View:
             The columns of `device` without `minute`; whatever names a method or a largest value is
             left out.
         """
-        if "hour" in self.split:
-            return self.device.drop("minute", *_NOT_TOTALLED)  # as many as the hours
+        if "hour" in self.split:  # as many as the hours
+            return self.collected(lambda entries: entries.drop("minute", *_NOT_TOTALLED))
         key = list(dict.fromkeys([*_OF_DEVICES, *self.split]))
-        return added_up("device", self.device.drop(_NOT_TOTALLED), key)
+        sums = self.collected(lambda part: added_up("device", part.drop(_NOT_TOTALLED), key))
+        return sums if len(self.device_scan.parts) == 1 else added_up("device", sums, key)
 
     @cached_property
     def assigned(self) -> pl.DataFrame:
@@ -172,26 +197,33 @@ class View:
                 (pl.col("duration_ms") * pl.col("devices").fill_null(1)).alias("device_ms"),
             )
         )
-        at_gpu = (
-            self.device.lazy()
-            .join(metered.select(node_key).lazy(), on=node_key, how="anti")
-            .join(self.device_scopes.lazy(), on=["system", "device"], how="left")
-            .select(
-                *node_key,
-                "job",
-                "account",
-                "minute",
-                *split,
-                pl.col("scope").fill_null("gpu").alias("boundary"),
-                pl.col("energy_method").cast(pl.String).alias("method"),
-                pl.col("energy_joules").alias("joules"),
-                pl.col("energy_ms").cast(pl.Float64).alias("known_ms"),
-                pl.col("duration_ms").cast(pl.Float64).alias("device_ms"),
+        held = self.whole.totals.select(node_key).unique()
+        # Where every node has a meter, a year of devices need not be looked through.
+        has_gpu = held.join(metered, on=node_key, how="anti").height > 0
+        scopes = self.device_scopes.lazy()
+
+        def at_gpu(entries: pl.LazyFrame) -> pl.LazyFrame:
+            return (
+                entries.join(metered.select(node_key).lazy(), on=node_key, how="anti")
+                .join(scopes, on=["system", "device"], how="left")
+                .select(
+                    *node_key,
+                    "job",
+                    "account",
+                    "minute",
+                    *split,
+                    pl.col("scope").fill_null("gpu").alias("boundary"),
+                    pl.col("energy_method").cast(pl.String).alias("method"),
+                    pl.col("energy_joules").alias("joules"),
+                    pl.col("energy_ms").cast(pl.Float64).alias("known_ms"),
+                    pl.col("duration_ms").cast(pl.Float64).alias("device_ms"),
+                )
             )
-        )
+
         shared = self.shared_jobs.with_columns(pl.lit(True).alias("is_shared"))
+        parts = [at_node, *([self.collected(at_gpu).lazy()] if has_gpu else [])]
         return (
-            pl.concat([at_node, at_gpu])
+            pl.concat(parts)
             .join(shared.lazy(), on=["system", "job"], how="left")
             .with_columns(pl.col("is_shared").fill_null(False))
             .collect()
@@ -220,11 +252,10 @@ class View:
         Registers stay whole: many of their rows are of no one system, and whoever reads them asks
         which they are of.
         """
-        names = (
-            "device", "node", "job", "jobs", "inventory", "running", "accounted",
-        )  # fmt: skip
+        names = ("node", "job", "jobs", "inventory", "running", "accounted")
+        frames = [self.totals, *(getattr(self, name) for name in names)]
         if {hour.system for hour in self.control.hours} <= {system} and all(
-            getattr(self, name)["system"].unique().to_list() in ([], [system]) for name in names
+            frame["system"].unique().to_list() in ([], [system]) for frame in frames
         ):
             return self
         mine = pl.col("system") == system
@@ -232,6 +263,7 @@ class View:
             self,
             control=self.control.only(system),
             unsplit=None if self.unsplit is None else self.unsplit.only_system(system),
+            device_scan=self.device_scan.each(lambda part: part.filter(mine)),
             **{name: getattr(self, name).filter(mine) for name in names},
         )
 
@@ -270,10 +302,7 @@ def load(store: Path, period: Period | None, as_of: datetime | None = None) -> V
     jobs = books.jobs
     lost = lost_time(jobs, books.frame("undone", UNDONE))
 
-    def entries(table: str) -> pl.DataFrame:
-        booked = books.read(table, start_ms, end_ms)
-        return post(books, table, booked, lost, start_ms, end_ms)
-
+    device, node = books.scan("device", start_ms, end_ms), books.read("node", start_ms, end_ms)
     running = pl.concat(
         [
             pl.DataFrame(
@@ -291,8 +320,8 @@ def load(store: Path, period: Period | None, as_of: datetime | None = None) -> V
     )
     return View(
         period=Period(utc(start_ms), utc(end_ms)),
-        device=entries("device"),
-        node=entries("node"),
+        device_scan=post_scanned(books, "device", device, lost, start_ms, end_ms),
+        node=post(books, "node", node, lost, start_ms, end_ms),
         job=books.read("job", start_ms, end_ms).join(
             jobs.select("system", "job", "kind"), on=["system", "job"], how="left"
         ),

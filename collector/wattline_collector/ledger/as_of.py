@@ -91,10 +91,6 @@ class BooksAsOf(Books):
         """Every hour that was settled in the books, in order."""
         return sorted(self._versions)
 
-    def traces(self) -> list[Hour]:
-        """The same: of what left no record nothing is known."""
-        return self.hours()
-
     def minutes(self, table: str, hour: Hour) -> pl.DataFrame | None:
         """An hour's entries per minute as they were; None where it had none."""
         path = self._place(table, hour)
@@ -121,6 +117,10 @@ class BooksAsOf(Books):
         ]
         there = [path for path in places if path is not None and path.exists()]
         return pl.concat([LATENCY.to_frame(), *(load(path, LATENCY) for path in there)])
+
+    @property
+    def _can_scan(self) -> bool:
+        return False
 
     def _hourly(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
         """Hourly sums: those that still hold as they are kept, the others from their minutes."""

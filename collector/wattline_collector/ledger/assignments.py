@@ -294,13 +294,23 @@ def held(assignments: pl.DataFrame, ended: pl.DataFrame, system: str, low: int, 
         high: First moment no longer asked for.
     """
     mine = assignments.filter((pl.col("system") == system) & (pl.col("start_ms") < high))
-    # Of a year's claims few reach into what is asked for; of those, whatever else is said of the
-    # same job may be what ends them.
-    near = mine.filter(pl.col("end_ms").is_null() | (pl.col("end_ms") > low))
-    mine = mine.join(near.select("job").unique(), on="job", how="semi")
+    near = _reaching(mine, ended, low)
+    # Of a year's claims few reach into what is asked for. What began inside one of those ended it
+    # for good, also where it is over itself by then; and whatever else is said of the same jobs
+    # tells what each is worth.
+    since = near.group_by("device").agg(pl.col("start_ms").min().alias("since"))
+    began = pl.col("start_ms") + PROLOG_MS
+    inside = mine.join(since, on="device").filter(began >= pl.col("since"))
+    mine = mine.join(inside.select("job").unique(), on="job", how="semi")
     ended = ended.join(mine.select("system", "job").unique(), on=["system", "job"], how="semi")
-    found = claims(mine, ended).filter(pl.col("end") > low)
+    found = claims(mine, ended)
     return _grouped(_believed(found), low, high)
+
+
+def _reaching(mine: pl.DataFrame, ended: pl.DataFrame, low: int) -> pl.DataFrame:
+    """Claims of which any could last beyond a moment; none lasts longer than was said of it."""
+    latest = pl.coalesce("end_ms", pl.max_horizontal(pl.col("stated_ms") + OPEN_FOR_MS, "ended_ms"))
+    return mine.join(ended, on=["system", "job"], how="left").filter(latest > low)
 
 
 def bearing_on(assignments: pl.DataFrame, system: str, jobs: list[str]) -> pl.DataFrame:

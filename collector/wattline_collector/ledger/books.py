@@ -31,16 +31,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
 from wattline_agents.errors import InputError
+from wattline_collector.ledger import scanned
 from wattline_collector.ledger.records import HOLES, INVENTORY, JOBS, MODELS
+from wattline_collector.ledger.scanned import Scanned
 from wattline_collector.ledger.schema import CONTROL, CUTS, ENTRIES, HOUR_MS, LATENCY, TIME
+from wattline_collector.ledger.sums import Entries
 
 _BEGUN = "begun"
 _EPOCH = date(1970, 1, 1).toordinal()
+_DAY_MS = 24 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -155,21 +160,33 @@ class Books:
 
     def hours(self) -> list[Hour]:
         """Every booked hour, in order."""
-        return _hours((self.root / "control").glob("*/*/*.parquet"))
+        return _hours(self.root / "control")
 
-    def traces(self) -> list[Hour]:
-        """Every hour that left any file or any sum, in order: what should have a control."""
-        hours = {*self.hours(), *_hours((self.root / "minutes").glob("*/*/*/*.parquet"))}
+    def ends(self, before_ms: int) -> dict[str, int]:
+        """The end (ms) of each system's newest hour that left any file or any sum.
+
+        Up to there every hour of what is installed should have a control.
+
+        Args:
+            before_ms: What is later is not told apart.
+        """
+        ends: dict[str, int] = {}
+        named = [_hours(self.root / "minutes" / table) for table in ENTRIES]
+        for hour in chain(self.hours(), *named):
+            ends[hour.system] = max(ends.get(hour.system, 0), hour.start_ms + HOUR_MS)
         for path in (self.root / "hours").glob("*/*/*.parquet"):
-            try:
-                starts = pl.scan_parquet(path).select(pl.col("minute").unique()).collect()
-            except pl.exceptions.PolarsError:
-                continue  # the audit names a file that cannot be read
-            hours.update(
-                Hour(path.parent.name, round(start.timestamp() * 1000))
-                for start in starts["minute"]
-            )
-        return sorted(hours)
+            system, day_ms = path.parent.name, _hour_ms(path.stem, "0")
+            if day_ms >= before_ms:
+                ends[system] = max(ends.get(system, 0), day_ms)
+            elif ends.get(system, 0) < day_ms + 24 * HOUR_MS:
+                try:
+                    last = pl.scan_parquet(path).select(pl.col("minute").max()).collect().item()
+                except pl.exceptions.PolarsError:
+                    continue  # the audit names a file that cannot be read
+                if last is not None:
+                    end_ms = round(last.timestamp() * 1000) + HOUR_MS
+                    ends[system] = max(ends.get(system, 0), end_ms)
+        return ends
 
     def read(self, table: str, start_ms: int, end_ms: int) -> pl.DataFrame:
         """Entries that begin in the period, from the coarsest grain that answers.
@@ -182,16 +199,48 @@ class Books:
             start_ms: First moment, on a minute.
             end_ms: First moment no longer asked for, on a minute.
         """
-        first_hour = -(-start_ms // HOUR_MS) * HOUR_MS
-        last_hour = end_ms // HOUR_MS * HOUR_MS
-        parts: list[pl.DataFrame] = []
-        if first_hour >= last_hour:
-            parts += self._minutes(table, start_ms, end_ms)
-        else:
-            parts += self._minutes(table, start_ms, first_hour)
-            parts += self._hourly(table, first_hour, last_hour)
-            parts += self._minutes(table, last_hour, end_ms)
-        return pl.concat([ENTRIES[table].to_frame(), *parts])
+        first_hour, last_hour = _whole_hours(start_ms, end_ms)
+        return pl.concat(
+            [
+                ENTRIES[table].to_frame(),
+                *self._minutes(table, start_ms, first_hour),
+                *self._hourly(table, first_hour, last_hour),
+                *self._minutes(table, last_hour, end_ms),
+            ]
+        )
+
+    def scan(self, table: str, start_ms: int, end_ms: int) -> Scanned:
+        """The same entries as `read`, of which nothing is read before somebody asks.
+
+        A year of a large system is more than memory has room for, and a figure asks for little of
+        it. A short period is read at once: then all that is made of it is of one moment, however
+        the books go on meanwhile.
+
+        Raises:
+            InputError: A file cannot be read.
+        """
+        first_hour, last_hour = _whole_hours(start_ms, end_ms)
+        paths = self._of_days("hours", table, first_hour, last_hour)
+        size = sum(path.stat().st_size for path in paths)
+        if not self._can_scan or size <= scanned.AT_ONCE_BYTES:
+            return Scanned.of(self.read(table, start_ms, end_ms))
+        schema = ENTRIES[table]
+        # Of days that lie in the period whole, no hour is looked at; there is one file of a day.
+        whole = {_day(ms) for ms in range(_midnight(first_hour), last_hour - _DAY_MS + 1, _DAY_MS)}
+        inside = {path for path in paths if path.stem in whole and _has(path, schema)}
+        # Those of an earlier program lack columns: they are made whole first.
+        others = (load(path, schema) for path in paths if path not in inside)
+        rest = [
+            schema.to_frame(),
+            *(between(other, first_hour, last_hour) for other in others),
+            *self._minutes(table, start_ms, first_hour),
+            *self._minutes(table, last_hour, end_ms),
+        ]
+        parts = [
+            pl.scan_parquet(list(part), schema=schema, glob=False)
+            for part in scanned.parted(sorted(inside))
+        ]
+        return Scanned(tuple(parts or [schema.to_frame().lazy()])).with_more(pl.concat(rest))
 
     def _minutes(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
         if start_ms >= end_ms:
@@ -202,12 +251,21 @@ class Books:
                 if entries is not None:
                     yield between(entries, start_ms, end_ms)
 
+    @property
+    def _can_scan(self) -> bool:
+        """Whether hourly sums are what their files hold."""
+        return True
+
     def _hourly(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
+        if start_ms >= end_ms:
+            return
         paths = self._of_days("hours", table, start_ms, end_ms)
         yield between(load_all(paths, ENTRIES[table]), start_ms, end_ms)
 
     def _of_days(self, kind: str, table: str, start_ms: int, end_ms: int) -> list[Path]:
         """Files of the days of a period."""
+        if start_ms >= end_ms:
+            return []
         first, last = _day(start_ms), _day(end_ms - 1)
         paths = sorted((self.root / kind / table).glob("*/*.parquet"))
         return [path for path in paths if first <= path.stem <= last]
@@ -225,8 +283,6 @@ class Books:
             start_ms: First moment, on an hour.
             end_ms: First moment no longer asked for, on an hour.
         """
-        if start_ms >= end_ms:
-            return CUTS[table].to_frame()
         paths = self._of_days("cuts", table, start_ms, end_ms)
         try:
             kept = load_all(paths, CUTS[table])
@@ -237,7 +293,7 @@ class Books:
 
     def latency(self, start_ms: int, end_ms: int) -> pl.DataFrame:
         """Histograms of the hours that begin in the period, as `schema.LATENCY`."""
-        hours = _hours((self.root / "latency").glob("*/*/*.parquet"))
+        hours = _hours(self.root / "latency")
         paths = [self.path("latency", h) for h in hours if start_ms <= h.start_ms < end_ms]
         return load_all(paths, LATENCY)
 
@@ -445,10 +501,14 @@ def load(path: Path, schema: pl.Schema) -> pl.DataFrame:
     try:
         return conformed(pl.read_parquet(path), schema)
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise InputError(
-            f"cannot be read ({reason}); `wattline audit` says what else is damaged", path=path
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0][:120]
+    return InputError(
+        f"cannot be read ({reason}); `wattline audit` says what else is damaged", path=path
+    )
 
 
 def load_all(
@@ -474,24 +534,56 @@ def load_all(
         return schema.to_frame().select(names)
     try:
         # All at once, which takes a tenth of the time; a path may hold what looks like a pattern.
-        scanned = pl.scan_parquet(
-            list(paths), schema=schema, missing_columns="insert", extra_columns="ignore", glob=False
-        )
-        return scanned.filter(rows).select(names).collect()
+        # Files of an hour are so small that their statistics take longer than what they spare.
+        files = pl.scan_parquet(
+            list(paths), schema=schema, missing_columns="insert", extra_columns="ignore",
+            glob=False, use_statistics=False,
+        )  # fmt: skip
+        return files.filter(rows).select(names).collect()
     except (pl.exceptions.PolarsError, OSError):
         # One is damaged or of an earlier kind, and by itself it is read or named.
         parts = (load(path, schema).filter(rows).select(names) for path in paths)
         return pl.concat([schema.to_frame().select(names), *parts])
 
 
-def _hours(paths: Iterable[Path]) -> list[Hour]:
-    """Hours by the names of their files, `SYSTEM/DAY/HOUR.parquet`."""
-    return sorted(
-        Hour(path.parent.parent.name, _hour_ms(path.parent.name, path.stem)) for path in paths
-    )
+def _has(path: Path, schema: pl.Schema) -> bool:
+    """Whether a file has just these columns.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return pl.read_parquet_schema(path) == schema
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, error) from error
 
 
-def between(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
+def _whole_hours(start_ms: int, end_ms: int) -> tuple[int, int]:
+    """From where to where a period has whole hours; of one that has none, its end twice."""
+    first, last = -(-start_ms // HOUR_MS) * HOUR_MS, end_ms // HOUR_MS * HOUR_MS
+    return (first, last) if first < last else (end_ms, end_ms)
+
+
+def _hours(folder: Path) -> list[Hour]:
+    """Hours in order, by the names of their files, `SYSTEM/DAY/HOUR.parquet`."""
+    return [
+        Hour(system, _hour_ms(day, hour.removesuffix(".parquet")))
+        for system in _names(folder)
+        for day in _names(folder / system)
+        for hour in _names(folder / system / day)
+        if hour.endswith(".parquet") and not hour.startswith(".")
+    ]
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder, in order; nothing where there is none."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def between(frame: Entries, start_ms: int, end_ms: int) -> Entries:
     """Entries that begin in the period."""
     bounds = [pl.lit(ms).cast(TIME) for ms in (start_ms, end_ms)]
     return frame.filter((pl.col("minute") >= bounds[0]) & (pl.col("minute") < bounds[1]))
@@ -512,6 +604,11 @@ def _day_number(name: str) -> int:
 
 def _day(ms: int) -> str:
     return _day_named(ms // (24 * HOUR_MS))
+
+
+def _midnight(ms: int) -> int:
+    """The first one of UTC that is not before a moment."""
+    return -(-ms // _DAY_MS) * _DAY_MS
 
 
 def _hour_ms(day: str, hour: str) -> int:

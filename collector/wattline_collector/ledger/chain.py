@@ -4,9 +4,10 @@
 
 Each line names the SHA-256 of the line before it, so that none can be altered, left out or put in
 between without every later one telling. It names the digest of the hour's control, which in turn
-names those of the hour's entries, and holds the hour's sums, so that a restatement shows what
-changed. Lines are only ever appended; an hour that is booked again is one more line. The digest of
-the last line stands for all of them: a site that publishes it can no longer rewrite its past.
+names those of the hour's entries, and that of its hourly sums, which figures are read from; and it
+holds the hour's totals, so that a restatement shows what changed. Lines are only ever appended; an
+hour that is booked again is one more line. The digest of the last line stands for all of them: a
+site that publishes it can no longer rewrite its past.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class Entry:
         latency: SHA-256 of its latencies; None where it has none.
         why: Why it was booked.
         sums: Its sums.
+        hourly: Digest of its hourly sums, `day_digest`; None in a record of an earlier program.
     """
 
     hour_ms: int
@@ -93,6 +95,7 @@ class Entry:
     latency: str | None
     why: tuple[str, ...]
     sums: Sums
+    hourly: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +245,7 @@ class Chain:
                     "control": entry.control, "latency": entry.latency, "why": list(entry.why),
                     "rules": RULES, "run_ms": at_ms if run_ms is None else run_ms,
                     "upto_ms": upto, "sums": entry.sums,
+                    **({} if entry.hourly is None else {"hourly": entry.hourly}),
                 }
             )  # fmt: skip
         return self._write(lines)
@@ -302,6 +306,7 @@ def decode(line: bytes) -> Record | None:
                 latency=None if said["latency"] is None else str(said["latency"]),
                 why=tuple(str(why) for why in said["why"]),
                 sums=_sums(said["sums"]),
+                hourly=None if said.get("hourly") is None else str(said["hourly"]),
             )
         return Record(
             number=_whole_number(said["n"]),

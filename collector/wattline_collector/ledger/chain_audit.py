@@ -9,14 +9,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from wattline_agents.errors import InputError
-from wattline_collector.ledger.books import Books, Hour, load, sha256
+from wattline_collector.ledger.books import Books, Hour, sha256
 from wattline_collector.ledger.chain import (
     NOTHING,
     Chain,
@@ -30,8 +28,7 @@ from wattline_collector.ledger.chain import decode as decoded
 from wattline_collector.ledger.chain import digest as digest_of
 from wattline_collector.ledger.finding import Finding
 from wattline_collector.ledger.restatements import compared, moment
-from wattline_collector.ledger.schema import ENTRIES
-from wattline_collector.ledger.trail import sums_of
+from wattline_collector.ledger.schema import HOUR_MS
 
 MOST_HEADS = 1_000
 """Systems of one file of published heads."""
@@ -68,45 +65,65 @@ def heads(store: Path) -> list[Head]:
     return found
 
 
-def audit_chains(
-    store: Path,
-    published: Mapping[str, tuple[int, str]] | None = None,
-    wrong: frozenset[str] = frozenset(),
-) -> list[Finding]:
-    """Examine every chain of a store, and the books against it.
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the chain of a system says, read from its beginning to its end.
+
+    Attributes:
+        system: Whose.
+        newest: The newest record of each hour, by the hour's start in ms.
+        findings: Where its lines do not follow one another, or why it cannot be read.
+        is_known: Whether there is a chain that could be read: books are held against that.
+    """
+
+    system: str
+    newest: Mapping[int, Record]
+    findings: tuple[Finding, ...]
+    is_known: bool
+
+    def names_sums_of(self, hour: Hour) -> str | None:
+        """The digest of the hour's sums by its newest record (`day_digest`), if it names one."""
+        record = self.newest.get(hour.start_ms)
+        return None if record is None or record.entry is None else record.entry.hourly
+
+
+def followed(
+    books: Books, hours: Sequence[Hour], published: Mapping[str, tuple[int, str]] | None = None
+) -> list[Followed]:
+    """Follow every chain of a store.
 
     Args:
-        store: The store's directory.
+        books: Whose.
+        hours: Every booked hour.
         published: By system, the number and digest of a record that was published.
-        wrong: Hours, as findings name them, whose sums are known to be none of their minutes.
 
     Returns:
-        What was found, system by system.
+        System by system, those too that have hours and no chain.
     """
-    books = Books(store)
     published = published or {}
-    hours: dict[str, list[Hour]] = {}
-    for hour in books.hours():
-        hours.setdefault(hour.system, []).append(hour)
+    by_system: dict[str, list[Hour]] = {}
+    for hour in hours:
+        by_system.setdefault(hour.system, []).append(hour)
     there = {chain.system: chain for chain in chains(books.root)}
-    findings: list[Finding] = []
-    for system in sorted(hours.keys() | there.keys() | published.keys()):
-        mine = hours.get(system, [])
+    found = []
+    for system in sorted(by_system.keys() | there.keys() | published.keys()):
+        span = _span(system, by_system.get(system, []))
         chain = there.get(system)
+        newest: dict[int, Record] = {}
+        findings: list[Finding] = []
         if chain is None:
             if there or system in published or _left_versions(books, system):
-                findings.append(
-                    Finding(_span(system, mine), "every device", "the audit trail is gone")
-                )
+                findings.append(Finding(span, "every device", "the audit trail is gone"))
+            found.append(Followed(system, newest, tuple(findings), False))
             continue
-        newest: dict[int, Record] = {}
         try:
             findings += _links(chain, newest, published.get(system))
         except InputError as error:
-            findings.append(Finding(_span(system, mine), "audit trail", str(error)))
+            findings.append(Finding(span, "audit trail", str(error)))
+            found.append(Followed(system, {}, tuple(findings), False))
             continue
-        findings += _against_books(books, system, mine, newest, wrong)
-    return findings
+        found.append(Followed(system, newest, tuple(findings), True))
+    return found
 
 
 def notes(store: Path) -> list[str]:
@@ -210,24 +227,43 @@ def _broken(system: str, record: Record | None, problem: str) -> Finding:
     return Finding(where, "audit trail", problem)
 
 
-def _against_books(
-    books: Books,
-    system: str,
-    hours: list[Hour],
-    newest: dict[int, Record],
-    wrong: frozenset[str],
-) -> Iterator[Finding]:
+def gone(trail: Followed, hours: Sequence[Hour], bounds: tuple[int, int]) -> Iterator[Finding]:
+    """Hours of the trail that are not in the books.
+
+    Args:
+        trail: Of a system.
+        hours: The hours of that system in the books.
+        bounds: From when to when hours are looked at, in ms.
+    """
     there = {hour.start_ms for hour in hours}
-    for start_ms in sorted(newest.keys() - there):
-        record = newest[start_ms]
-        yield Finding(
-            str(Hour(system, start_ms)), "every device",
-            f"the hour is gone: record {record.number} of the trail put it into the books",
-        )  # fmt: skip
-    last = max(newest, default=None)
-    day, sums = "", None
+    for start_ms in sorted(trail.newest.keys() - there):
+        if bounds[0] - HOUR_MS < start_ms < bounds[1]:
+            record = trail.newest[start_ms]
+            yield Finding(
+                str(Hour(trail.system, start_ms)), "every device",
+                f"the hour is gone: record {record.number} of the trail put it into the books",
+            )  # fmt: skip
+
+
+def against_books(
+    books: Books,
+    trail: Followed,
+    hours: Sequence[Hour],
+    sums: Mapping[int, Sums],
+    wrong: Collection[str] = (),
+) -> Iterator[Finding]:
+    """Hours that are not what their newest record says.
+
+    Args:
+        books: Whose.
+        trail: Of their system.
+        hours: Which.
+        sums: Of those of these hours whose sums can be read.
+        wrong: Hours, as findings name them, whose sums are known to be none of their minutes.
+    """
+    last = max(trail.newest, default=None)
     for hour in hours:
-        found = newest.get(hour.start_ms)
+        found = trail.newest.get(hour.start_ms)
         if found is None or found.entry is None:
             if last is not None and hour.start_ms < last:
                 yield Finding(
@@ -235,9 +271,7 @@ def _against_books(
                     "the hour was put in: no record of the trail tells of it",
                 )  # fmt: skip
             continue
-        if day != hour.day:
-            day, sums = hour.day, _sums_of_day(books, system, hour.day)
-        known = None if sums is None or str(hour) in wrong else sums.get(hour.start_ms, {})
+        known = None if str(hour) in wrong else sums.get(hour.start_ms)
         yield from _hour(books, hour, found, found.entry, known)
 
 
@@ -260,24 +294,13 @@ def _hour(
         yield Finding(str(hour), "latencies", f"altered since {said}")
 
 
-def _sums_of_day(books: Books, system: str, day: str) -> Mapping[int, Sums] | None:
-    """The sums of a day's hours; None where they cannot be read: that is named elsewhere."""
-    frames: dict[str, pl.DataFrame] = {}
-    for table, schema in ENTRIES.items():
-        try:
-            frames[table] = load(books.day_path(table, system, day), schema)
-        except InputError:
-            return None
-    return sums_of(frames)
-
-
 def _left_versions(books: Books, system: str) -> bool:
     return (books.root / "superseded" / "hours" / system).is_dir() and not chain_path(
         books.root, system
     ).exists()
 
 
-def _span(system: str, hours: list[Hour]) -> str:
+def _span(system: str, hours: Sequence[Hour]) -> str:
     if not hours:
         return f"({system})"
     return f"{hours[0].time:%Y-%m-%dT%HZ} to {hours[-1].time:%Y-%m-%dT%HZ} ({system})"

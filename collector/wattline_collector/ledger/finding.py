@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+MOST_NAMED = 8
+"""Devices named of an hour that is missing whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +27,10 @@ class Finding:
     def __str__(self) -> str:
         """One line for people."""
         return f"{self.hour}  {self.subject}: {self.problem}"
+
+
+def named(kind: str, keys: Sequence[str]) -> str:
+    """Some devices, nodes or jobs as a finding's subject: the first of them, and how many more."""
+    shown = ", ".join(sorted(keys)[:MOST_NAMED])
+    more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
+    return f"{kind}{'s' if len(keys) != 1 else ''} {shown}{more}"

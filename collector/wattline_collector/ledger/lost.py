@@ -13,6 +13,7 @@ import polars as pl
 from wattline_collector.ledger import cuts
 from wattline_collector.ledger.accounts import WORKING, Account
 from wattline_collector.ledger.books import Books, Hour
+from wattline_collector.ledger.scanned import Scanned
 from wattline_collector.ledger.schema import ACCOUNT, HOUR_MS, MINUTE_MS, TIME
 
 FAILED = ("failed", "out_of_memory", "node_fail", "boot_fail")
@@ -71,16 +72,31 @@ def post(
         start_ms: The period's first moment.
         end_ms: The first moment after it.
     """
-    # Of all that a year holds, little was lost: the rest is not looked at again.
-    suspects = entries.lazy().filter(pl.col("job").is_in(lost["job"].unique().implode())).collect()
-    jobs = lost.select(_JOB).unique()
-    mine = suspects.join(jobs, on=_JOB, how="semi", maintain_order="left")
+    return post_scanned(books, table, Scanned.of(entries), lost, start_ms, end_ms).collect()
+
+
+def post_scanned(
+    books: Books, table: str, entries: Scanned, lost: pl.DataFrame, start_ms: int, end_ms: int
+) -> Scanned:
+    """The same of what `books.scan` returned."""
+    # Of all that a year holds, little was lost: the rest is not looked at.
+    is_theirs = _any_of(lost)
+    mine = entries.collect(lambda part: part.filter(is_theirs))
     if mine.is_empty():
         return entries
-    rest = entries.join(jobs, on=_JOB, how="anti", maintain_order="left")
+    rest = entries.each(lambda part: part.filter(~is_theirs))
     theirs = lost.join(mine.select(_JOB).unique(), on=_JOB, how="semi")
     parted = _parted(books, table, mine, cuts.edges(theirs), start_ms, end_ms)
-    return pl.concat([rest, _marked(parted, theirs)])
+    return rest.with_more(_marked(parted, theirs))
+
+
+def _any_of(lost: pl.DataFrame) -> pl.Expr:
+    """Whether an entry is of one of those jobs."""
+    found = pl.lit(False)
+    for system, jobs in lost.group_by("system").agg("job").iter_rows():
+        names = pl.Series(jobs, dtype=pl.String).unique().implode()
+        found |= (pl.col("system") == system) & pl.col("job").is_in(names)
+    return found.fill_null(False)
 
 
 def _parted(
@@ -91,8 +107,14 @@ def _parted(
     partly = hourly.select(cuts.KEY).unique().join(edges, on=cuts.KEY)
     if partly.is_empty():
         return entries
-    rest = hourly.join(partly, on=cuts.KEY, how="anti", maintain_order="left")
-    split = hourly.join(partly, on=cuts.KEY, how="semi", maintain_order="left")
+    # Few hours of few jobs: only they are looked up one by one.
+    near = pl.all_horizontal(
+        pl.col(name).is_in(partly[name].unique().implode()) for name in ("job", "hour")
+    )
+    nearby = hourly.filter(near)
+    far = hourly.filter(~near)
+    others = nearby.join(partly, on=cuts.KEY, how="anti", maintain_order="left")
+    split = nearby.join(partly, on=cuts.KEY, how="semi", maintain_order="left")
     hour = pl.col("hour").dt.epoch("ms")
     inside = (hour >= start_ms) & (hour + HOUR_MS <= end_ms)
     # What is there by the minute stays so.
@@ -112,7 +134,7 @@ def _parted(
         .with_columns(pl.col("minute").dt.truncate("1h").alias("hour"))
         .join(missing, on=cuts.KEY, how="semi", maintain_order="left")
     )
-    return pl.concat([part.select(entries.columns) for part in (rest, parts, minutes)])
+    return pl.concat([part.select(entries.columns) for part in (far, others, parts, minutes)])
 
 
 def _marked(entries: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:

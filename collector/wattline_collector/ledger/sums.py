@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import polars as pl
 
@@ -10,6 +11,8 @@ from wattline_collector.ledger.schema import ENTRIES
 
 _DIMS = ("system", "node", "device", "job", "account")
 _MAXIMA = ("power_max_watts", "temperature_max_celsius")
+
+Entries = TypeVar("Entries", pl.DataFrame, pl.LazyFrame)
 
 
 def hourly(table: str, entries: pl.DataFrame) -> pl.DataFrame:
@@ -24,7 +27,7 @@ def in_parts(table: str, entries: pl.DataFrame) -> pl.DataFrame:
     return added_up(table, entries, key).select(schema.names()).sort(key, nulls_last=True)
 
 
-def added_up(table: str, entries: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+def added_up(table: str, entries: Entries, key: Sequence[str]) -> Entries:
     """Add entries up.
 
     Args:
@@ -36,9 +39,10 @@ def added_up(table: str, entries: pl.DataFrame, key: Sequence[str]) -> pl.DataFr
         The key, and the table's values: their sums, or their maxima, in no order.
     """
     schema = ENTRIES[table]
+    there = entries.collect_schema().names()
     sums: list[pl.Expr] = []
     for column in schema:
-        if column in (*key, *_DIMS, "minute") or column not in entries.columns:
+        if column in (*key, *_DIMS, "minute") or column not in there:
             continue
         value = pl.col(column)
         if column in _MAXIMA:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from wattline_agents.clock import Clock
-from wattline_agents.errors import InputError
-from wattline_collector.ledger import superseded
-from wattline_collector.ledger.books import Books, Hour, Staged, load, sha256
+from wattline_collector.ledger import audit_sums, superseded
+from wattline_collector.ledger.audit_sums import Kept, kept_sums
+from wattline_collector.ledger.books import Books, Hour, Staged, sha256
 from wattline_collector.ledger.chain import (
     RULES,
     SETTLED_MS,
@@ -26,6 +26,7 @@ from wattline_collector.ledger.chain import (
     Why,
     chain_path,
 )
+from wattline_collector.ledger.day_digest import digests
 from wattline_collector.ledger.job import COUNTED
 from wattline_collector.ledger.schema import ENTRIES, HOUR_MS
 
@@ -113,7 +114,7 @@ class Trail:
         if not settled:
             return
         index = self._index(system)
-        sums = sums_of(hourly)
+        sums, proofs = sums_of(hourly), digests(hourly)
         entries = []
         for one in settled:
             known = index.get(one.hour.start_ms, [])
@@ -125,7 +126,7 @@ class Trail:
                 entries.append(
                     Entry(
                         one.hour.start_ms, one.control, one.latency, self._why(one.hour, known),
-                        sums.get(one.hour.start_ms, {}),
+                        sums.get(one.hour.start_ms, {}), proofs.get(one.hour.start_ms),
                     )
                 )  # fmt: skip
         self._append(system, entries)
@@ -164,11 +165,27 @@ class Trail:
     def _enter_as_they_are(self, system: str, hours: Sequence[Hour], why: Why) -> None:
         entries: list[Entry] = []
         for day in sorted({hour.day for hour in hours}):
-            sums = sums_of(self._of_day(system, day))
-            entries += [self._as_it_is(hour, why, sums) for hour in hours if hour.day == day]
+            mine = [hour for hour in hours if hour.day == day]
+            kept = kept_sums(self._books, system, day)
+            sums = sums_of(_frames(kept))
+            proofs = self._proofs(mine, kept)
+            entries += [self._as_it_is(hour, why, sums, proofs) for hour in mine]
         self._append(system, entries)
 
-    def _as_it_is(self, hour: Hour, why: Why, sums: Mapping[int, Sums]) -> Entry:
+    def _proofs(self, hours: Sequence[Hour], kept: Kept) -> dict[int, str]:
+        """Digests of sums that are those of their minutes, which is not taken on trust here."""
+        found = audit_sums.examined(self._books, hours, kept, ())
+        wrong = {finding.hour for finding in found}
+        system = hours[0].system
+        return {
+            start_ms: digest
+            for start_ms, digest in digests(_frames(kept)).items()
+            if str(Hour(system, start_ms)) not in wrong
+        }
+
+    def _as_it_is(
+        self, hour: Hour, why: Why, sums: Mapping[int, Sums], proofs: Mapping[int, str]
+    ) -> Entry:
         latency = self._books.path("latency", hour)
         return Entry(
             hour.start_ms,
@@ -176,17 +193,8 @@ class Trail:
             sha256(latency) if latency.exists() else None,
             (why.value,),
             sums.get(hour.start_ms, {}),
+            proofs.get(hour.start_ms),
         )
-
-    def _of_day(self, system: str, day: str) -> dict[str, pl.DataFrame]:
-        found = {}
-        for table, schema in ENTRIES.items():
-            path = self._books.day_path(table, system, day)
-            try:
-                found[table] = load(path, schema) if path.exists() else schema.to_frame()
-            except InputError:
-                found[table] = schema.to_frame()  # the audit names it; the hours are there
-        return found
 
     def _why(self, hour: Hour, known: Sequence[_Known]) -> tuple[str, ...]:
         if not known:
@@ -235,6 +243,11 @@ def _into(index: dict[int, list[_Known]], records: Iterable[Record]) -> None:
             index.setdefault(entry.hour_ms, []).append(
                 _Known(record.number, record.at_ms, entry.control, entry.latency, record.rules)
             )
+
+
+def _frames(kept: Kept) -> dict[str, pl.DataFrame]:
+    # A file that cannot be read is the audit's to name; the hours are there.
+    return {table: kept.frames.get(table, schema.to_frame()) for table, schema in ENTRIES.items()}
 
 
 def sums_of(hourly: Mapping[str, pl.DataFrame]) -> dict[int, Sums]:

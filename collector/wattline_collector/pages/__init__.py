@@ -7,6 +7,7 @@ from wattline_collector.pages import (
     alerts,
     device,
     energy,
+    factories,
     figure,
     fleet,
     job,
@@ -18,6 +19,7 @@ from wattline_collector.pages import (
     production,
     quality,
     reliability,
+    reports,
     site,
 )
 from wattline_collector.pages.read import Read
@@ -39,5 +41,7 @@ READS: tuple[Read, ...] = (
     *job.READS,
     *like_jobs.READS,
     *my_project.READS,
+    *reports.READS,
+    *factories.READS,
 )
 """Every question of a page. The API makes its routes of these, through its one check."""

@@ -67,21 +67,19 @@ def _jobs_of(view: View, grant: dict[str, object], since: int) -> pl.DataFrame:
 def _entries(view: View, since: int) -> Iterator[pl.DataFrame]:
     """`system`, `job`, `day`, `gpu_hours`, a week of the time before the period at a time."""
     low, _ = view.bounds_ms
-    yield _by_day(view.device)
+    yield view.collected(_by_day)
     if since < low and view.inputs is not None:
         books = view.inputs.books
         for at in range(since // _MINUTE_MS * _MINUTE_MS, low, _WEEK_MS):
-            yield _by_day(books.read("device", at, min(at + _WEEK_MS, low)))
+            yield _by_day(books.read("device", at, min(at + _WEEK_MS, low)).lazy()).collect()
 
 
-def _by_day(device: pl.DataFrame) -> pl.DataFrame:
+def _by_day(device: pl.LazyFrame) -> pl.LazyFrame:
     day = pl.col("minute").dt.truncate("1d").dt.epoch("ms").alias("day")
     return (
-        device.lazy()
-        .filter(
+        device.filter(
             pl.col("account").is_in([one.value for one in ASSIGNED]), pl.col("job").is_not_null()
         )
         .group_by(*_JOB, day)
         .agg((pl.col("duration_ms").sum() / MS_PER_HOUR).alias("gpu_hours"))
-        .collect()
     )

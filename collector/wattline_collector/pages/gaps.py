@@ -51,7 +51,9 @@ def cells(view: View) -> Cells:
     columns = -(-(end_ms - first) // _MS[step])
     bucket = ((pl.col("minute").dt.epoch("ms") - first) // _MS[step]).alias(_BUCKET)
     split = replace(
-        view, device=view.device.with_columns(bucket), node=view.node.with_columns(bucket)
+        view,
+        device_scan=view.device_scan.each(lambda part: part.with_columns(bucket)),
+        node=view.node.with_columns(bucket),
     )
     key = ["system", "node"]
     whole = completeness(view, key).select(
@@ -85,13 +87,14 @@ def gaps(view: View) -> pl.DataFrame:
     start_ms, end_ms = view.bounds_ms
     hour = pl.col("minute").dt.truncate("1h").dt.epoch("ms")
     key = ["system", "node"]
-    bare = view.node.join(view.device.select(key).unique(), on=key, how="anti").select(
+    bare = view.node.join(view.totals.select(key).unique(), on=key, how="anti").select(
         *key, "minute", "account", "duration_ms", pl.col("node").alias("device")
     )
     columns = ("minute", "account", pl.col("duration_ms").cast(pl.Float64), "device")
+    is_unseen = pl.col("account") == Account.UNOBSERVED
+    seen = view.collected(lambda part: part.filter(is_unseen).select(*key, *columns))
     unseen = (
-        pl.concat([view.device.select(*key, *columns), bare])
-        .filter(pl.col("account") == Account.UNOBSERVED)
+        pl.concat([seen, bare.filter(is_unseen)])
         .group_by(*key, hour.alias("hour"))
         .agg(pl.col("duration_ms").sum(), pl.col("device").n_unique().alias("devices"))
         .sort(*key, "hour")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from wattline_agents.errors import UsageError, WattlineError
@@ -12,6 +13,7 @@ from wattline_collector.access import Sight, Viewer
 from wattline_collector.alerts.watch import Watch
 from wattline_collector.follow import Followed
 from wattline_collector.kpi.figure import Period
+from wattline_collector.reports.workshop import Workshop
 from wattline_collector.store.latest import Latest
 from wattline_collector.store.store import Store
 
@@ -37,12 +39,16 @@ class House:
         latest: The newest row of everything.
         watch: What judges alerts; None in a collector without.
         followed: Schedulers and lists that the collector asks, and how that went.
+        workshop: What makes reports; None where nothing does.
+        bundles: Where bundles of factories lie; None: in the store.
     """
 
     store: Store
     latest: Latest
     watch: Watch | None = None
     followed: Sequence[Followed] = ()
+    workshop: Workshop | None = None
+    bundles: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,14 +49,16 @@ def strip(view: View, by: str) -> Json:
     length = next((n for n in _LENGTHS if shown * -(-hours // n) <= MOST_CELLS), _LENGTHS[-1])
     count = -(-hours // length)
     place = ((pl.col("minute").dt.epoch("ms") - first) // (length * _HOUR_MS)).alias("cell")
-    entries = view.device.lazy()
     worst = _worst(view) if keys else None
-    if worst is not None:
-        entries = entries.join(worst.lazy().select(_NODE), on=_NODE, how="semi")
+
+    def placed(entries: pl.LazyFrame) -> pl.LazyFrame:
+        if worst is not None:
+            entries = entries.join(worst.lazy().select(_NODE), on=_NODE, how="semi")
+        account = pl.col("account").cast(pl.String)
+        return entries.group_by(*keys, place, account).agg(pl.col("duration_ms").sum())
+
     sums = (
-        entries.group_by(*keys, place, pl.col("account").cast(pl.String))
-        .agg(pl.col("duration_ms").sum())
-        .collect()
+        view.collected(placed).group_by(*keys, "cell", "account").agg(pl.col("duration_ms").sum())
     )
     cells = _coloured(sums, keys)
     rows = (

@@ -15,6 +15,7 @@ STORE/
   rules.toml              the site's rules of advice and its prices, written by people
   alerts.toml             the site's rules of alerts, written by people
   alerts/state.json  alerts/history.jsonl   alerts that are on, and those that were
+  reports/                made reports, a folder for each
   ledger/                 the books; made again from raw/, but for their trail and their past
 """
 

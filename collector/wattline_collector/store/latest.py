@@ -105,6 +105,10 @@ class Latest:
         """All of it, as `GET /v1/latest` answers."""
         return live.snapshot(*self.known())
 
+    def frames(self) -> dict[str, Any]:
+        """The same, its tables as frames."""
+        return live.frames(*self.known())
+
     def known(self) -> tuple[live.Known, int]:
         """All of it, holes filled, and the time."""
         with self._digesting:

@@ -76,17 +76,25 @@ class Known:
         return pl.DataFrame(schema={**segments.schema(TABLES[table]), "at_ms": pl.Int64})
 
 
-def snapshot(known: Known, now_ms: int) -> dict[str, Any]:
-    """All that is live, by columns."""
+def frames(known: Known, now_ms: int) -> dict[str, Any]:
+    """All that is live: `devices`, `nodes` and `jobs` as frames, and what is said beside them."""
     devices = device_rows(known, now_ms)
     nodes = node_rows(known, devices, now_ms)
     jobs = job_rows(known, devices, now_ms)
     return {
         "time_unix_ms": now_ms,
-        "devices": _columns(devices.drop("fresh", "part_watts")),
-        "nodes": _columns(nodes.drop("fresh")),
-        "jobs": _columns(jobs),
+        "devices": devices.drop("fresh", "part_watts"),
+        "nodes": nodes.drop("fresh"),
+        "jobs": jobs,
         "totals": totals(devices, nodes, jobs),
+    }
+
+
+def snapshot(known: Known, now_ms: int) -> dict[str, Any]:
+    """The same with tables by columns, as JSON holds them."""
+    return {
+        name: _columns(value) if isinstance(value, pl.DataFrame) else value
+        for name, value in frames(known, now_ms).items()
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from wattline_agents.errors import InputError, UsageError
+from wattline_agents.errors import UsageError
 from wattline_collector import registers
 from wattline_collector.alerts.xids import HARDWARE
 from wattline_collector.jobs.condense import ACCOUNTED, NODE_STATES
@@ -20,6 +20,8 @@ from wattline_collector.kpi.reliability import INFRASTRUCTURE, OUTCOMES
 from wattline_collector.ledger.accounts import WORKING, Account
 from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.schema import HOUR_MS
+from wattline_collector.registers.kept import readable
+from wattline_collector.registers.schema import OUTAGES
 from wattline_collector.store.store import Store
 from wattline_collector.warning.drift import HOURS
 from wattline_collector.warning.finding import LEMONS, Kind
@@ -283,12 +285,9 @@ def _outages(
     path: Path, books: Books, inventory: pl.DataFrame, since: int, until: int
 ) -> pl.DataFrame:
     """Unplanned times out of use: of the register where it names a node, and of the scheduler."""
-    try:
-        logged = registers.outages(path)
-    except InputError:
-        logged = pl.DataFrame(schema={"system": pl.String, "scope": pl.String, "name": pl.String,
-                                      "start_ms": pl.Int64, "scheduled": pl.Boolean,
-                                      "cause": pl.String})  # fmt: skip
+    logged = readable(lambda: registers.outages(path))
+    if logged is None:
+        logged = OUTAGES.schema.to_frame()
     of_node = logged.filter((pl.col("scope") == "node") & ~pl.col("scheduled")).select(
         "system", pl.col("name").alias("node"), pl.col("start_ms").alias("at_ms"),
         pl.coalesce("cause", pl.lit("outage")).alias("what"),

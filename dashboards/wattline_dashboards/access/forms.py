@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 
 from wattline_dashboards.access.people import Person
 from wattline_dashboards.access.settings import SignIn
+from wattline_dashboards.language import N_, _, language
 
 _FRAME = """<!DOCTYPE html>
-<html lang="en">
+<html lang="{language}">
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -30,6 +31,11 @@ _FRAME = """<!DOCTYPE html>
   </body>
 </html>"""
 
+_PROXY = N_(
+    "These pages are reached through the site's own sign-in. Open them by the address you were "
+    "given."
+)
+
 
 def sign_in(settings: SignIn, back: str, csrf: str, problem: str | None) -> str:
     """The page that asks who somebody is.
@@ -47,24 +53,22 @@ def sign_in(settings: SignIn, back: str, csrf: str, problem: str | None) -> str:
         start = f"/sign-in/oidc?{urlencode({'next': back})}"
         parts.append(
             f'<a class="button" href="{escape(start)}">'
-            f"Continue with {escape(settings.oidc.name)}</a>"
+            + _text(_("Continue with {name}").format(name=settings.oidc.name), "</a>")
         )
     if settings.tokens:
         parts.append(
             '<form method="post" action="/sign-in/token">'
             f'<input type="hidden" name="csrf" value="{escape(csrf)}">'
             f'<input type="hidden" name="next" value="{escape(back)}">'
-            '<label for="token">Token</label>'
-            '<input id="token" name="token" type="password" required maxlength="512" '
+            '<label for="token">'
+            + _text(_("Token"), "</label>")
+            + '<input id="token" name="token" type="password" required maxlength="512" '
             'autocomplete="current-password" spellcheck="false">'
-            '<button type="submit">Sign in</button></form>'
+            '<button type="submit">' + _text(_("Sign in"), "</button></form>")
         )
     if settings.proxy is not None:
-        parts.append(
-            "<p>These pages are reached through the site's own sign-in. "
-            "Open them by the address you were given.</p>"
-        )
-    return _page("Sign in", parts)
+        parts.append("<p>" + _text(_(_PROXY), "</p>"))
+    return _page(_("Sign in"), parts)
 
 
 def account(person: Person, csrf: str, *, leaves: bool) -> str:
@@ -77,24 +81,35 @@ def account(person: Person, csrf: str, *, leaves: bool) -> str:
     """
     viewer = person.viewer
     rows = [
-        ("Account", viewer.name or "\N{EN DASH}"),
-        ("Roles", ", ".join(sorted(role.value for role in viewer.roles)) or "none"),
-        ("Leads", ", ".join(sorted(viewer.projects)) or "no project"),
-        ("Known as", person.id),
+        (_("Account"), viewer.name or "\N{EN DASH}"),
+        (_("Roles"), ", ".join(sorted(role.value for role in viewer.roles)) or _("none")),
+        (_("Leads"), ", ".join(sorted(viewer.projects)) or _("no project")),
+        (_("Known as"), person.id),
     ]
     told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     parts = [f"<dl>{told}</dl>"]
     if not viewer.roles:
-        parts.append(_notice("No role is yours yet, so there is nothing to see. "
-                             "Ask the operators for one, and tell them this page."))  # fmt: skip
+        parts.append(
+            _notice(
+                _(
+                    "No role is yours yet, so there is nothing to see. Ask the operators for one, "
+                    "and tell them this page."
+                )
+            )
+        )
     if leaves:
         parts.append(
             '<form method="post" action="/sign-out">'
             f'<input type="hidden" name="csrf" value="{escape(csrf)}">'
-            '<button type="submit">Sign out</button></form>'
+            '<button type="submit">' + _text(_("Sign out"), "</button></form>")
         )
-    parts.append('<p><a href="/">Back to the pages</a></p>')
+    parts.append('<p><a href="/">' + _text(_("Back to the pages"), "</a></p>"))
     return _page(person.shown, parts)
+
+
+def _text(text: str, end: str) -> str:
+    """A text, and the end of the element it stands in."""
+    return escape(text) + end
 
 
 def _notice(text: str) -> str:
@@ -102,4 +117,4 @@ def _notice(text: str) -> str:
 
 
 def _page(title: str, parts: Sequence[str]) -> str:
-    return _FRAME.format(title=escape(title), body="\n      ".join(parts))
+    return _FRAME.format(title=escape(title), language=language(), body="\n      ".join(parts))

@@ -30,6 +30,7 @@ from wattline_dashboards.access.oidc import Begun, Provider, SignInFailed
 from wattline_dashboards.access.people import Person, person
 from wattline_dashboards.access.sessions import Session, Sessions
 from wattline_dashboards.access.settings import SignIn
+from wattline_dashboards.language import N_, _
 
 # `__Host-`: only by https, only for this very name, only set by it.
 SESSION_COOKIE = "__Host-wattline"
@@ -42,7 +43,7 @@ BEGUN_SECONDS = 600
 MOST_BEGUN = 1000
 _MOST_ADDRESS = 2000
 _CALLBACKS = "/_dash-update-component"
-_TRY_AGAIN = "Sign in again; if it goes on, tell the operators."
+_FAILED = N_("You are not signed in: {why}. Sign in again; if it goes on, tell the operators.")
 
 
 class _Under:
@@ -200,12 +201,12 @@ class Gate:
             request.cookies.get(BEGUN_COOKIE, ""), request.args.get("state", "")
         )
         if taken is None:
-            return self._failed("it was begun in another browser, or too long ago", "/")
+            return self._failed(N_("it was begun in another browser, or too long ago"), "/")
         begun, back = taken
         code = request.args.get("code", "")
         if not code:
             # What the provider says is why ("access_denied"), in somebody else's words: not shown.
-            return self._failed("the provider did not sign you in", back)
+            return self._failed(N_("the provider did not sign you in"), back)
         try:
             claims = self._provider.finish(begun, code, request.args.get("iss"))
         except SignInFailed as error:
@@ -217,12 +218,12 @@ class Gate:
         back = _local(request.form.get("next"))
         begun = request.cookies.get(BEGUN_COOKIE, "")
         if not (self._is_same_origin() and begun and _same(request.form.get("csrf", ""), begun)):
-            return self._failed("the form was too old", back)
+            return self._failed(N_("the form was too old"), back)
         today = datetime.fromtimestamp(self._clock.unix_ms() / 1000, UTC).date()
         given = request.form.get("token", "")
         who = tokens.person_of(given, self.settings.tokens, today)
         if who is None:
-            return self._failed("the token is not known, or no longer holds", back)
+            return self._failed(N_("the token is not known, or no longer holds"), back)
         return self._arrive(who, back)
 
     def _arrive(self, who: Person, back: str) -> ResponseReturnValue:
@@ -240,7 +241,8 @@ class Gate:
     def _failed(self, why: str, back: str) -> ResponseReturnValue:
         self._say(f"dashboards: a sign-in failed: {why}")
         self._record("failed", None, what=why)
-        return self._asked(back, f"You are not signed in: {why}. {_TRY_AGAIN}", 403)
+        # The log is the operators' and stays English.
+        return self._asked(back, _(_FAILED).format(why=_(why)), 403)
 
     # Being signed in
 

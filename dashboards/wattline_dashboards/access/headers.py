@@ -22,6 +22,7 @@ def pages_policy(scripts: Iterable[str]) -> str:
         f"script-src 'self' {' '.join(scripts)}",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data:",
+        "frame-src 'self'",
         "form-action 'none'",
     )
 
@@ -29,6 +30,25 @@ def pages_policy(scripts: Iterable[str]) -> str:
 def forms_policy() -> str:
     """For the pages that are not Dash's: nothing inline at all, and forms that go to us alone."""
     return _policy("script-src 'self'", "style-src 'self'", "img-src 'self'", "form-action 'self'")
+
+
+def document_policy() -> str:
+    """For a report that is shown in a frame of ours: what it brings along, and nothing else.
+
+    No script runs, nothing is asked for, no form is sent, and it is in no origin of ours.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "style-src 'unsafe-inline'",
+            "img-src data:",
+            "font-src data:",
+            "form-action 'none'",
+            "base-uri 'none'",
+            "frame-ancestors 'self'",
+            "sandbox",
+        )
+    )
 
 
 def _policy(*parts: str) -> str:
@@ -48,14 +68,14 @@ def dress(response: Response, policy: str, *, secure: bool) -> Response:
     """Set the headers of an answer.
 
     Args:
-        response: The answer; a policy it has already stays.
+        response: The answer; a policy it has already stays, and so does who may frame it.
         policy: Its content policy.
         secure: Whether browsers reach us by https, and are to go on so.
     """
     response.headers.setdefault("Content-Security-Policy", policy)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Frame-Options"] = "DENY"
+    response.headers.setdefault("X-Frame-Options", "DENY")
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"

@@ -12,15 +12,19 @@
       button.tabIndex = 0;
     });
 
-    // Radio buttons say themselves which is chosen; as options of a list box they could not be in it.
-    each(".dash-radioitems[role='listbox']", function (group) {
+    // Radio buttons say themselves which is chosen, and so do boxes to tick; as options of a list box
+    // they could not be in it.
+    each(".dash-radioitems[role='listbox'], .dash-checklist[role='listbox']", function (group) {
       const named = group.parentElement.closest("[aria-label]");
-      group.setAttribute("role", "radiogroup");
+      group.setAttribute("role", group.matches(".dash-checklist") ? "group" : "radiogroup");
       if (named) {
         group.setAttribute("aria-label", named.getAttribute("aria-label"));
       }
     });
-    each(".dash-radioitems label[role], .dash-radioitems label[aria-selected]", function (label) {
+    const labels = [".dash-radioitems label", ".dash-checklist label"].flatMap(function (label) {
+      return [label + "[role]", label + "[aria-selected]"];
+    });
+    each(labels.join(), function (label) {
       label.removeAttribute("role");
       label.removeAttribute("aria-selected");
     });

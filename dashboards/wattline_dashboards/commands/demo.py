@@ -115,8 +115,9 @@ def _store(arguments: Namespace) -> Iterator[Path]:
 
 
 def write_past(schedule: Schedule, path: Path, clock: Clock) -> None:
-    """Write the factory's history into a new store and book it."""
+    """Write the factory's history into a new store and book it; file its registers and profile."""
     from wattline_collector.history import write_and_book, write_history
+    from wattline_collector.simulated import filed
     from wattline_collector.store.store import Store
     from wattline_dashboards.progress import Bar
 
@@ -136,6 +137,7 @@ def write_past(schedule: Schedule, path: Path, clock: Clock) -> None:
 
         rows, hours = write_and_book(store, schedule, written, bar)
         bar.finish(f"{rows:,} rows, {hours:,} hours")
+        filed.file(path, schedule, datetime.fromtimestamp(clock.unix_ms() / 1000, UTC))
         # What passed meanwhile, so that live data follows without a hole.
         now_ms = clock.unix_ms() // 60_000 * 60_000
         if now_ms > shape.present_ms:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dash import html
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
     format_age,
@@ -31,7 +29,7 @@ from wattline_dashboards.components.parts import (
     table,
 )
 from wattline_dashboards.components.short import short
-from wattline_dashboards.elements import Span
+from wattline_dashboards.elements import H3, Dd, Div, Dl, Dt, P, Section, Span
 from wattline_dashboards.figures.floor import natural
 from wattline_dashboards.language import N_, _, ngettext
 from wattline_dashboards.picture import Picture
@@ -50,47 +48,42 @@ ATTENTION = (
 """What needs a person, worst first, and what is wrong with it."""
 
 
-_LISTED = ("system", "node", "index", "power_watts", "temperature_celsius", "age_ms")
-
-
-def details(picture: Picture, place: int) -> list[html.Div | html.Dl | html.P]:
+def details(picture: Picture, place: int) -> list[Div | Dl | P]:
     """Everything known of one device."""
     device = picture.devices.row(place)
     account = picture.accounts[place]
     job = text(device.get("job"))
     return [
-        html.Div(
+        Div(
             [
-                html.Span(name(device), className="strong"),
-                html.Span(text(device.get("model")) or "", className="muted"),
+                Span(name(device), className="strong"),
+                Span(text(device.get("model")) or "", className="muted"),
             ],
             className="details-head",
         ),
-        html.Div(
+        Div(
             [
                 swatch(account.value),
                 state_name(account),
-                html.Span(_held_by(job), className="muted"),
-                html.Span(_seen(device), className="muted"),
+                Span(_held_by(job), className="muted"),
+                Span(_seen(device), className="muted"),
             ],
             className="details-state",
         ),
-        html.Dl(
-            [part for label, value in _values(device) for part in (html.Dt(label), html.Dd(value))],
+        Dl(
+            [part for label, value in _values(device) for part in (Dt(label), Dd(value))],
             className="details",
         ),
-        html.P(text(device.get("device")) or "", className="details-id"),
+        P(text(device.get("device")) or "", className="details-id"),
     ]
 
 
-def cards(picture: Picture) -> html.Div:
+def cards(picture: Picture) -> Div:
     """Each device as a card."""
-    return html.Div(
-        [_card(picture, place) for place in range(picture.devices.rows)], className="cards"
-    )
+    return Div([_card(picture, place) for place in range(picture.devices.rows)], className="cards")
 
 
-def attention(picture: Picture) -> list[html.Div | html.P]:
+def attention(picture: Picture) -> list[Div | P]:
     """The devices that need a person, worst first; says so when there are none.
 
     What is wrong with a node stands by node; work that is missing stands by job, because its owner
@@ -98,15 +91,17 @@ def attention(picture: Picture) -> list[html.Div | html.P]:
     """
     groups: dict[tuple[int, str, str], list[int]] = {}
     nodes, jobs = picture.devices.texts("node"), picture.devices.texts("job")
-    for rank, (wrong, _meaning) in enumerate(ATTENTION):
-        for place in (at for at, account in enumerate(picture.accounts) if account is wrong):
-            node = "" if wrong is Account.HELD else nodes[place] or ""
+    ranks = {wrong: rank for rank, (wrong, _meaning) in enumerate(ATTENTION)}
+    for place, account in enumerate(picture.accounts):
+        # Most are busy, and an account's hash is computed anew each time.
+        if account is not Account.BUSY and (rank := ranks.get(account)) is not None:
+            node = "" if account is Account.HELD else nodes[place] or ""
             groups.setdefault((rank, node, jobs[place] or ""), []).append(place)
     if not groups:
         return [nothing(_("No device is down, silent, slowed or held without work."))]
     order = sorted(groups, key=lambda key: (key[0], natural(key[1]), key[2]))
     shown = _each_state_first(order)
-    parts: list[html.Div | html.P] = [
+    parts: list[Div | P] = [
         table(
             _("Devices that need attention"),
             _columns(),
@@ -164,34 +159,42 @@ def _row(
 ) -> Row:
     account, meaning = wrong
     job = key[2]
-    rows = [picture.devices.row(place, _LISTED) for place in places]
-    live = [] if account is Account.UNOBSERVED else rows
-    names = {text(row.get("node")) or "" for row in rows}
+    columns = picture.devices
+
+    def of(column: str) -> list[float]:
+        every = columns.numbers(column)
+        return [value for place in places if (value := every[place]) is not None]
+
+    nodes = columns.texts("node")
+    names = {nodes[place] or "" for place in places}
     node = names.pop() if len(names) == 1 else ""
-    ages = [age for row in rows if (age := number(row.get("age_ms"))) is not None]
+    live = account is not Account.UNOBSERVED
     return Row(
         {
-            "node": link("/node", short(node, "strong"), node=node, system=rows[0].get("system"))
+            "node": link(
+                "/node", short(node, "strong"), node=node, system=columns.texts("system")[places[0]]
+            )
             if node
             else Span(_("{n} nodes").format(n=len(names)), className="strong"),
-            "devices": _places(rows) if node else str(len(rows)),
-            "state": html.Span(
+            "devices": _places(of("index"), len(places)) if node else str(len(places)),
+            "state": Span(
                 [swatch(account.value), state_name(account)], className="state", title=_(meaning)
             ),
             "job": job or None,
-            "power": format_si(_sum(live, "power_watts"), "W"),
-            "temperature": format_celsius(_highest(live, "temperature_celsius")),
-            "age": format_age(min(ages, default=None)),
+            "power": format_si(sum(watts) if live and (watts := of("power_watts")) else None, "W"),
+            "temperature": format_celsius(max(of("temperature_celsius"), default=None))
+            if live
+            else None,
+            "age": format_age(min(of("age_ms"), default=None)),
         },
         marks(data_node=node),
     )
 
 
-def _places(rows: Sequence[dict[str, object]]) -> str:
+def _places(known: Sequence[float], count: int) -> str:
     """Places on the node, runs shortened: `#0-3, #6`."""
-    known = [place for row in rows if (place := number(row.get("index"))) is not None]
-    if len(known) < len(rows):
-        return f"{len(rows)}"
+    if len(known) < count:
+        return f"{count}"
     runs: list[list[int]] = []
     for place in sorted(int(place) for place in known):
         if runs and place == runs[-1][1] + 1:
@@ -201,18 +204,7 @@ def _places(rows: Sequence[dict[str, object]]) -> str:
     return ", ".join(f"#{a}" if a == b else f"#{a}\u2013{b}" for a, b in runs)
 
 
-def _sum(rows: Sequence[dict[str, object]], column: str) -> float | None:
-    known = [value for row in rows if (value := number(row.get(column))) is not None]
-    return sum(known) if known else None
-
-
-def _highest(rows: Sequence[dict[str, object]], column: str) -> float | None:
-    return max(
-        (value for row in rows if (value := number(row.get(column))) is not None), default=None
-    )
-
-
-def _card(picture: Picture, place: int) -> html.Section:
+def _card(picture: Picture, place: int) -> Section:
     device = picture.devices.row(place)
     account = picture.accounts[place]
     job = text(device.get("job"))
@@ -226,22 +218,22 @@ def _card(picture: Picture, place: int) -> html.Section:
     busy = live("busy_ratio")
     head: Children = [
         link("/device", name(device), device=device.get("device"), system=device.get("system")),
-        html.Span(text(device.get("model")) or "", className="muted"),
+        Span(text(device.get("model")) or "", className="muted"),
     ]
-    return html.Section(
+    return Section(
         [
-            html.H3(head),
-            html.P(
+            H3(head),
+            P(
                 [
                     swatch(account.value),
                     state_name(account),
-                    html.Span(_held_by(job), className="muted"),
-                    html.Span(_seen(device), className="muted"),
+                    Span(_held_by(job), className="muted"),
+                    Span(_seen(device), className="muted"),
                 ],
                 className="details-state",
                 title=words.meaning(account),
             ),
-            html.Dl(
+            Dl(
                 [
                     stat(
                         _("Power"),

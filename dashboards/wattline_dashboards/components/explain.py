@@ -17,6 +17,7 @@ from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.effectiveness import sums
 from wattline_dashboards.components.kpis import defined, status_name
 from wattline_dashboards.components.parts import marks, nothing, sentence
+from wattline_dashboards.components.said import said
 from wattline_dashboards.context import Context
 from wattline_dashboards.language import _
 
@@ -134,6 +135,11 @@ def _figure(row: Mapping[str, Any]) -> html.Div:
 
 def _lines(lines: Sequence[tuple[str, str]]) -> html.Dl:
     return html.Dl(
-        [part for label, said in lines if said for part in (html.Dt(label), html.Dd(said))],
+        [
+            part
+            for label, words in lines
+            if words
+            for part in (html.Dt(label), html.Dd(said(words)))
+        ],
         className="explanation",
     )

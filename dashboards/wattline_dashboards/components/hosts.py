@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dash import html
-
 from wattline_collector.palette import (
     format_age,
     format_celsius,
@@ -25,7 +23,7 @@ from wattline_dashboards.components.parts import (
     table,
 )
 from wattline_dashboards.components.short import short
-from wattline_dashboards.elements import Span
+from wattline_dashboards.elements import H3, Div, Dl, P, Section, Span
 from wattline_dashboards.figures.floor import natural
 from wattline_dashboards.language import _
 from wattline_dashboards.picture import Picture
@@ -35,7 +33,7 @@ MOST = 40
 """Rows on the page: hosts that are silent come first, and the filter finds any other."""
 
 
-def hosts(picture: Picture, wanted: str = "") -> list[html.Div | html.P]:
+def hosts(picture: Picture, wanted: str = "") -> list[Div | P]:
     """The hosts whose name holds `wanted`."""
     nodes = picture.nodes
     names = [name or "" for name in nodes.texts("node")]
@@ -45,9 +43,9 @@ def hosts(picture: Picture, wanted: str = "") -> list[html.Div | html.P]:
     if not places:
         return [nothing(_("No host's name holds “{wanted}”.").format(wanted=wanted))]
     if nodes.rows <= CARDS_UP_TO:
-        return [html.Div([_card(picture, place) for place in places], className="cards")]
+        return [Div([_card(picture, place) for place in places], className="cards")]
     places.sort(key=lambda place: (not picture.silent_nodes[place], natural(names[place])))
-    parts: list[html.Div | html.P] = [
+    parts: list[Div | P] = [
         table(_("Hosts"), _columns(), [_row(picture, place) for place in places[:MOST]], "hosts")
     ]
     if len(places) > MOST:
@@ -99,7 +97,7 @@ def _row(picture: Picture, place: int) -> Row:
     return Row(cells, {"data-node": text(host.get("node")) or ""})
 
 
-def _card(picture: Picture, place: int) -> html.Section:
+def _card(picture: Picture, place: int) -> Section:
     host = picture.host(place)
     silent = picture.silent_nodes[place]
     name = text(host.get("node")) or ""
@@ -109,18 +107,18 @@ def _card(picture: Picture, place: int) -> html.Section:
         return number(host.get(column))
 
     filled = _filled(host)
-    return html.Section(
+    return Section(
         [
-            html.H3(
+            H3(
                 [
                     name,
-                    html.Span(
+                    Span(
                         (_("silent for {age}") if silent else _("seen {age} ago")).format(age=age),
                         className="caution" if silent else "muted",
                     ),
                 ]
             ),
-            html.Dl(
+            Dl(
                 [
                     stat(
                         _("Processor"),

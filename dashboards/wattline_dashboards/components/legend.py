@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from statistics import median
 
-from dash import html
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import format_number
 from wattline_dashboards import words
 from wattline_dashboards.components.parts import marks, swatch
+from wattline_dashboards.elements import Div, Span
 from wattline_dashboards.figures.views import ACCOUNT, View
 from wattline_dashboards.language import _
 from wattline_dashboards.picture import Picture
 
 
-def legend(view: View, picture: Picture) -> html.Div:
+def legend(view: View, picture: Picture) -> Div:
     """The legend of the map as it is coloured now."""
     return _accounts(picture) if view is ACCOUNT else _ramp(view, picture)
 
 
-def _accounts(picture: Picture) -> html.Div:
+def _accounts(picture: Picture) -> Div:
     counts = picture.counts
-    return html.Div(
+    return Div(
         [
-            html.Span(
+            Span(
                 [
                     swatch(account.value),
                     words.state(account),
-                    html.Span(format_number(counts[account]), className="legend-count"),
+                    Span(format_number(counts[account]), className="legend-count"),
                 ],
                 className="legend-item",
                 title=words.meaning(account),
@@ -40,7 +39,7 @@ def _accounts(picture: Picture) -> html.Div:
     )
 
 
-def _ramp(view: View, picture: Picture) -> html.Div:
+def _ramp(view: View, picture: Picture) -> Div:
     low, high = view.scale(picture)
     values = view.values(picture)
     known = [value for value in values if value is not None]
@@ -54,22 +53,22 @@ def _ramp(view: View, picture: Picture) -> html.Div:
         if known
         else _("not known for any device")
     )
-    return html.Div(
+    return Div(
         [
-            html.Span(spread, className="legend-item muted", title=_(view.meaning)),
-            html.Span(
+            Span(spread, className="legend-item muted", title=_(view.meaning)),
+            Span(
                 [
-                    html.Span(view.format(low)),
-                    html.Span(className="ramp", **marks(aria_hidden="true")),
-                    html.Span(view.format(high)),
+                    Span(view.format(low)),
+                    Span(className="ramp", **marks(aria_hidden="true")),
+                    Span(view.format(high)),
                 ],
                 className="legend-item",
             ),
-            html.Span(
+            Span(
                 [
                     swatch("unknown"),
                     _("not known"),
-                    html.Span(format_number(unknown), className="legend-count"),
+                    Span(format_number(unknown), className="legend-count"),
                 ],
                 className="legend-item",
             ),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dash import html
-
 from wattline_collector.palette import format_age, format_number, format_si
 from wattline_dashboards.columns import Columns, number, text
 from wattline_dashboards.components.parts import Column, Row, marks, nothing, table
 from wattline_dashboards.components.short import short
+from wattline_dashboards.elements import Div, P, Span
 from wattline_dashboards.language import _, ngettext
 
 MOST = 20
@@ -17,14 +16,14 @@ QUIET_MS = 60_000
 """A job that says nothing for longer is marked: agents repeat what it holds every 30 seconds."""
 
 
-def live_jobs(jobs: Columns) -> list[html.Div | html.P]:
+def live_jobs(jobs: Columns) -> list[Div | P]:
     """Running jobs, the largest first."""
     rows = [jobs.row(place) for place in range(jobs.rows)]
     rows = [row for row in rows if row.get("state") in (None, "running")]
     rows.sort(key=lambda row: (-(number(row.get("devices")) or 0), str(row.get("job"))))
     if not rows:
         return [nothing(_("No job runs, or none has been seen yet."))]
-    parts: list[html.Div | html.P] = [
+    parts: list[Div | P] = [
         table(_("Running jobs"), _columns(), [_row(row) for row in rows[:MOST]], "live-jobs")
     ]
     if len(rows) > MOST:
@@ -52,11 +51,11 @@ def _row(job: dict[str, object]) -> Row:
     age = number(job.get("age_ms"))
     if age is not None and age > QUIET_MS:
         label.append(
-            html.Span(_("last seen {age} ago").format(age=format_age(age)), className="caution")
+            Span(_("last seen {age} ago").format(age=format_age(age)), className="caution")
         )
     return Row(
         {
-            "job": html.Span(label, className="job"),
+            "job": Span(label, className="job"),
             "devices": format_number(number(job.get("devices"))),
             "tokens_per_second": format_si(number(job.get("tokens_per_second")), "tok/s"),
             "power_watts": format_si(number(job.get("power_watts")), "W"),

@@ -6,10 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dash import html
-
 from wattline_collector.palette import THIN_SPACE, UNKNOWN, format_percent
-from wattline_dashboards.elements import Span, Td, Th, Tr
+from wattline_dashboards.elements import (
+    Caption,
+    Dd,
+    Div,
+    Dt,
+    P,
+    Span,
+    Table,
+    Tbody,
+    Td,
+    Th,
+    Thead,
+    Tr,
+)
 from wattline_dashboards.language import _
 from wattline_dashboards.trust import COMFORT
 
@@ -22,13 +33,16 @@ def marks(**values: str) -> dict[str, Any]:
     return {name.replace("_", "-"): value for name, value in values.items()}
 
 
-def quantity(formatted: str, class_name: str = "quantity") -> html.Span:
+_HIDDEN = marks(aria_hidden="true")
+
+
+def quantity(formatted: str, class_name: str = "quantity") -> Span:
     """A formatted value, its unit set smaller than its number."""
     number, unit = split_unit(formatted)
     if not unit:
-        return html.Span(number, className=class_name)
-    return html.Span(
-        [html.Span(number, className="number"), html.Span(THIN_SPACE + unit, className="unit")],
+        return Span(number, className=class_name)
+    return Span(
+        [Span(number, className="number"), Span(THIN_SPACE + unit, className="unit")],
         className=class_name,
     )
 
@@ -41,45 +55,41 @@ def split_unit(formatted: str) -> tuple[str, str]:
     return number, unit
 
 
-def swatch(name: str) -> html.Span:
+def swatch(name: str) -> Span:
     """A square in an account's colour and texture; the word always stands beside it."""
-    return html.Span(
-        className=f"swatch swatch-{name.replace('_', '-')}", **marks(aria_hidden="true")
-    )
+    return Span(className=f"swatch swatch-{name.replace('_', '-')}", **_HIDDEN)
 
 
-def stat(label: str, value: Children, detail: Children = None, **attributes: Any) -> html.Div:
+def stat(label: str, value: Children, detail: Children = None, **attributes: Any) -> Div:
     """One number of the answer: what it is, the number, and what a reader must know beside it."""
     lines = [
-        html.Dt(label, className="stat-label"),
-        html.Dd(value, className="stat-value"),
+        Dt(label, className="stat-label"),
+        Dd(value, className="stat-value"),
     ]
     if detail is not None:
-        lines.append(html.Dd(detail, className="stat-detail"))
-    return html.Div(lines, className="stat", **attributes)
+        lines.append(Dd(detail, className="stat-detail"))
+    return Div(lines, className="stat", **attributes)
 
 
-def meter(ratio: float | None, text: str | None = None) -> html.Span:
+def meter(ratio: float | None, text: str | None = None) -> Span:
     """A share as a short bar with its number; unknown is an empty hatched bar and a dash."""
     if ratio is None:
-        bar = Span(className="meter meter-unknown", **marks(aria_hidden="true"))
+        bar = Span(className="meter meter-unknown", **_HIDDEN)
     else:
         filled = Span(
             className="meter-fill", style={"width": f"{min(1.0, max(0.0, ratio)) * 100:.0f}%"}
         )
-        bar = Span(filled, className="meter", **marks(aria_hidden="true"))
+        bar = Span(filled, className="meter", **_HIDDEN)
     label = Span(format_percent(ratio) if text is None else text, className="meter-text")
     parts: Children = [bar, label]
-    return html.Span(parts, className="metered")
+    return Span(parts, className="metered")
 
 
-def coverage_note(coverage: float | None) -> html.Span | None:
+def coverage_note(coverage: float | None) -> Span | None:
     """What to say beside a number made of too few observations."""
     if coverage is None or coverage >= COMFORT:
         return None
-    return html.Span(
-        _("coverage {share}").format(share=format_percent(coverage)), className="caution"
-    )
+    return Span(_("coverage {share}").format(share=format_percent(coverage)), className="caution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +121,7 @@ LONG = 40
 """Rows a page shows whole; a longer table scrolls in itself, so that what follows is found."""
 
 
-def table(
-    caption: str, columns: Sequence[Column], rows: Sequence[Row], class_name: str
-) -> html.Div:
+def table(caption: str, columns: Sequence[Column], rows: Sequence[Row], class_name: str) -> Div:
     """A table with a head that stays, for eyes and for screen readers alike."""
     head: Children = Tr(
         [
@@ -126,28 +134,34 @@ def table(
             for column in columns
         ]
     )
+    fields = [
+        (
+            column.key,
+            {"className": "numeric" if column.numeric else None, **marks(data_field=column.key)},
+        )
+        for column in columns
+    ]
     body: Children = [
         Tr(
             [
                 Td(
-                    UNKNOWN if row.cells.get(column.key) is None else row.cells[column.key],
-                    className="numeric" if column.numeric else None,
-                    **marks(data_field=column.key),
+                    UNKNOWN if (cell := row.cells.get(key)) is None else cell,
+                    **field,
                     **row.attributes,
                 )
-                for column in columns
+                for key, field in fields
             ],
             **row.attributes,
         )
         for row in rows
     ]
-    whole = html.Table(
-        [html.Caption(caption, className="hidden"), html.Thead(head), html.Tbody(body)],
+    whole = Table(
+        [Caption(caption, className="hidden"), Thead(head), Tbody(body)],
         className=f"table {class_name}",
     )
     if len(rows) <= LONG:
-        return html.Div(whole, className="table-frame")
-    return html.Div(  # with a tab stop, so that it can be scrolled by key
+        return Div(whole, className="table-frame")
+    return Div(  # with a tab stop, so that it can be scrolled by key
         whole,
         className="table-frame table-scroll",
         tabIndex="0",
@@ -156,9 +170,9 @@ def table(
     )
 
 
-def nothing(text: str) -> html.P:
+def nothing(text: str) -> P:
     """What stands where there would be a table."""
-    return html.P(text, className="nothing")
+    return P(text, className="nothing")
 
 
 def sentence(words: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dash import html
+from wattline_dashboards.elements import Span
 
 SHOWN = 80
 WHOLE = 400
@@ -14,8 +14,8 @@ def cut(name: object, most: int = SHOWN) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def short(name: object, class_name: str | None = None, most: int = SHOWN) -> html.Span:
+def short(name: object, class_name: str | None = None, most: int = SHOWN) -> Span:
     """The name, cut; what was cut off stands under the pointer."""
     text = str(name if name is not None else "")
     title = cut(text, WHOLE) if len(text) > most else None
-    return html.Span(cut(text, most), className=class_name, title=title)
+    return Span(cut(text, most), className=class_name, title=title)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
-
-from dash import html
 
 from wattline_collector.ledger.accounts import WORKING, Account
 from wattline_collector.palette import (
@@ -18,16 +17,17 @@ from wattline_collector.palette import (
 from wattline_dashboards import words
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.parts import marks, quantity, stat, swatch
+from wattline_dashboards.elements import Div, Dl, P, Span
 from wattline_dashboards.language import _, ngettext
 from wattline_dashboards.picture import Picture
 
 
-def totals(picture: Picture) -> list[html.P | html.Dl]:
+def totals(picture: Picture) -> list[P | Dl]:
     """Power, tokens, tokens per joule, what devices do, and how fresh all this is."""
     sums = picture.totals
     made = [_power(sums), _tokens(sums), _efficiency(sums)]
     if picture.devices.rows:
-        return [html.Dl([*made, *_states(picture), _freshness(picture)], className="totals")]
+        return [Dl([*made, *_states(picture), _freshness(picture)], className="totals")]
     # Without accelerators most of this is not unknown but absent, so it is said, not dashed.
     names = ("power_watts", "tokens_per_second", "tokens_per_joule")
     known = [
@@ -41,11 +41,11 @@ def totals(picture: Picture) -> list[html.P | html.Dl]:
         said += " " + _("Tokens appear as soon as a job counts them.")
     if hosts > 1:
         known.append(_freshness(picture))
-    lead = html.P(said, className="lead")
-    return [lead, html.Dl(known, className="totals")] if known else [lead]
+    lead = P(said, className="lead")
+    return [lead, Dl(known, className="totals")] if known else [lead]
 
 
-def _power(sums: Mapping[str, Any]) -> html.Div:
+def _power(sums: Mapping[str, Any]) -> Div:
     watts, boundary = number(sums.get("power_watts")), text(sums.get("power_boundary"))
     return stat(
         _("Power"),
@@ -55,7 +55,7 @@ def _power(sums: Mapping[str, Any]) -> html.Div:
     )
 
 
-def _tokens(sums: Mapping[str, Any]) -> html.Div:
+def _tokens(sums: Mapping[str, Any]) -> Div:
     return stat(
         _("Tokens"),
         quantity(format_si(number(sums.get("tokens_per_second")), "tok/s")),
@@ -64,7 +64,7 @@ def _tokens(sums: Mapping[str, Any]) -> html.Div:
     )
 
 
-def _efficiency(sums: Mapping[str, Any]) -> html.Div:
+def _efficiency(sums: Mapping[str, Any]) -> Div:
     return stat(
         _("Efficiency"),
         quantity(format_number(number(sums.get("tokens_per_joule")), "tok/J")),
@@ -73,7 +73,7 @@ def _efficiency(sums: Mapping[str, Any]) -> html.Div:
     )
 
 
-def _states(picture: Picture) -> list[html.Div]:
+def _states(picture: Picture) -> list[Div]:
     counts = picture.counts
     devices = len(picture.accounts)
     if not devices:
@@ -91,7 +91,7 @@ def _states(picture: Picture) -> list[html.Div]:
     return [
         stat(
             label,
-            html.Span([swatch(colour), _count(count)], className="count"),
+            Span([swatch(colour), _count(count)], className="count"),
             _("of {all}").format(all=_count(devices))
             if name == "working"
             else format_percent(count / devices),
@@ -101,7 +101,7 @@ def _states(picture: Picture) -> list[html.Div]:
     ]
 
 
-def _freshness(picture: Picture) -> html.Div:
+def _freshness(picture: Picture) -> Div:
     table, silent, said = (
         (
             picture.devices,
@@ -111,14 +111,21 @@ def _freshness(picture: Picture) -> html.Div:
         if picture.devices.rows
         else (picture.nodes, list(picture.silent_nodes), _("{n} hosts report"))
     )
-    ages = [age for age in table.numbers("age_ms") if age is not None]
+    age = min((age for age in table.numbers("age_ms") if age is not None), default=None)
     fresh = len(silent) - sum(silent)
     return stat(
         _("Newest reading"),
-        quantity(format_age(min(ages, default=None))),
+        quantity(format_age(age)),
         said.format(n=_count(fresh)),
         **marks(data_field="freshness"),
+        **({} if age is None else _of(picture.time_unix_ms - age)),
     )
+
+
+def _of(unix_ms: float) -> dict[str, str]:
+    """When a reading was taken: for eyes under the pointer, and to the millisecond."""
+    utc = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    return {"title": f"{utc:%H:%M:%S} UTC", **marks(data_unix_ms=f"{unix_ms:.0f}")}
 
 
 def _count(value: int) -> str:

@@ -117,7 +117,7 @@ _PLACED_BY = ("system", "rack", "node", "index", "device")
 def plan(devices: Columns, width: int, order: Order = RACKS) -> Floor:
     """Place devices on a floor `width` pixels wide."""
     # Comparing what was placed before costs a tenth of placing it, or of a digest of it.
-    given = (width, devices.rows, order, *(devices.data.get(name) for name in _PLACED_BY))
+    given = (width, order, devices.only(_PLACED_BY))
     return _plans.get(given, lambda: _made(devices, width, order))
 
 

@@ -204,10 +204,15 @@ def like_note(like: Mapping[str, Any]) -> str:
     if (why := text(like.get("withheld"))) is not None:
         return _("No comparison: {why}.").format(why=cut(why, 200))
     sizes = like.get("devices") or ("", "")
-    counts = [
-        str(number((like.get("metrics") or {}).get(name, {}).get("n")) or UNKNOWN)
-        for name in like_figure.METRICS
+    told = [
+        number((like.get("metrics") or {}).get(one, {}).get("n")) for one in like_figure.METRICS
     ]
+    counts = [str(int(count)) if count else UNKNOWN for count in told]
+    if not any(told):
+        return _(
+            "Others' {kind} jobs with {low} to {high} devices in the same four weeks are too few, "
+            "or of fewer than five owners."
+        ).format(kind=like.get("kind"), low=sizes[0], high=sizes[1])
     return _(
         "Others' {kind} jobs with {low} to {high} devices in the same four weeks; n = {n} and "
         "{m}. At most ten of one owner count, and never fewer than five owners."

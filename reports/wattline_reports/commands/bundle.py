@@ -6,7 +6,7 @@ import json
 import os
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,14 @@ def _configure(parser: ArgumentParser) -> None:
     export.add_argument("--out", type=Path, default=Path("out"), metavar="DIR")
     export.add_argument("--earlier", type=Path, metavar="DIR", help="bundles that were sent before")
     export.add_argument("--public", action="store_true", help="anybody may have it")
+    export.add_argument(
+        "--credential", action="store_true",
+        help="add vc.jwt, a W3C verifiable credential of the same key",
+    )  # fmt: skip
+    export.add_argument(
+        "--issuer", default="", metavar="DID",
+        help="its issuer, did:web:example.org; default: the key itself as did:key",
+    )  # fmt: skip
 
     verify = verbs.add_parser("verify", help="check bundles with public keys; no network")
     _files(verify)
@@ -179,6 +187,8 @@ def _export(arguments: Namespace) -> int:
     from wattline_reports.period import parse_period
 
     private = keys.read_private(arguments.key)
+    if arguments.issuer and not arguments.credential:
+        raise UsageError("--issuer is of a credential: give --credential too")
     store: Path = arguments.store or default_store()
     period = parse_period(arguments.period)
     if period.end > datetime.now(UTC):
@@ -192,6 +202,8 @@ def _export(arguments: Namespace) -> int:
             public=arguments.public,
             progress=waiting.counted("bundle", "hours audited"),
         ).signed(private, keys.FACTORY, _today())
+    if arguments.credential:
+        made = made.credited(private, _today(), arguments.issuer)
     told = made.manifest
     name = f"{told.factory}_{arguments.period}_{told.revision}.aifb.zip"
     path = arguments.out / name.replace("/", "-")
@@ -262,10 +274,32 @@ def _show(arguments: Namespace) -> int:
             print(
                 f"  {figure['id']:<8}{dims:<24}{shown:>14} {figure['unit']:<12}{figure['status']}"
             )
+        for line in _declared(one):
+            print(line)
         for name, cells in sorted(one.cubes.items()):
             hidden = sum(row is None for row in cells.values())
             print(f"  {name}: {len(cells)} cells, {hidden} of them hidden")
     return 0
+
+
+def _declared(one: Bundle) -> Iterator[str]:
+    """Systems, the yearly return, factors and the credential, a line each."""
+    from wattline_reports.exchange import credential
+
+    for system in () if one.profile is None else one.profile["systems"]:
+        devices = ", ".join(f"{told['count']:,} {told['model']}" for told in system["devices"])
+        yield f"  system {system['id']}: {devices or 'its devices are not told'}"
+    if one.eed is not None:
+        told = one.eed["completeness"]
+        yield (
+            f"  return of {one.eed['year']} ({one.eed['schema']}): {told['valid']} of "
+            f"{told['required']} fields"
+        )
+    for row in one.factors or ():
+        of = " ".join(filter(None, (row.role, row.system, row.zone, row.year)))
+        yield f"  factor {of}: {row.grams_per_kwh:g} g/kWh CO2e, {row.source or row.method}"
+    if one.credential is not None:
+        yield f"  credential of {credential.issuer_of(one.credential, one.path)}"
 
 
 def _said(one: Bundle) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -14,13 +13,15 @@ from wattline_agents.errors import UsageError
 from wattline_collector.default_store import HELP, default_store
 from wattline_reports import waiting
 from wattline_reports.kinds import FORMATS, Kind, find, kinds
+from wattline_reports.made_file import BYS, HAND, WHYS
+from wattline_reports.making import Order, kept, make, written
+from wattline_reports.shelf import Shelf, of_store
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from wattline_reports.asked import Asked
-    from wattline_reports.document import Report
-
+SCHEDULE = "schedule"
+"""In place of a kind: reports at their times."""
 DEFAULT_FORMATS = ("html", "pdf")
 
 _EXAMPLES = """\
@@ -36,7 +37,12 @@ examples:
   wattline report eed --store DIR --period 2026 --out eed-2026.pdf
   wattline report review --store DIR --format html,pdf,xlsx,json
                                          all four have the same figures; the SHA-256 of the JSON
-                                         starts with the verification code that the others show"""
+                                         starts with the verification code that the others show
+  wattline report review --store DIR --period 2026-11 --keep
+                                         kept on the store's shelf, where pages list what was made
+  wattline report schedule --template                          reports at their times: a template
+  wattline report schedule list --config FILE --store DIR      what is due when
+  wattline report schedule run --config FILE --store DIR       make and send what is due, once"""
 
 
 def _kinds_text() -> str:
@@ -51,7 +57,9 @@ says on its first page what is missing."""
 
 def _configure(parser: ArgumentParser) -> None:
     parser.description = f"{_OPENING}\n\nkinds:\n{_kinds_text()}\n\n{_EXAMPLES}"
-    parser.add_argument("kind", nargs="?", metavar="KIND", help=f"one of: {', '.join(kinds())}")
+    parser.add_argument(
+        "kind", nargs="?", metavar="KIND", help=f"one of: {', '.join(kinds())}; or schedule"
+    )
     of = "; ".join(f"{name}: {kind.of.help}" for name, kind in kinds().items() if kind.of)
     parser.add_argument(
         "of", nargs="*", metavar="OF", help=(of and f"what it is of ({of})") or argparse.SUPPRESS
@@ -69,9 +77,20 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("out"),
         metavar="FILE_OR_DIR",
-        help="a folder, or a file whose ending is one of the formats; default: out",
+        help="a folder, or a file whose ending is one of the formats; default: out, "
+        "or with --keep none",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep it on the shelf of made reports, STORE/reports"
+    )
+    parser.add_argument(
+        "--shelf", type=Path, metavar="DIR", help="keep it on this shelf in place of the store's"
+    )
+    parser.add_argument("--why", choices=WHYS, default=HAND, help=argparse.SUPPRESS)
+    parser.add_argument("--by", choices=BYS, default="", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--progress", action="store_true", help="say each step on standard error as it begins"
     )
     parser.add_argument(
         "--format",
@@ -91,12 +110,31 @@ def _configure(parser: ArgumentParser) -> None:
             metavar=option.metavar,
             help=f"{', '.join(names)}: {option.help}".replace("%", "%%"),
         )
+    times = parser.add_argument_group("schedule")
+    times.add_argument(
+        "--config", type=Path, metavar="FILE", help="which reports, when, and for whom (TOML)"
+    )
+    times.add_argument("--template", action="store_true", help="print such a file, explained")
+    times.add_argument(
+        "--now",
+        action="store_true",
+        help="do not wait for late data: the last period of each entry, made anew",
+    )
 
 
 def _run(arguments: Namespace) -> int:
     if arguments.kind is None:
         print(f"Kinds of report:\n{_kinds_text()}\n\n`wattline report --help` says how to ask.")
         return 0
+    if arguments.progress:
+        waiting.say_at_once()
+    if arguments.kind == SCHEDULE:
+        from wattline_reports.schedule.command import run
+
+        return run(arguments)
+    for flag in ("config", "template", "now"):
+        if getattr(arguments, flag):
+            raise UsageError(f"--{flag} is for `wattline report schedule`; leave it out")
     kind = find(arguments.kind)
     options = _options(kind, arguments)
     _checked_of(kind, arguments.of)
@@ -104,7 +142,9 @@ def _run(arguments: Namespace) -> int:
         done = kind.instead(tuple(arguments.of), options)
         if done is not None:
             return done
-    single, formats = _formats(arguments.out, arguments.format)
+    keeps = arguments.keep or arguments.shelf is not None
+    out: Path = arguments.out or Path("out")
+    single, formats = _formats(out, arguments.format)
     as_of = _as_of(arguments.as_of)
     store: Path = arguments.store or (default_store() if kind.needs_store else Path())
     if kind.needs_store and not store.is_dir():
@@ -112,61 +152,32 @@ def _run(arguments: Namespace) -> int:
             f"{store} is not a directory, so it holds no store: `wattline import` or `wattline up` "
             "makes one"
         )
-    report = _built(kind, store, arguments.period, as_of, tuple(arguments.of), options)
-    with waiting.said("report", "setting the pages"):
-        files = {form: _rendered(report, kind, form) for form in formats}
+    if keeps and not kind.needs_store and arguments.shelf is None:
+        raise UsageError(f"{kind.name} is of no store: say on which shelf with --shelf DIR")
+    order = Order(kind, store, formats, arguments.period, as_of, tuple(arguments.of), options)
+    finished = make(order)
+    report = finished.report
     if not report.statement.good:
         print(f"report: {report.statement.headline}: see the first page", file=sys.stderr)
-    out: Path = arguments.out
-    where = {
-        form: out if single else out / f"{report.name}.{form}" for form in formats
-    }  # fmt: skip
-    for path in _written(out, {where[form]: content for form, content in files.items()}):
-        print(path)
+    if not keeps or arguments.out is not None:
+        where = {form: out if single else out / f"{report.name}.{form}" for form in formats}
+        files = {where[form]: content for form, content in finished.files.items()}
+        for path in written(out, files):
+            print(path)
+    if keeps:
+        shelf = Shelf(arguments.shelf or of_store(store))
+        made, new = shelf.put(kept(order, finished, arguments.why, arguments.by), _now())
+        if not new:
+            print(f"report: made before, with the same figures: {made.id}", file=sys.stderr)
+        for path in shelf.paths(made):
+            print(path)
     return 0
 
 
-def _built(
-    kind: Kind,
-    store: Path,
-    period: str | None,
-    as_of: datetime | None,
-    of: tuple[str, ...],
-    options: dict[str, str],
-) -> Report:
+def _now() -> datetime:
     from datetime import UTC, datetime
 
-    from wattline_reports.asked import Asked, checked
-    from wattline_reports.period import default_period, parse_period, suited
-
-    if period is None:
-        span = default_period(kind, store, datetime.now(UTC))
-    else:
-        span = suited(kind, parse_period(period))
-    asked: Asked = Asked(
-        kind=kind, store=store, period=span, as_of=as_of, of=of, options=options,
-        said=lambda what: waiting.said("report", what),
-        counted=lambda what: waiting.counted("report", what),
-    )  # fmt: skip
-    return kind.build(checked(asked))
-
-
-def _rendered(report: Report, kind: Kind, form: str) -> bytes:
-    if form == "html":
-        from wattline_reports.render import html
-
-        return html.render(report, kind)
-    if form == "pdf":
-        from wattline_reports.render import pdf
-
-        return pdf.render(report, kind)
-    if form == "xlsx":
-        from wattline_reports.render import xlsx
-
-        return xlsx.render(report)
-    from wattline_reports.render import machine
-
-    return machine.render(report)
+    return datetime.now(UTC)
 
 
 def _options(kind: Kind, arguments: Namespace) -> dict[str, str]:
@@ -220,21 +231,6 @@ def _as_of(text: str | None) -> datetime | None:
     from wattline_collector.kpi.period import parse_time
 
     return parse_time(text, "--as-of")
-
-
-def _written(out: Path, files: dict[Path, bytes]) -> list[Path]:
-    """Write the files, each whole or not at all."""
-    paths = []
-    try:
-        for path, content in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.parent / f".{path.name}.{os.getpid()}"
-            partial.write_bytes(content)
-            partial.replace(path)
-            paths.append(path)
-    except OSError as error:
-        raise UsageError(f"--out {out}: cannot write there: {error.strerror}") from error
-    return paths
 
 
 COMMAND = Command(

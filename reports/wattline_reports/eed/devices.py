@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from wattline_collector.palette import UNKNOWN
-from wattline_reports.document import Block, Cell, Column, Row, Section, Table
+from wattline_reports.document import Block, Cell, Column, Paragraph, Row, Section, Table
 from wattline_reports.eed.book import Book
 from wattline_reports.words import count_of, shown
 
@@ -19,7 +19,10 @@ def section(book: Book) -> Section:
         blocks.append(_points(book))
     if devices:
         blocks.append(_devices(book))
-    blocks.append(_meters(book))
+    if book.readings.is_empty():
+        blocks.append(Paragraph("No reading of a meter is in the register of meters.", "note"))
+    else:
+        blocks.append(_meters(book))
     lacking = [word for word, found in (("measurement point", points), ("device", devices))
                if not found]  # fmt: skip
     text = f"{count_of(len(points), 'point')} and {count_of(len(devices), 'device')} are on record."

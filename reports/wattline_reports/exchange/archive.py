@@ -22,6 +22,9 @@ MOST_ENTRIES = 200
 
 MANIFEST = "manifest.json"
 SIGNATURES = "signatures.json"
+CREDENTIAL = "vc.jwt"
+BESIDE = (MANIFEST, SIGNATURES, CREDENTIAL)
+"""Entries that the manifest does not name: itself, and what is made over it."""
 
 _NAME = re.compile(
     r"(manifest|signatures|kpis|eed|profile|dcat)\.json(ld)?|factors\.csv|vc\.jwt|report\.html"

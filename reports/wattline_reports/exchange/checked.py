@@ -18,7 +18,7 @@ from jsonschema import validators
 
 from wattline_reports.exchange.refused import Reason, Refused
 
-NAMES = ("manifest", "signatures", "kpis", "keys")
+NAMES = ("manifest", "signatures", "kpis", "keys", "profile", "eed", "credential")
 """The schemas of a bundle's files."""
 _BUNDLE = "wattline_reports.exchange"
 _MOST_ERRORS = 1000

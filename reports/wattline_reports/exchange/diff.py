@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wattline_reports.exchange import eed_file, factors_file, profile_file
 from wattline_reports.exchange.bundle import Bundle
 
 
@@ -41,12 +42,49 @@ def diff(before: Bundle, after: Bundle) -> list[Change]:
             for one in (before, after)
         ]
         found += _changes(rows[0], rows[1])
-    opened = {"kpis.json", *(f"cubes/{name}.csv" for name in (*before.cubes, *after.cubes))}
+    found += _changes(_told(before), _told(after))
+    opened = {
+        *OPENED,
+        *(f"cubes/{name}.csv" for name in (*before.cubes, *after.cubes)),
+    }
     digests = [
         {name: told[0] for name, told in one.manifest.files.items() if name not in opened}
         for one in (before, after)
     ]
     return [*found, *_changes(digests[0], digests[1])]
+
+
+OPENED = ("kpis.json", profile_file.FILE, eed_file.FILE, factors_file.FILE)
+"""Files that are compared by what they say."""
+
+
+def _told(bundle: Bundle) -> dict[str, Any]:
+    """What is declared: each value under its path, each factor under what it is of."""
+    found: dict[str, Any] = {}
+    for name, value in ((profile_file.FILE, bundle.profile), (eed_file.FILE, bundle.eed)):
+        if value is not None:
+            found |= {f"{name} {path}": leaf for path, leaf in _leaves(value, "")}
+    for row in bundle.factors or ():
+        cells = row.cells()
+        of = " ".join(filter(None, (*cells[:6], *cells[8:])))
+        found[f"{factors_file.FILE} {of}"] = row.grams_per_kwh
+    return found
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _leaves(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+        for place, item in enumerate(value):
+            name = next((item[one] for one in _NAMED if item.get(one) is not None), place)
+            yield from _leaves(item, f"{path}[{name}]")
+    else:
+        yield path, value
+
+
+_NAMED = ("id", "key", "model", "number")
+"""By which of its keys an item of a list is known."""
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

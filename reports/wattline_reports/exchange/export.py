@@ -24,7 +24,10 @@ from wattline_reports.exchange import (
     cubes,
     dcat,
     dictionary,
+    eed_file,
+    factors_file,
     manifest,
+    profile_file,
     scan,
     tables,
 )
@@ -33,8 +36,9 @@ from wattline_reports.exchange.cubes import CUBES, EXCHANGES, FAMILIES, LINKS, R
 from wattline_reports.exchange.disclosure import table
 from wattline_reports.exchange.disclosure.suppress import suppress
 from wattline_reports.exchange.disclosure.table import Cell, Key
-from wattline_reports.exchange.manifest import Books, Manifest, Parameters
+from wattline_reports.exchange.manifest import EED, Books, Manifest, Parameters
 from wattline_reports.exchange.sensitive import hides, is_in_a_cube, tells_hidden
+from wattline_reports.exchange.settled import settled
 from wattline_reports.exchange.verify import published_of, standing
 
 DIMENSIONS = frozenset(
@@ -94,21 +98,37 @@ def of_store(
     told = _manifest(store, view, profile, kind, rules, mine, balanced=balanced)
     cells = _cubes(store, view, rules, standing(mine, told), mine, told)
     files = {
-        KPIS: canonical.dumps(
-            {"schema": KPIS_SCHEMA, "figures": [_told(one, rules, cells) for one in figures(view)]}
-        ),
+        KPIS: canonical.dumps({"schema": KPIS_SCHEMA, "figures": _in_order(view, rules, cells)}),
         "methods/dictionary.json": canonical.dumps(dictionary.definitions()),
         **{CUBES[name].file: cubes.to_csv(CUBES[name], rows) for name, rows in cells.items()},
+        profile_file.FILE: canonical.dumps(profile_file.of(profile)),
+        factors_file.FILE: factors_file.to_csv(factors_file.of(view)),
     }
+    if kind == EED:
+        files[eed_file.FILE] = canonical.dumps(eed_file.of_store(store, period))
     described = _with_files(told, files)
     publisher = profile.host
     files["dcat.jsonld"] = canonical.dumps(
         dcat.dataset(described, publisher=publisher, public=public)
     )
-    # The publisher is the host, who may well be called as an account is: his name is his to give.
-    kept = {name: data for name, data in files.items() if name != "dcat.jsonld"}
-    scan.check(kept, scan.names_of(store), "the bundle")
+    _scan(files, store, profile)
     return bundle.of(_with_files(told, files), files, [], "the bundle")
+
+
+def _scan(files: Mapping[str, bytes], store: Path, profile: FactoryProfile) -> None:
+    """Hold every file against the store's names.
+
+    Raises:
+        Refused: One of them stands in one.
+    """
+    names = scan.names_of(store)
+    # The publisher is the host, who may well be called as an account is: his name is his to give.
+    # What is declared has words of the trade, as jobs' names do: `h200`, `grid`.
+    declared = (profile_file.FILE, factors_file.FILE)
+    kept = {name: data for name, data in files.items() if name not in ("dcat.jsonld", *declared)}
+    scan.check(kept, names, "the bundle")
+    others = scan.names_of(store, with_named=False) - profile_file.products(profile)
+    scan.check({name: files[name] for name in declared}, others, "the bundle")
 
 
 def _with_files(told: Manifest, files: Mapping[str, bytes]) -> Manifest:
@@ -155,13 +175,22 @@ def _manifest(
 
 def figures(view: View) -> Iterator[Figure]:
     """Every figure that a bundle may hold: each KPI, its parts, and its systems where several."""
-    several = view.device["system"].n_unique() > 1
+    several = view.totals["system"].n_unique() > 1
     for kpi in registry.REGISTRY.values():
         if is_in_a_cube(kpi.id) or not set(kpi.parts) <= DIMENSIONS:
             continue
         yield from registry.evaluate(kpi, view)
         if several and _can_split(kpi):
             yield from registry.evaluate(kpi, view, ["system"])
+
+
+def _in_order(
+    view: View, rules: Parameters, cells: Mapping[str, Mapping[Key, object]]
+) -> list[dict[str, Any]]:
+    """The figures as they stand in a bundle: by the dictionary, then by what they are of."""
+    places = {id: place for place, id in enumerate(registry.REGISTRY)}
+    told = [_told(one, rules, cells) for one in figures(view)]
+    return sorted(told, key=lambda one: (places[one["id"]], sorted(one["dims"].items())))
 
 
 def _can_split(kpi: Kpi) -> bool:
@@ -173,7 +202,7 @@ def _told(
 ) -> dict[str, Any]:
     """A figure as it stands in a bundle: without its note, which is free text."""
     told: dict[str, Any] = {
-        name: _settled(getattr(figure, name))
+        name: settled(getattr(figure, name))
         for name in (
             "id", "unit", "value", "numerator", "denominator", "n", "coverage", "level", "low",
             "high",
@@ -190,11 +219,6 @@ def _told(
     if figure.level == "declared":
         told["flags"] = ["D"]
     return told
-
-
-def _settled(value: Any) -> Any:
-    """Without the last digits of a sum, which depend on the order in which it was added."""
-    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 # Cubes

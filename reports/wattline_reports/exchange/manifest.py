@@ -10,12 +10,13 @@ from typing import Any
 
 from wattline_collector.kpi.figure import Period
 from wattline_reports.exchange import canonical
-from wattline_reports.exchange.archive import MANIFEST, SIGNATURES
+from wattline_reports.exchange.archive import BESIDE
 from wattline_reports.exchange.checked import check
 from wattline_reports.exchange.refused import Reason, Refused
 
 SCHEMA = "wattline-bundle-v1"
-KINDS = ("hosting-audit", "coordination-review", "eed", "challenge")
+EED = "eed"
+KINDS = ("hosting-audit", "coordination-review", EED, "challenge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +131,11 @@ class Manifest:
 
 
 def of_files(files: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
-    """Digest and size of every file but the manifest and the signatures."""
+    """Digest and size of every file that a manifest names."""
     return {
         name: (hashlib.sha256(content).hexdigest(), len(content))
         for name, content in files.items()
-        if name not in (MANIFEST, SIGNATURES)
+        if name not in BESIDE
     }
 
 

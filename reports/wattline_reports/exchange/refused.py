@@ -27,6 +27,7 @@ class Reason(StrEnum):
     OLD_KEY = "old-key"  # signed outside the time in which the key holds
     REVOKED_KEY = "revoked-key"  # the key was revoked
     BAD_SIGNATURE = "bad-signature"  # the signature is not of this manifest
+    CREDENTIAL = "credential"  # the verifiable credential is not of this bundle, or not its own
     BAD_RING = "bad-ring"  # the key ring itself is not right
     CHAIN = "chain"  # it does not follow from the bundle it should follow from
     REPLAYED = "replayed"  # a period, or a revision of it, that was already there

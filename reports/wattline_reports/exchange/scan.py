@@ -43,17 +43,22 @@ _OURS = frozenset(
 """Words that are a cube's own: a project that is called `health` cannot be told from the sector."""
 
 
-def names_of(store: Path) -> frozenset[str]:
+def names_of(store: Path, *, with_named: bool = True) -> frozenset[str]:
     """Every name in a store that must not leave it: users, jobs, projects, nodes, devices.
 
     In lower case. Numbers alone are left out.
+
+    Args:
+        store: The store's directory.
+        with_named: Whether names that users give to jobs and runs are among them.
     """
+    given = ("name", "run") if with_named else ()
     books = Books(store)
     accounted = books.frame("accounting", ACCOUNTED)
     states = books.frame("node_states", NODE_STATES)
     frames = [
-        (books.jobs, ("job", "name", "project", "user", "run")),
-        (accounted, ("job", "job_id", "name", "user", "account")),
+        (books.jobs, ("job", *given, "project", "user")),
+        (accounted, ("job", "job_id", *given, "user", "account")),
         (books.inventory, ("key", "node")),
         (states, ("node",)),
         (projects(store), ("project", "account", "title", "lead", "organisation")),

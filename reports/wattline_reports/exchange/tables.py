@@ -39,6 +39,7 @@ def of_projects(view: View, dimensions: Sequence[str]) -> list[Part]:
         access_time(view, [])
         .join(_tagged(view), on=_JOB, how="left")
         .with_columns(pl.col("project_id").fill_null(OUTSIDE).alias("project"))
+        .sort(_JOB)  # so that the first of several words is always the same
         .group_by("project")
         .agg(pl.col("gpu_hours").sum().alias("used"), *_first((*_OWN, "organisation")))
     )

@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wattline_collector.kpi.figure import Period
-from wattline_reports.exchange import sign
+from wattline_reports.exchange import credential, sign
 from wattline_reports.exchange.bundle import Bundle
 from wattline_reports.exchange.cubes import CUBES, FAMILIES, LINKS, Cube, Row
 from wattline_reports.exchange.disclosure.attack import Attack
 from wattline_reports.exchange.disclosure.suppress import is_open
 from wattline_reports.exchange.disclosure.table import Key, Published, together
+from wattline_reports.exchange.eed_file import KPIS
 from wattline_reports.exchange.keys import FACTORY, Ring
 from wattline_reports.exchange.keys import Key as PublicKey
 from wattline_reports.exchange.manifest import Manifest, Parameters
@@ -84,6 +85,8 @@ def verify(
                 path=bundle.path,
                 field=f"signature of {signature.key}",
             )
+    if bundle.credential is not None:
+        credential.verify(bundle.credential, told, keys, bundle.path)
     if told.dictionary not in dictionaries:
         raise Refused(
             Reason.DICTIONARY,
@@ -181,6 +184,7 @@ def check_disclosure(bundle: Bundle, earlier: Sequence[Bundle] = ()) -> None:
                 field=f"kpis.json {figure['id']}",
             )
     _check_shared(bundle, rules)
+    _check_return(bundle)
     for name, cells in bundle.cubes.items():
         if CUBES[name].protected:
             _check_counts(CUBES[name], cells, bundle, rules)
@@ -200,6 +204,20 @@ def _check_shared(bundle: Bundle, rules: Parameters) -> None:
                 "made of a sum that a cell of the cubes hides, and shown",
                 path=bundle.path,
                 field=f"kpis.json {figure['id']}",
+            )
+
+
+def _check_return(bundle: Bundle) -> None:
+    """That the yearly return and the figures say the same of what both tell."""
+    told = {} if bundle.eed is None else bundle.eed["annex_iii"]
+    figures = {one["id"]: one for one in bundle.figures if one["dims"] in ({}, {"kind": "all"})}
+    for name, id in KPIS.items():
+        if name in told and id in figures and told[name] != figures[id]["value"]:
+            raise Refused(
+                Reason.SCHEMA,
+                f"is {told[name]}, and {figures[id]['value']} in kpis.json",
+                path=bundle.path,
+                field=f"eed.json {name}",
             )
 
 

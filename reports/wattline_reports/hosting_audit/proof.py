@@ -42,9 +42,9 @@ def section(book: Book) -> Section:
         blocks += [Heading("As told then, and as it stands now"), _then_and_now(book)]
     blocks.append(
         Paragraph(
-            "To check: “wattline audit” proves the books again, “wattline audit --head” prints the "
-            "digests above, and “wattline report hosting-audit --as-of” makes this report again as "
-            "it was told at any moment since the trail began.",
+            f"{audited.checked()} To check: “wattline audit” proves all the books again, “wattline "
+            "audit --head” prints the digests above, and “wattline report hosting-audit --as-of” "
+            "makes this report again as it was told at any moment since the trail began.",
             "note",
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from wattline_agents.errors import UsageError
@@ -29,11 +30,13 @@ class Sent:
         file: The name of its file.
         bundle: What it says.
         signers: Who signed it, as `owner (role, key)`.
+        valid_until: The last day on which all keys that signed it hold.
     """
 
     file: str
     bundle: Bundle
     signers: tuple[str, ...]
+    valid_until: date
 
     @property
     def factory(self) -> str:
@@ -114,17 +117,13 @@ def take(
     held: list[Sent] = []
     left: list[LeftOut] = []
     for path in paths:
-        try:
-            one = read(path)
-            found = verify(one, ring, dictionary.accepted(), period=period)
-        except Refused as refused:
-            words = f"{refused.field}: {refused.reason}" if refused.field else refused.reason
-            left.append(_left(path.name, words))
-            continue
-        signers = tuple(f"{key.owner} ({key.role}, {key.id})" for key in found.keys)
-        held.append(Sent(path.name, one, signers))
+        one = verified(path, ring, period, read)
+        if isinstance(one, Sent):
+            held.append(one)
+        else:
+            left.append(one)
     if held:
-        held, more = _alike(held)
+        held, more = alike(held)
         left += more
     if len(held) < LEAST:
         reasons = "; ".join(f"{one.file}: {one.why}" for one in left)
@@ -135,7 +134,24 @@ def take(
     return Taken(held[0].bundle.manifest.period, tuple(held), tuple(left))
 
 
-def _alike(held: Sequence[Sent]) -> tuple[list[Sent], list[LeftOut]]:
+def verified(
+    path: Path,
+    ring: Ring,
+    period: Period | None = None,
+    read: Callable[[Path], Bundle] = bundle.read,
+) -> Sent | LeftOut:
+    """Read and verify one bundle by itself; or why it is not taken."""
+    try:
+        one = read(path)
+        found = verify(one, ring, dictionary.accepted(), period=period)
+    except Refused as refused:
+        words = f"{refused.field}: {refused.reason}" if refused.field else refused.reason
+        return _left(path.name, words)
+    signers = tuple(f"{key.owner} ({key.role}, {key.id})" for key in found.keys)
+    return Sent(path.name, one, signers, min(key.valid_until for key in found.keys))
+
+
+def alike(held: Sequence[Sent]) -> tuple[list[Sent], list[LeftOut]]:
     """The newest of each factory of the period and dictionary that most are of; and the others."""
     wanted = _most(held)
     chosen: dict[str, Sent] = {}

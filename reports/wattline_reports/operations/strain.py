@@ -73,11 +73,12 @@ def strain(asked: Asked) -> Strain:
     """Read it from the books of the period."""
     view = asked.view
     sums = _sums(view)
+    device = ["system", "node", "device"]
+    warm = pl.col("temperature_max_celsius").max()
     warmest = (
-        view.device.lazy()
-        .group_by("system", "node", "device")
-        .agg(pl.col("temperature_max_celsius").max())
-        .collect()
+        view.collected(lambda part: part.group_by(device).agg(warm))
+        .group_by(device)
+        .agg(warm)
         .with_columns(pl.col("system", "node", "device").cast(pl.String))
     )
     of_nodes = warmest.group_by(_NODE).agg(pl.col("temperature_max_celsius").max().alias("warmest"))

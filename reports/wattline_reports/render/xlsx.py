@@ -1,8 +1,9 @@
 """A report as a workbook: a sheet for each chapter, with numbers as numbers, then every figure.
 
-Numbers stand in their figure's own unit, without prefix, so that they can be reckoned with. Text is
-written as text whatever it starts with: a name from outside is never a formula. The same report
-gives the same bytes: the workbook bears the end of its period and no other time.
+Numbers stand in their figure's own unit, without prefix, so that they can be reckoned with, and
+times as times. Text is written as text whatever it starts with: a name from outside is never a
+formula. The only formulas divide the two sums of a figure beside its value, so that a reader sees
+the ratio made. The same report gives the same bytes: no clock is read.
 """
 
 from __future__ import annotations
@@ -46,9 +47,11 @@ _WIDTH = 16.0
 _HEADS = (
     ("Figure", 34), ("KPI", 8), ("Name", 34), ("Value", 18), ("Unit", 10), ("Low", 14),
     ("High", 14), ("Numerator", 18), ("Unit", 10), ("Denominator", 18), ("Unit", 10), ("n", 8),
-    ("Coverage", 10), ("Method", 34), ("Status", 10), ("Level", 10), ("Of", 30), ("From", 21),
-    ("To", 21), ("Note", 60),
+    ("Coverage", 10), ("Method", 34), ("Status", 10), ("Level", 10), ("Of", 30), ("From, UTC", 19),
+    ("To, UTC", 19), ("Note", 60), ("Numerator ÷ denominator", 16),
 )  # fmt: skip
+_TIME = "yyyy-mm-dd hh:mm:ss"
+_QUOTIENT = "0.000000"
 
 
 def render(report: Report) -> bytes:
@@ -206,13 +209,12 @@ class _Sheets:
             put(sheet, 0, place, head, self.head)
         for row, one in enumerate(self.report.figures, 1):
             figure = one.figure
-            period = figure.period.to_json()
             texts = {
                 0: one.id, 1: one.kpi, 2: figure.name, 4: _unit(figure.unit),
                 8: _unit(figure.numerator_unit), 10: _unit(figure.denominator_unit),
                 13: figure.method, 14: figure.status.value, 15: figure.level,
                 16: ", ".join(f"{name} {value}" for name, value in figure.dims.items()),
-                17: period["from"], 18: period["to"], 19: figure.note,
+                19: figure.note,
             }  # fmt: skip
             for place, text in texts.items():
                 put(sheet, row, place, text, self.plain)
@@ -223,6 +225,13 @@ class _Sheets:
                 if bound is not None:
                     form = number_format(Number(bound, figure.unit), has_unit=True)
                     sheet.write_number(row, place, bound, self.style(num_format=form))
+            for place, time in ((17, figure.period.start), (18, figure.period.end)):
+                naive = time.astimezone(UTC).replace(tzinfo=None)
+                sheet.write_datetime(row, place, naive, self.style(num_format=_TIME, align="left"))
+            if figure.numerator is not None and figure.denominator:
+                quotient = figure.numerator / figure.denominator
+                form = self.style(num_format=_QUOTIENT)
+                sheet.write_formula(row, 20, f"=H{row + 1}/J{row + 1}", form, quotient)
         sheet.freeze_panes(1, 1)
         sheet.autofilter(0, 0, max(1, len(self.report.figures)), len(_HEADS) - 1)
 

@@ -14,7 +14,7 @@ from wattline_reports.document import (
     Table,
 )
 from wattline_reports.review.figures import Book
-from wattline_reports.words import count_of, grouped, long_day, sentence, shown
+from wattline_reports.words import count_of, grouped, listed, long_day, sentence, shown
 
 _GLOSSARY = (
     ("Account.", "what a device was doing; at each moment it is in exactly one of nine."),
@@ -67,10 +67,9 @@ def _hidden(book: Book) -> list[Block]:
              f"{rules.dominance_two:.0%} of it, and the others do not tell it within "
              f"{rules.width:.0%}.")
         )  # fmt: skip
-    items += [
-        (f"{id}.", sentence(f"{count_of(count, 'figure')} not shown")) for id, count in
-        sorted(beside.hidden.items())
-    ]  # fmt: skip
+    if beside.hidden:
+        counts = listed([f"{count} of {id}" for id, count in sorted(beside.hidden.items())])
+        items.append(("Figures not shown:", sentence(counts)))
     items.append(("Never shown.", "Names of jobs, users, accounts, models and nodes."))
     return [Bullets(tuple(items))]
 

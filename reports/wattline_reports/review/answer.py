@@ -63,7 +63,7 @@ def section(book: Book) -> Section:
             Heading("Decisions asked of the board"),
             _decisions(book),
             Heading("What is missing"),
-            Bullets(tuple((one.what, one.why) for one in missing(book))),
+            Bullets(tuple((one.what, one.why) for one in missing(book)), "note"),
         ),
     )
 

@@ -138,7 +138,7 @@ def _level(level: float | None) -> str:
 
 
 def causes(incidents: Mapping[str, Any]) -> list[Block]:
-    """Outages by cause: a picture of the hours, and a table."""
+    """Outages by cause: a table, and from three causes on a picture of the hours."""
     if not incidents:
         return []
     if incidents["note"]:
@@ -146,6 +146,43 @@ def causes(incidents: Mapping[str, Any]) -> list[Block]:
     found: Sequence[Mapping[str, Any]] = incidents["causes"]
     if not found:
         return [Paragraph("No outage of the register lies in this period.", "note")]
+    hours = column([one["hours"] for one in found], 1)
+    lost = column([one["gpu_hours"] for one in found], 1)
+    table = Table(
+        label="",
+        title="Outages by cause.",
+        columns=(
+            Column("Cause", width=1),
+            Column("Planned"),
+            Column("Outages", numeric=True),
+            Column("Time", "h", numeric=True),
+            Column("Taken", "GPU-h", numeric=True),
+        ),
+        rows=tuple(
+            Row(
+                (
+                    Cell(spoken_cause(one["cause"])),
+                    Cell("yes" if one["scheduled"] else "no"),
+                    Cell(grouped(one["count"])),
+                    Cell(hours[place]),
+                    Cell(lost[place]),
+                )
+            )
+            for place, one in enumerate(found)
+        ),
+        source=(
+            "Register of outages. Of the ledger: "
+            f"{grouped(float(incidents['down_gpu_hours']))}\u202fGPU-h down and "
+            f"{grouped(float(incidents['maintenance_gpu_hours']))}\u202fGPU-h in maintenance."
+        ),
+    )
+    return [*_worst_cause(found), table]
+
+
+def _worst_cause(found: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """Bars of hours by cause; of one or two the table says as much."""
+    if len(found) <= 2:
+        return []
     rows = [
         Bullet(
             f"{spoken_cause(one['cause'])}, {'planned' if one['scheduled'] else 'unplanned'}",
@@ -162,8 +199,6 @@ def causes(incidents: Mapping[str, Any]) -> list[Block]:
         + ("an unknown amount" if worst["gpu_hours"] is None
            else f"{grouped(worst['gpu_hours'])}\u202fGPU-h")
     )  # fmt: skip
-    hours = column([one["hours"] for one in found], 1)
-    lost = column([one["gpu_hours"] for one in found], 1)
     return [
         Chart(
             label="",
@@ -172,35 +207,7 @@ def causes(incidents: Mapping[str, Any]) -> list[Block]:
             alt=sentence("Bars of GPU-hours out of service by cause: "
                          + "; ".join(f"{row.label} {row.text}" for row in rows)),
             source="Register of outages; of two that overlap in one cause, time counts once.",
-        ),
-        Table(
-            label="",
-            title="Outages by cause.",
-            columns=(
-                Column("Cause", width=1),
-                Column("Planned"),
-                Column("Outages", numeric=True),
-                Column("Time", "h", numeric=True),
-                Column("Taken", "GPU-h", numeric=True),
-            ),
-            rows=tuple(
-                Row(
-                    (
-                        Cell(spoken_cause(one["cause"])),
-                        Cell("yes" if one["scheduled"] else "no"),
-                        Cell(grouped(one["count"])),
-                        Cell(hours[place]),
-                        Cell(lost[place]),
-                    )
-                )
-                for place, one in enumerate(found)
-            ),
-            source=(
-                "Register of outages. Of the ledger: "
-                f"{grouped(float(incidents['down_gpu_hours']))}\u202fGPU-h down and "
-                f"{grouped(float(incidents['maintenance_gpu_hours']))}\u202fGPU-h in maintenance."
-            ),
-        ),
+        )
     ]  # fmt: skip
 
 

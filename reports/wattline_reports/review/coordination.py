@@ -20,7 +20,8 @@ def section(book: Book) -> Section:
     known = [one for one in challenges if one.value is not None]
     blocks: list[Block] = []
     if activity:
-        blocks.append(_matrix(activity))
+        if len(activity) > 1:
+            blocks.append(_matrix(activity))
         blocks.append(figure_table("Coordination, as declared.", activity))
     else:
         reason = next(

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from wattline_collector.kpi import registry
 from wattline_reports.definitions import definition, signs
-from wattline_reports.document import (
-    Cell,
-    Column,
-    Definitions,
-    Paragraph,
-    Row,
-    Section,
-    Table,
-)
+from wattline_reports.document import Definition, Definitions, Paragraph, Section
 from wattline_reports.quoted import Figures
 from wattline_reports.review.figures import Book
 from wattline_reports.words import sentence
@@ -26,18 +18,13 @@ def section(book: Book, figures: Figures) -> Section:
         figures: Every figure that it quotes.
     """
     ids = list(dict.fromkeys(one.kpi for one in figures if one.kpi))
-    full = [id for id in book.board if id in ids]
-    rest = [id for id in ids if id not in full]
-    blocks: list[Definitions | Table | Paragraph] = [
-        Definitions(
-            tuple(
-                definition(id, [one for one in figures.of(id) if not one.id.endswith("/before")])
-                for id in full
-            )
-        )
+    items = [
+        definition(id, [one for one in figures.of(id) if not one.id.endswith("/before")])
+        if id in book.board
+        else _short(id)
+        for id in sorted(ids, key=lambda id: id not in book.board)
     ]
-    if rest:
-        blocks.append(_others(rest))
+    blocks: list[Definitions | Paragraph] = [Definitions(tuple(items))]
     blocks.append(
         Paragraph(
             "Ids and formulas are those of the KPI dictionary: “wattline kpi ID --explain” says "
@@ -58,25 +45,13 @@ def section(book: Book, figures: Figures) -> Section:
     )
 
 
-def _others(ids: list[str]) -> Table:
-    rows = []
-    for id in ids:
-        kpi = registry.find(id)
-        rows.append(
-            Row(
-                (
-                    Cell(id),
-                    Cell(kpi.name[:1].upper() + kpi.name[1:]),
-                    Cell(sentence(signs(kpi.formula))),
-                    Cell("ratio" if kpi.unit == "1" else kpi.unit),
-                )
-            )
-        )
-    return Table(
-        label="",
-        title="The other KPIs of this review.",
-        columns=(Column("KPI"), Column("Name", width=1), Column("Formula", width=3),
-                 Column("Unit")),
-        rows=tuple(rows),
-        source="KPI dictionary.",
-    )  # fmt: skip
+def _short(id: str) -> Definition:
+    kpi = registry.find(id)
+    return Definition(
+        id,
+        kpi.name[:1].upper() + kpi.name[1:],
+        (
+            ("Formula", sentence(signs(kpi.formula))),
+            ("Unit", "ratio" if kpi.unit == "1" else kpi.unit),
+        ),
+    )

@@ -199,6 +199,14 @@ def id_of(word: str, dims: Mapping[str, str]) -> str:
     return "/".join([f"access.{word}", *(f"{name}={held}" for name, held in dims.items())])
 
 
+_LETTERS = frozenset({"mtti", "mttf", "sme"})
+"""Words that are read letter by letter."""
+
+
 def spoken(word: str) -> str:
-    """A word of a cube for people."""
-    return "not told" if word in (UNKNOWN, "unknown") else word.replace("_", " ")
+    """A word of a cube for people; symbols of a formula, such as E_DC, stay as they are."""
+    if word in (UNKNOWN, "unknown"):
+        return "not told"
+    if word in _LETTERS or word.isupper():
+        return word.upper()
+    return word.replace("_", " ")

@@ -2,40 +2,90 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
+from wattline_collector.palette import UNKNOWN
 from wattline_reports.cells import FIGURE_COLUMNS, figure_row
-from wattline_reports.document import Table
-from wattline_reports.quoted import Quoted, said, source_line, why
+from wattline_reports.document import Cell, Row, Table
+from wattline_reports.quoted import Quoted, clean, said, why
 from wattline_reports.review.disclosed import spoken
 from wattline_reports.words import listed, sentence
 
 _MOST = 24
 """Rows of a table of figures: what fits on a page beside its picture."""
 
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
+"""A digest in a method; the workbook and the JSON have it in full."""
+
 
 def name_of(one: Quoted) -> str:
     """A figure's name, and what it is restricted to: `Queue wait and expansion: 2-4, median`."""
-    words = [spoken(word) for word in one.figure.dims.values() if word]
-    name = one.figure.name[:1].upper() + one.figure.name[1:]
-    return f"{name}: {', '.join(words)}" if words else name
+    words = _words(one)
+    return f"{_called(one)}: {words}" if words else _called(one)
+
+
+def _called(one: Quoted) -> str:
+    return one.figure.name[:1].upper() + one.figure.name[1:]
+
+
+def _words(one: Quoted) -> str:
+    return ", ".join(spoken(word) for word in one.figure.dims.values() if word)
 
 
 def figure_table(
     title: str, figures: Sequence[Quoted], extra: str = "", most: int = _MOST
 ) -> Table:
-    """Figures with value, n, coverage and status; the reason stands under one without a value."""
-    shown = figures[:most]
-    if len(figures) > most:
-        extra = f"{extra} {len(figures) - most} more are in the workbook and the JSON.".strip()
+    """Figures with value, n, coverage and status; the reason stands under one without a value.
+
+    Figures of one KPI that lack a value for the same reason share a row: twelve hidden cells are
+    one thing to know.
+    """
+    groups = _grouped(figures)
+    shown = groups[:most]
+    if left := sum(len(group) for group in groups[most:]):
+        extra = f"{extra} {left} more are in the workbook and the JSON.".strip()
     return Table(
         label="",
         title=title,
         columns=FIGURE_COLUMNS,
-        rows=tuple(
-            figure_row(one, name_of(one), note=None if one.value is None else "") for one in shown
-        ),
-        source=source_line(shown[:6], extra),
+        rows=tuple(_row(group) for group in shown),
+        source=methods(one for group in shown for one in group if one.value is not None) + extra,
+    )
+
+
+def methods(figures: Iterable[Quoted]) -> str:
+    """By KPI the methods of figures whose n and coverage stand in their rows; ends with a space."""
+    found: dict[str, dict[str, None]] = {}
+    for one in figures:
+        if one.figure.method:
+            method = clean(_DIGEST.sub(r"\1…", one.figure.method))
+            found.setdefault(method, {})[one.kpi or one.figure.id] = None
+    words = "; ".join(f"{', '.join(ids)}: {method}" for method, ids in found.items())
+    return f"{words}. " if words else ""
+
+
+def _grouped(figures: Sequence[Quoted]) -> list[list[Quoted]]:
+    groups: dict[tuple[str, ...], list[Quoted]] = {}
+    for one in figures:
+        alone = one.id if one.value is not None else ""
+        key = (one.figure.id, one.figure.name, one.figure.status.value, why(one), alone)
+        groups.setdefault(key, []).append(one)
+    return list(groups.values())
+
+
+def _row(group: Sequence[Quoted]) -> Row:
+    first = group[0]
+    if len(group) == 1:
+        return figure_row(first, name_of(first), note=None if first.value is None else "")
+    said = list(dict.fromkeys(_words(one) for one in group))
+    return Row(
+        (
+            Cell(first.kpi or UNKNOWN),
+            Cell(f"{_called(first)}: {listed(said)}", note=sentence(why(first))),
+            *(Cell(text) for text in (UNKNOWN, "", UNKNOWN, UNKNOWN)),
+            Cell(first.figure.status.value, strong=True),
+        )
     )
 
 

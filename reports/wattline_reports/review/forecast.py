@@ -16,7 +16,7 @@ from wattline_reports.document import (
     Section,
     Table,
 )
-from wattline_reports.quoted import percent, source_line
+from wattline_reports.quoted import percent, written
 from wattline_reports.review.board import concerns
 from wattline_reports.review.figures import Book
 from wattline_reports.review.outlook import Outlook
@@ -68,6 +68,24 @@ def _months(outlook: Outlook) -> list[Block]:
     months = outlook.months
     bars = [Bar(one.name, "busy", (one.granted.value, one.offered.value)) for one in months]
     known = any(value is not None for bar in bars for value in bar.values)
+    how = (
+        "A reckoning if nothing changes: devices at the period\u2019s end less planned outages; "
+        "running grants, each spread evenly over its time."
+    )
+    if known:
+        title = "What is granted, beside what can be offered."
+        return [
+            Chart(
+                label="",
+                title=title,
+                picture=account_bars("outlook", bars, ("granted", "can be offered"), "GPU-hours"),
+                alt=sentence("Bars of GPU-hours granted and to be offered: " + "; ".join(
+                    f"{one.name} {written(one.granted)} of {written(one.offered)}" for one in months
+                )),
+                source=how,
+                figures=tuple(one.id for one in outlook.figures),
+            )
+        ]  # fmt: skip
     offered = column_cells([one.offered for one in months])
     granted = column_cells([one.granted for one in months])
     table = Table(
@@ -82,19 +100,6 @@ def _months(outlook: Outlook) -> list[Block]:
             Row((Cell(one.name), offered[place], granted[place]))
             for place, one in enumerate(months)
         ),
-        source="A reckoning if nothing changes: devices at the period\u2019s end less planned "
-        "outages; running grants, each spread evenly over its time.",
+        source=how,
     )
-    if not known:
-        return [table]
-    return [
-        Chart(
-            label="",
-            title="What is granted, beside what can be offered.",
-            picture=account_bars("outlook", bars, ("granted", "can be offered"), "GPU-hours"),
-            alt="Bars of GPU-hours granted and to be offered, by month; the table has the numbers.",
-            source=source_line(outlook.figures),
-            figures=tuple(one.id for one in outlook.figures),
-        ),
-        table,
-    ]
+    return [table]

@@ -116,9 +116,9 @@ def heat_map(
         for line, text in enumerate(_wrapped(head, wide)):
             canvas.text(left + wide * (place + 0.5), 26 + 12 * line, text, "m", "middle")
     y = 12.0 * lines + 20
-    tall = 26.0
+    tall = 21.0
     for down, label in enumerate(rows):
-        canvas.text(left - 8, y + 16, label, "t", "end")
+        canvas.text(left - 8, y + 14, label, "t", "end")
         for across in range(len(columns)):
             x = left + wide * across
             square = squares.get((down, across))
@@ -132,7 +132,7 @@ def heat_map(
             # A bar beside the number, so that the number keeps its contrast.
             canvas.rect(x + 1, y + 1 + (tall - 2) * (1 - part), 8, (tall - 2) * part, "busy")
             text = column([square.value], decimals)[0]
-            canvas.text(x + wide - 6, y + 17, text, "t", "end")
+            canvas.text(x + wide - 6, y + 15, text, "t", "end")
         y += tall
     if any(one.is_hidden for one in squares.values()):
         canvas.rect(left, y + 6, 10, 10, UNKNOWN_FILL)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from wattline_collector.ledger.accounts import ASSIGNED, MEANING, WORKING, Account
 from wattline_collector.palette import ACCOUNTS, UNKNOWN
+from wattline_reports.cells import bare, column_cells
 from wattline_reports.charts import DayColumn, Level, Part, Series, stacked_days, waterfall
 from wattline_reports.document import Block, Cell, Chart, Column, Row, Section, Table
-from wattline_reports.quoted import Quoted, written
+from wattline_reports.quoted import Quoted, why, written
 from wattline_reports.quoted import source_line as quoted_source
 from wattline_reports.review.days import calendar, part_days
-from wattline_reports.review.evidence import figure_table
+from wattline_reports.review.evidence import figure_table, methods
 from wattline_reports.review.figures import (
     COMFORT,
     FACTORS,
@@ -56,11 +57,12 @@ def section(book: Book) -> Section:
     waits = book.quote("U07")
     if chart := _waits(waits):
         blocks.append(chart)
+        blocks.append(_sizes(waits))
     rest = [one for id in ("U03", "U06", "U09") for one in book.quote(id)]
-    if rest or waits:
-        blocks.append(
-            figure_table("Offered capacity, large jobs, and waits by size of job.", [*rest, *waits])
-        )
+    if not chart:
+        rest += waits
+    if rest:
+        blocks.append(figure_table("Offered capacity and large jobs.", rest))
     return Section(
         id="utilisation",
         title="Utilisation",
@@ -82,14 +84,14 @@ def _waits(figures: Sequence[Quoted]) -> Chart | None:
     if not known:
         return None
     longest = max(known.values(), key=lambda one: one.value or 0.0)
-    title = f"waits were longest for jobs of {longest.figure.dims.get('size', 'all')} GPUs: " + (
-        f"{words[longest.figure.dims['figure']]} {written(longest)}"
-    )
+    size = longest.figure.dims.get("size", "all")
+    of = "over all jobs" if size == "all" else f"for jobs of {spoken_size(size)}"
+    title = f"waits were longest {of}: {words[longest.figure.dims['figure']]} {written(longest)}"
     return Chart(
         label="",
         title=sentence(title),
         picture=heat_map(
-            "waits", [f"{size} GPUs" if size != "all" else "all jobs" for size in sizes],
+            "waits", ["all jobs" if size == "all" else spoken_size(size) for size in sizes],
             list(words.values()),
             {place: Square(float(one.value or 0)) for place, one in known.items()},
             "hours waited",
@@ -101,6 +103,55 @@ def _waits(figures: Sequence[Quoted]) -> Chart | None:
         source=quoted_source(list(known.values())[:2]),
         figures=tuple(one.id for one in known.values()),
     )  # fmt: skip
+
+
+def _sizes(figures: Sequence[Quoted]) -> Table:
+    """Waits and expansion, a row for each size of job."""
+    sizes: dict[str, dict[str, Quoted]] = {}
+    for one in figures:
+        words = one.figure.dims
+        sizes.setdefault(words.get("size", "all"), {})[words.get("figure", "")] = one
+    kinds = ("median", "p95", "expansion")
+    columns = []
+    for kind in kinds:
+        cells = column_cells([found[kind] for found in sizes.values() if kind in found])
+        columns.append(iter(cells))
+    rows = []
+    for size, found in sizes.items():
+        hidden = next((one for one in found.values() if one.value is None), None)
+        rows.append(
+            Row(
+                (
+                    Cell(
+                        "all jobs" if size == "all" else spoken_size(size),
+                        note="" if hidden is None else sentence(why(hidden)),
+                    ),
+                    *(
+                        next(cells) if kind in found else Cell(UNKNOWN)
+                        for kind, cells in zip(kinds, columns, strict=True)
+                    ),
+                    bare(next(iter(found.values())), "n"),
+                )
+            )
+        )
+    return Table(
+        label="",
+        title="Waits and expansion by size of job.",
+        columns=(
+            Column("Size", width=1),
+            Column("Median", "h", numeric=True),
+            Column("95 % within", "h", numeric=True),
+            Column("Expansion", numeric=True),
+            Column("n", numeric=True),
+        ),
+        rows=tuple(rows),
+        source=methods(figures) + "Expansion: wait and run over run.",
+    )
+
+
+def spoken_size(size: str) -> str:
+    """A class of sizes as people say it: `1 GPU`, `2-4 GPUs`."""
+    return f"{size} GPU{'' if size == '1' else 's'}"
 
 
 def hours(source: Source) -> dict[Account, float]:

@@ -1,4 +1,5 @@
 import math
+import random
 import subprocess
 from collections.abc import Iterable
 from typing import Any
@@ -204,6 +205,63 @@ def test_a_page_filled_again_is_as_one_made_anew(
             kept.turn = readings.turn = turn
         anew = Page("n01", subjects, STATEMENTS, openmetrics=openmetrics).render(turn=turn)
         assert page.render(turn=turn) == anew
+
+
+BASE = ("time_unix_ms", "device", "up", "power_watts", "busy_ratio", "sm_active_ratio")
+SHAPES = (
+    BASE,
+    BASE,
+    (*BASE, "temperature_celsius", "memory_used_bytes", "throttle_thermal_active"),
+    (*BASE[::-1], "sm_clock_hertz"),
+    ("time_unix_ms", "device", "up", "sample_age_seconds"),
+)
+"""Rows between slow readings, two with slow ones, and one of a device that is down."""
+
+
+def some_value(chance: random.Random, column: str) -> Value:
+    if column in ("up", "throttle_thermal_active", "memory_used_bytes"):
+        return chance.choice((0, 1, 1, 1, 2**40, None))
+    usual = round(chance.uniform(0, 1000), 3)
+    return chance.choice((usual, usual, usual, usual, 0.0, None, math.nan, *AWKWARD))
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("is_awkward", [False, True])
+def test_a_page_renewed_row_by_row_is_as_one_made_anew(seed: int, is_awkward: bool) -> None:
+    chance = random.Random(seed)
+    readings = [Readings[Reading]() for _ in range(4)]
+    subjects = [
+        Subject(TABLES["device"], (("device", f"GPU-{place}"),), known)
+        for place, known in enumerate(readings)
+    ]
+    page = Page("n01", subjects, STATEMENTS)
+    for turn in range(1, 16):
+        for place, known in enumerate(readings):
+            if is_awkward and chance.random() < 0.1:
+                continue  # nothing came of it this time
+            shape = chance.choice(SHAPES if is_awkward else SHAPES[:3])
+            columns = columns_of(shape)
+            cells = [
+                turn if column == "time_unix_ms"
+                else f"GPU-{place}" if column == "device"
+                else some_value(chance, column) if is_awkward
+                else turn + place / 8
+                for column in shape
+            ]  # fmt: skip
+            kept = known.setdefault(columns, Reading(columns, ()))
+            kept.cells, kept.turn, known.turn = cells, turn, turn
+        assert page.render(turn=turn) == Page("n01", subjects, STATEMENTS).render(turn=turn)
+
+
+def test_a_whole_number_shown_by_another_row_meanwhile_is_shown_anew() -> None:
+    short, long = columns_of(("up",)), columns_of(("up", "power_watts"))
+    readings = Readings([Reading(short, (1,), 1)])
+    page = Page("n01", [Subject(TABLES["device"], (), readings)], ())
+    assert b" 1\n" in page.render(turn=1)
+    readings[long], readings.turn = Reading(long, (0, None), 2), 2
+    assert b" 0\n" in page.render(turn=2)
+    readings[short].turn = readings.turn = 3
+    assert b" 1\n" in page.render(turn=3)
 
 
 def test_what_was_not_read_again_is_not_looked_at() -> None:

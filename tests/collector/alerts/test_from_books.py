@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from wattline_agents.errors import InputError
 from wattline_collector.alerts.from_books import (
     BELIEVED_MS,
     EVERY_MS,
@@ -201,6 +202,13 @@ def test_figures_that_were_not_made_anew_are_not_believed_for_long(site: Site, c
     books.refresh(NOW_MS)
     assert books.known(NOW_MS + BELIEVED_MS - 1)
     assert not books.known(NOW_MS + BELIEVED_MS)
+
+
+def test_a_damaged_register_is_said_and_not_taken_for_none(site: Site) -> None:
+    """Without a register no share would ever alarm, and nobody would know why."""
+    (site.store / "registers" / "projects.parquet").write_bytes(b"not a register")
+    with pytest.raises(InputError, match="import the register again"):
+        FromBooks(site.store).refresh(NOW_MS)
 
 
 def test_a_store_without_books_has_no_figures(tmp_path: Path) -> None:

@@ -52,3 +52,11 @@ def test_an_overview_comes_with_a_system_alone_and_without_jobs_of_others(
     assert mine["jobs"]
     seen = ask_planted("/v1/production", [*HALF, ("system", "sim")], MANAGER)["overview"]
     assert seen["jobs"] == []
+
+
+def test_beside_a_time_that_is_hardly_booked_nothing_looks_better(ask_planted: Ask) -> None:
+    # The books begin with January: of the fortnight before, four days are there.
+    told = ask_planted("/v1/production", [("from", "2025-01-05"), ("to", "2025-01-19")])
+    assert all(row["previous"] is None for row in told["compared"])
+    (why,) = told["unlike"]
+    assert why == "nothing is compared: 29% of the period before is booked"

@@ -71,7 +71,7 @@ def test_an_hour_of_silence_is_nought_and_before_the_installation_nothing_is_kno
 
 
 def _tables(view: View) -> tuple[Any, ...]:
-    return view.device, view.node, view.job, view.jobs, view.inventory, view.running
+    return view.device_scan, view.node, view.job, view.jobs, view.inventory, view.running
 
 
 def test_the_gaps_add_up_to_what_nobody_observed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from wattline_agents.errors import UsageError
+from wattline_agents.errors import InputError, UsageError
 from wattline_collector.commands.warning import COMMAND
 from wattline_collector.history import write_and_book
 from wattline_collector.ledger.books import Books
@@ -136,6 +138,35 @@ def test_a_healthy_day_names_nobody_and_says_so(found: Evidence) -> None:
     assert told.findings == ()
     assert "nobody is named" in table(told)
     assert json.loads(json.dumps(told.to_json()))["findings"] == []
+
+
+def _outages(found: Evidence) -> pl.DataFrame:
+    return found.events.filter(pl.col("kind") == Kind.OUTAGE.value)
+
+
+def test_a_register_of_outages_that_may_not_be_read_is_done_without(
+    site: tuple[Path, Schedule], found: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may read the register; file modes would not stop root."""
+    read_bytes = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "outages.parquet":
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    without = gather(site[0], 28)
+    assert _outages(without).height < _outages(found).height
+    assert_frame_equal(without.exposure, found.exposure, check_row_order=False)
+
+
+def test_a_damaged_register_of_outages_is_said(site: tuple[Path, Schedule], tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(site[0], store)
+    (store / "registers" / "outages.parquet").write_bytes(b"not a register")
+    with pytest.raises(InputError, match="import the register again"):
+        gather(store, 28)
 
 
 def test_everything_that_is_looked_at_is_explained() -> None:

@@ -72,7 +72,7 @@ class Truthful:
     def seen_by(self, viewer: Viewer) -> Truthful:
         return replace(self, viewer=viewer)
 
-    def latest(self) -> Any:
+    def live(self) -> Any:
         self._need(Sight.FLEET, Sight.OWN)
         return narrow.latest(self.whole_latest, self.viewer, owners_of(self.whole_latest))
 
@@ -90,6 +90,14 @@ class Truthful:
             return self.pages(path, query, self.viewer)
         except PermissionError:
             raise Refused("your role does not see this", 403) from None
+
+    def fetch(self, path: str) -> Any:
+        self._need(Sight.FIGURES)
+        raise Refused("no such report, or none of yours", 404)
+
+    def send(self, path: str, order: Any) -> Any:
+        self._need(Sight.FIGURES)
+        return {"work": "1"}
 
     def _need(self, *sights: Sight) -> None:
         self.asked_by.append(self.viewer)

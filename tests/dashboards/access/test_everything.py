@@ -40,6 +40,7 @@ ROUTES = {
     ("GET", "/sign-in/oidc"): OPEN,
     ("POST", "/sign-in/token"): OPEN,
     ("POST", "/sign-out"): SIGNED_IN,
+    ("GET", "/reports/files/<made>/<form>"): SIGNED_IN,
     ("GET", "/static/<path:filename>"): CLOSED,
     ("GET", "/theme.css"): OPEN,
 }
@@ -48,6 +49,8 @@ FILLED = {
     "<string:package_name>": "dash",
     "<path:fingerprinted_path>": "dash-renderer/build/dash_renderer.min.js",
     "<path:filename>": "boot.js",
+    "<made>": "20261206T061000000Z.review.2026-11.0a1b2c3d",
+    "<form>": "pdf",
 }
 
 # By the first thing they fill. Callbacks without a server's part are not asked of one.
@@ -98,6 +101,20 @@ CALLBACKS = {
     "reliability-incidents-file.data": FIGURES,
     "reliability-lemons-file.data": FIGURES,
     "reliability-warned.data": FIGURES,
+    "factories-drawing.data": FIGURES,
+    "factories-production-file.data": FIGURES,
+    "factories-use-file.data": FIGURES,
+    "factories-energy-file.data": FIGURES,
+    "factories-availability-file.data": FIGURES,
+    "factories-service-file.data": FIGURES,
+    "factories-exchanges-file.data": FIGURES,
+    "factories-bundles-file.data": FIGURES,
+    "factories-refused-file.data": FIGURES,
+    "reports-drawing.data": FIGURES,
+    "reports-kind.options": FIGURES,
+    "reports-note.children": FIGURES,
+    "reports-said.children": FIGURES,
+    "reports-made-file.data": FIGURES,
     "my_jobs-drawing.data": OWN,
     "my_jobs-list-file.data": OWN,
     "job-drawing.data": OWN,
@@ -163,6 +180,8 @@ def test_who_is_signed_in_gets_the_frame_and_nothing_closed(
         body = answer.get_data(as_text=True)
     if ROUTES[method, rule] is CLOSED:
         assert answer.status_code == 404
+    elif rule == "/" and role in ("job owner", "project lead"):
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/my-jobs")
     elif method == "POST":
         assert answer.status_code == 403  # it brings nothing along of a page of ours
     else:
@@ -246,7 +265,10 @@ def test_the_layout_of_a_page_says_whom_it_is_not_for(
     text = answer.get_data(as_text=True)
     assert "fleet-map" not in text
     assert "production-kpis" not in text
-    assert path == "/nothing" or "shell-refused" in text
+    if path == "/" and role != "no role":
+        assert '"pathname":"\\u002fmy-jobs"' in text or '"pathname":"/my-jobs"' in text
+    else:
+        assert path == "/nothing" or "shell-refused" in text
 
 
 def test_two_people_who_see_different_things_are_never_shown_each_others(

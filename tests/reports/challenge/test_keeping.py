@@ -11,6 +11,7 @@ from wattline_collector.kpi import challenges
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.inputs import Inputs
 from wattline_collector.kpi.view import View
+from wattline_collector.ledger.scanned import Scanned
 from wattline_collector.registers import kept
 from wattline_collector.registers.schema import RESULTS
 from wattline_reports.challenge import keeping
@@ -78,7 +79,7 @@ def test_the_kpis_of_challenges_read_what_is_kept(played: Any, tmp_path: Path) -
     period = Period(datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC))
     start, end = (round(at.timestamp() * 1000) for at in (period.start, period.end))
     nothing = pl.DataFrame()
-    view = View(period, *(nothing,) * 6, inputs=Inputs(tmp_path, start, end))
+    view = View(period, Scanned.of(nothing), *(nothing,) * 5, inputs=Inputs(tmp_path, start, end))
     scores = challenges.scores(view, [])
     for id, one in game.verdict().entrants.items():
         (told,) = scores.filter(

@@ -13,7 +13,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from wattline_collector.kpi.figure import Period
-from wattline_reports.exchange import bundle, canonical, cubes, keys, manifest, sign
+from wattline_collector.profile.parse import must, parse_profile
+from wattline_reports.exchange import (
+    bundle,
+    canonical,
+    cubes,
+    factors_file,
+    keys,
+    manifest,
+    profile_file,
+    sign,
+)
 from wattline_reports.exchange.bundle import Bundle
 from wattline_reports.exchange.cubes import CUBES
 from wattline_reports.exchange.disclosure import suppress, table
@@ -200,3 +210,74 @@ def refused() -> Callable[..., Any]:
         return str(told.value)
 
     return holds
+
+
+def declared_profile(count: int = 1024) -> dict[str, Any]:
+    """`profile.json` of a factory that says everything there is to say."""
+    text = f"""
+id = "it4lia"
+name = "Example"
+country = "IT"
+time_zone = "Europe/Rome"
+track = 1
+contact = "alice@example.org"
+host = "Example Computing Centre"
+
+[system.example-1]
+name = "Example-1"
+kind = "ai_optimised"
+in_service = 2026-01-15
+rated_power = "2.3 MW"
+cooling = "direct_liquid"
+interconnect = "InfiniBand NDR, dragonfly+"
+storage = "40 PB"
+rmax = "175 PFLOP/s"
+[system.example-1.partition.booster]
+nodes = 256
+[system.example-1.rack.r01]
+nodes = 32
+place = "hall 1"
+[system.example-1.device.h200]
+model = "NVIDIA H200"
+vendor = "NVIDIA\u2122"
+count = {count}
+memory = "141 GB"
+tdp = "700 W"
+peaks.bf16 = "950 TFLOP/s"
+peak_source = "measured"
+[system.example-1.entitlement]
+gpu_hours_per_year = 8_000_000
+union_share = "50 %"
+national = {{ IT = 0.40, SI = 0.10 }}
+agreement = "annex 3"
+[system.example-1.sla.A01]
+direction = "up"
+threshold = 90
+[target.U01]
+direction = "up"
+value = 85
+by = 2026-12-31
+source = "board"
+[finance.2026]
+operating_euro = 9000000
+[tariff.2026]
+euro_per_kwh = 0.145
+[data_centre]
+name = "Example Data Centre"
+rated_it_power = "2.5 MW"
+[data_centre.redundancy]
+electrical_rack = "2N"
+"""
+    return profile_file.of(must(parse_profile(text.encode())))
+
+
+FACTOR = factors_file.Row(
+    "location_annual", "", "FI", "2025", "", "", 0, 72.0, "consumption", "lifecycle", "CC BY 4.0",
+    "the grid operator",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def declared() -> Any:
+    """What a factory declares: its profile as a bundle has it, and a factor."""
+    return SimpleNamespace(profile=declared_profile, FACTOR=FACTOR)

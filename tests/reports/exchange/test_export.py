@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     words = ["--nodes", "6", "--devices", "2", "--days", "28"]
     assert cli.main(["simulate", "--year", str(path), *words]) == 0
     yield path
+
+
+def name_of(figure: Mapping[str, Any]) -> tuple[object, ...]:
+    return (figure["id"], *figure["dims"].items())
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +79,15 @@ def test_its_figures_are_those_of_the_books(store: Path, sent: tuple[Bundle, key
 
 def test_the_same_books_make_the_same_bytes(store: Path, sent: tuple[Bundle, keys.Ring]) -> None:
     again = export.of_store(store, HALVES[0], "coordination-review")
+    # From the particular to the whole, so that what fails names the figure.
+    assert [name_of(one) for one in again.figures] == [name_of(one) for one in sent[0].figures]
+    for one, other in zip(again.figures, sent[0].figures, strict=True):
+        assert one == other, name_of(one)
+    for name, cells in sent[0].cubes.items():
+        assert again.cubes[name] == cells, name
+    for name, data in sent[0].files.items():
+        assert again.files[name] == data, name
     assert again.manifest.to_bytes() == sent[0].manifest.to_bytes()
-    assert again.files == sent[0].files
 
 
 def test_no_name_that_the_store_knows_stands_in_it(
@@ -92,6 +103,37 @@ def test_no_name_that_the_store_knows_stands_in_it(
         if len(name) > 6:
             assert name not in text, name
         assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is None, name
+
+
+def test_what_others_need_to_read_it_stands_beside_the_figures(
+    store: Path, sent: tuple[Bundle, keys.Ring]
+) -> None:
+    made = sent[0]
+    assert made.profile is not None and made.factors is not None
+    assert made.eed is None  # of no return
+    (system,) = made.profile["systems"]
+    assert (system["id"], system["nodes"]) == ("sim", 6)
+    assert [one["count"] for one in system["devices"]] == [12]
+    # Grams of the factor are what the figure was made with.
+    grams = {row.role: row.grams_per_kwh for row in made.factors}
+    carbon = next(
+        one
+        for one in made.figures
+        if one["id"] == "S08" and one["dims"]["way"] == "location_annual"
+    )
+    energy = next(one for one in made.figures if one["id"] == "S03" and not one["dims"])
+    assert carbon["numerator"] / (energy["numerator"] / 3.6e6) == pytest.approx(
+        grams["location_annual"] / 1000, rel=0.01
+    )
+
+
+def test_a_bundle_of_the_return_holds_it(store: Path) -> None:
+    made = export.of_store(store, HALVES[0], "eed")
+    assert made.eed is not None
+    figures = {one["id"]: one["value"] for one in made.figures if not one["dims"]}
+    assert made.eed["annex_iii"]["PUE"] == figures["S03"] is not None
+    told = {one["key"]: one["value"] for one in made.eed["annex_ii"]}
+    assert told["E_DC"] / told["E_IT"] == pytest.approx(made.eed["annex_iii"]["PUE"], rel=0.1)
 
 
 def test_sums_of_cells_are_those_of_the_projects(store: Path) -> None:
@@ -164,10 +206,14 @@ def test_the_command_makes_a_file_that_the_command_verifies(
     run("key", "new", "--owner", "planted-aif", "--key", pem, "--ring", ring)
     told = run(
         "export", "--store", store, "--period", "2025-01-01..2025-01-29", "--key", pem,
-        "--out", tmp_path,
+        "--out", tmp_path, "--credential", "--issuer", "did:web:example.org",
     )  # fmt: skip
     path = Path(told.strip().splitlines()[-1])
     assert "verified" in run("verify", path, "--ring", ring)
+    shown = run("show", path)
+    assert "system sim: 12 Simulated H200" in shown
+    assert "factor location_annual FI 2025: 72 g/kWh CO2e, Planted" in shown
+    assert "credential of did:web:example.org" in shown
     # What may have been sent is not replaced by something else of its name.
     path.write_bytes(b"another")
     words = ["export", "--store", store, "--period", "2025-01-01..2025-01-29", "--key", pem]

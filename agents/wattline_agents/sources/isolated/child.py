@@ -15,6 +15,7 @@ import sys
 import time
 
 from wattline_agents.errors import ReadFailed, RestartNeeded, SourceUnavailable, WattlineError
+from wattline_agents.lean import settled
 from wattline_agents.sources.isolated import frames
 from wattline_agents.sources.settings import SourceConfig
 
@@ -71,6 +72,7 @@ class Child:
                         now_ms, describe, skip, at = frames.read_asked(payload)
                         self._sleep(at)
                         self._read(now_ms, describe, skip)
+                        settled()
                         if at:
                             # It is asked for the next one soon, and need not wake up for that.
                             self._sleep(at + self._period_seconds)

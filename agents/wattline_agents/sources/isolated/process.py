@@ -18,7 +18,7 @@ _MOST_AT_ONCE = 16
 _MOST_UNSENT = 64 * 1024
 
 _MAIN = (
-    "import sys; sys.path[:] = sys.argv[2:]; "
+    "import gc, sys; gc.disable(); sys.path[:] = sys.argv[2:]; "
     "from wattline_agents.sources.isolated.child import main; main()"
 )
 

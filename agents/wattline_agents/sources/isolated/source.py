@@ -164,9 +164,11 @@ class Isolated:
         """Ask for a reading; returns at once what has come, and a row of `device` per lost one."""
         if not self._waits_for_its_tick():
             self._take_in_all()
-        if 0 <= now_ms - self._answered_ms < self._ahead_ms:
-            self._ask_ahead()  # that of this tick has come
-        self._act(now_ms)
+            if 0 <= now_ms - self._answered_ms < self._ahead_ms:
+                self._ask_ahead()  # that of this tick has come
+            self._act(now_ms)
+        elif self._keeper.resting:
+            self._act(now_ms)  # what is left alone may be due to be tried
         self._add_lost(now_ms)
         self._absent.tell(self._places)
         return self._handed()

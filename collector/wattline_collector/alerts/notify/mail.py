@@ -6,7 +6,7 @@ import re
 import smtplib
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -20,7 +20,8 @@ from wattline_collector.config import parse_listen
 
 _SECONDS = 20.0
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_ADDRESS = re.compile(r"[A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9.-]{1,190}")
+ADDRESS = re.compile(r"[A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9.-]{1,190}")
+"""What letters can be sent to; nothing in it can add a header or a second address."""
 _MOST_SUBJECT = 160
 _TLS_PORT = 465
 
@@ -34,12 +35,16 @@ class Server:
         port: Its port; 465 is TLS from the first byte, others begin in the clear.
         user: Whom to log in as; None: nobody.
         password_file: Holds the password, read at every login.
+        password: It itself, where it came in the environment.
+        encrypted: Whether nothing is sent to a server that offers no encryption.
     """
 
     host: str
     port: int
     user: str | None = None
     password_file: Path | None = None
+    password: str | None = field(default=None, repr=False)
+    encrypted: bool = False
 
 
 def server_of(text: str, user: str | None, password_file: Path | None) -> Server:
@@ -77,7 +82,7 @@ class Mail:
             UsageError: One of them is no address.
         """
         for one in (address, sender or address):
-            if _ADDRESS.fullmatch(one) is None:
+            if ADDRESS.fullmatch(one) is None:
                 raise UsageError(f"--alert-mail: not an address such as ops@site.eu: {one[:80]!r}")
         if server.password_file is not None:
             read_token(server.password_file)
@@ -106,48 +111,65 @@ class Mail:
         self._queue.close()
 
     def _deliver(self, message: EmailMessage) -> None:
-        try:
-            with self._connected() as connection:
-                connection.send_message(message)
-        except smtplib.SMTPResponseException as error:
-            code = error.smtp_code
-            reason = (
-                bytes(error.smtp_error).decode(errors="replace")
-                if isinstance(error.smtp_error, bytes)
-                else str(error.smtp_error)
-            )
-            # 4xx is for now, 5xx for good.
-            raise NotDelivered(f"{code} {reason[:120]}", again=code < 500) from error
-        except smtplib.SMTPRecipientsRefused as error:
-            raise NotDelivered("the server refuses the address", again=False) from error
-        except (OSError, smtplib.SMTPException) as error:
-            cause = getattr(error, "strerror", None) or type(error).__name__
-            raise NotDelivered(f"{self._server.host}:{self._server.port}: {cause}") from error
+        send(self._server, message)
 
-    def _connected(self) -> smtplib.SMTP:
-        server = self._server
-        if server.port == _TLS_PORT:
-            context = ssl.create_default_context()
-            connection: smtplib.SMTP = smtplib.SMTP_SSL(
-                server.host, server.port, timeout=_SECONDS, context=context
+
+def send(server: Server, message: EmailMessage) -> None:
+    """Hand a letter to a mail server.
+
+    Raises:
+        NotDelivered: It did not take it, or not by a way that is safe.
+        UsageError: The password's file cannot be read.
+    """
+    try:
+        with _connected(server) as connection:
+            connection.send_message(message)
+    except smtplib.SMTPResponseException as error:
+        code = error.smtp_code
+        reason = (
+            bytes(error.smtp_error).decode(errors="replace")
+            if isinstance(error.smtp_error, bytes)
+            else str(error.smtp_error)
+        )
+        # 4xx is for now, 5xx for good.
+        raise NotDelivered(f"{code} {reason[:120]}", again=code < 500) from error
+    except smtplib.SMTPRecipientsRefused as error:
+        raise NotDelivered("the server refuses the address", again=False) from error
+    except (OSError, smtplib.SMTPException) as error:
+        cause = getattr(error, "strerror", None) or type(error).__name__
+        raise NotDelivered(f"{server.host}:{server.port}: {cause}") from error
+
+
+def _connected(server: Server) -> smtplib.SMTP:
+    if server.port == _TLS_PORT:
+        context = ssl.create_default_context()
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(
+            server.host, server.port, timeout=_SECONDS, context=context
+        )
+    else:
+        connection = smtplib.SMTP(server.host, server.port, timeout=_SECONDS)
+    try:
+        connection.ehlo_or_helo_if_needed()
+        if server.port != _TLS_PORT and connection.has_extn("starttls"):
+            connection.starttls(context=ssl.create_default_context())
+        elif server.encrypted and server.port != _TLS_PORT:
+            raise NotDelivered(
+                "the server offers no encryption, and the letter travels by it only", again=False
             )
-        else:
-            connection = smtplib.SMTP(server.host, server.port, timeout=_SECONDS)
-        try:
-            connection.ehlo_or_helo_if_needed()
-            if server.port != _TLS_PORT and connection.has_extn("starttls"):
-                connection.starttls(context=ssl.create_default_context())
-            elif server.user and server.port != _TLS_PORT and server.host not in _LOCAL:
-                raise NotDelivered(
-                    "the server offers no encryption, and a password travels by it only",
-                    again=False,
-                )
-            if server.user and server.password_file:
-                connection.login(server.user, read_token(server.password_file))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        elif server.user and server.port != _TLS_PORT and server.host not in _LOCAL:
+            raise NotDelivered(
+                "the server offers no encryption, and a password travels by it only",
+                again=False,
+            )
+        password = server.password
+        if password is None and server.password_file is not None:
+            password = read_token(server.password_file)
+        if server.user and password:
+            connection.login(server.user, password)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def letter(messages: Sequence[Message], address: str, sender: str) -> EmailMessage:

@@ -80,7 +80,7 @@ def file(store: Path, found: Happened, now: datetime) -> None:
         ("factors-hourly", factors_hourly(found.plan)),
         ("results", trials.results(found.plan)),
     ):
-        data = _csv(rows)
+        data = as_csv(rows)
         taken = csv_file.taken(
             enumerate(data.encode().splitlines(keepends=True), 1), Path(f"{name}.csv"),
             REGISTERS[name], Setting(UTC, None),
@@ -211,7 +211,8 @@ def grams_per_kwh(hour_ms: int) -> float:
     return round(GRAMS_PER_KWH * (1 + evening + winter), 3)
 
 
-def _csv(rows: Iterable[Row]) -> str:
+def as_csv(rows: Iterable[Row]) -> str:
+    """Rows as an importer reads them; what a row does not say is empty."""
     rows = list(rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from wattline_reports.exchange.settled import settled
+
 TOTAL = "_T"
 """What stands in a dimension that a total runs over, as in SDMX."""
 
@@ -115,8 +117,8 @@ def _shares(parts: Sequence[Part], measure: int) -> tuple[float, float]:
 
 
 def rounded(value: float, digits: int) -> float:
-    """A number at so many significant digits."""
-    return float(f"{value:.{digits - 1}e}")
+    """A number at so many significant digits; see `settled`, why it is rounded twice."""
+    return float(f"{settled(value):.{digits - 1}e}")
 
 
 def half_width(value: float, digits: int, side: int = 1) -> float:

@@ -162,7 +162,7 @@ def test_it_is_given_no_descriptors_but_its_own(make: Make, place: Path) -> None
 def test_a_device_that_hangs_is_left_out_and_comes_back(
     make: Make, place: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
-    monkeypatch.setattr("wattline_agents.sources.isolated.keeper.PART_SECONDS", 0.3)
+    monkeypatch.setattr("wattline_agents.sources.isolated.keeper.PART_SECONDS", 1.0)
     monkeypatch.setattr("wattline_agents.sources.isolated.keeper.FIRST_RETRY_SECONDS", 1.0)
     source = make()
     follow(source, lambda rows: len(rows) >= 9)
@@ -171,11 +171,11 @@ def test_a_device_that_hangs_is_left_out_and_comes_back(
     down = [row for row in rows if not row["up"]]
     assert {row["device"] for row in down} == {"GPU-1"}
     assert down[-1]["read_timeouts_total"] == 1
-    assert down[-1]["sample_age_seconds"] > 0.3
+    assert down[-1]["sample_age_seconds"] > 1.0
     plant(place)
     rows = follow(source, lambda rows: any(r["device"] == "GPU-1" and r["up"] for r in rows))
     assert said[-1] == "tiny: reading again (GPU-1)"
-    assert said[0].startswith("tiny: no answer from the driver within 0.3 s (GPU-1)")
+    assert said[0].startswith("tiny: no answer from the driver within 1 s (GPU-1)")
 
 
 def test_a_crash_is_said_and_the_source_read_again(

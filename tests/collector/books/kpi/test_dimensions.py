@@ -20,6 +20,7 @@ from wattline_collector.kpi.times import with_times
 from wattline_collector.kpi.view import View, load, made_once
 from wattline_collector.ledger.accounts import ASSIGNED, Account
 from wattline_collector.ledger.records import INVENTORY, JOBS
+from wattline_collector.ledger.scanned import Scanned
 from wattline_collector.ledger.schema import DEVICE, JOB, MINUTE_MS, NODE, TIME
 from wattline_collector.registers import csv_file, kept
 from wattline_collector.registers.cells import Setting
@@ -263,7 +264,7 @@ def _views(draw: st.DrawFn) -> View:
     jobs_frame = pl.DataFrame(jobs, schema=JOBS)
     return View(
         period=Period(datetime(2026, 9, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)),
-        device=entries(device, DEVICE),
+        device_scan=Scanned.of(entries(device, DEVICE)),
         node=entries([], NODE),
         job=entries(job, JOB).join(
             jobs_frame.select("system", "job", "kind"), on=["system", "job"], how="left"

@@ -258,3 +258,56 @@ def test_changed_time_reaches_as_far_as_any_claim_that_began_inside_it_or_before
         expected |= set(range(low, max([high, *reaching])))
     covered = {ms for _, low, high in found.iter_rows() for ms in range(low, high)}
     assert covered == expected
+
+
+def _claim(
+    job: str, method: str, start: int, end: int | None, share: float | None = None
+) -> dict[str, Any]:
+    return {
+        "system": "s", "device": "d0", "job": job, "start_ms": start * 60_000,
+        "end_ms": None if end is None else end * 60_000, "stated_ms": (end or start) * 60_000,
+        "method": method, "share": share, "node": "n1",
+    }  # fmt: skip
+
+
+_NO_END = pl.DataFrame(schema={"system": pl.String, "job": pl.String, "ended_ms": pl.Int64})
+
+
+def test_a_claim_that_was_ended_for_good_before_the_hour_asked_for_stays_ended() -> None:
+    said = pl.DataFrame(
+        [_claim("part", "prolog", 0, 90, 0.3), _claim("part", "slurm", 0, 70, 0.3),
+         _claim("whole", "prolog", 20, 40)], schema=ASSIGNMENTS,
+    )  # fmt: skip
+    hour = assignments.held(said, _NO_END, "s", 60 * 60_000, 120 * 60_000)
+    # After the prolog's next word the accounting's counts, and that ends after ten minutes.
+    assert hour.intervals.select("start", "end").rows() == [(3_600_000, 4_200_000)]
+
+
+_CLAIMS = st.lists(
+    st.builds(
+        _claim, st.sampled_from(["a", "b", "c"]), st.sampled_from(["prolog", "slurm", "cgroup"]),
+        st.integers(0, 30), st.one_of(st.none(), st.integers(0, 60)),
+        st.sampled_from([None, 0.3, 0.5]),
+    ), max_size=9,
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(claims=_CLAIMS, low=st.integers(0, 50))
+def test_who_held_a_device_does_not_depend_on_the_time_asked_for(
+    claims: list[dict[str, Any]], low: int
+) -> None:
+    said = pl.DataFrame(claims, schema=ASSIGNMENTS).unique(assignments.KEY)
+    first, last = low * 60_000, 70 * 60_000
+
+    def known(held: assignments.Held) -> list[Any]:
+        parts = held.intervals.filter(pl.col("end") > first).join(held.members, on="group")
+        return (
+            parts.with_columns(pl.col("start").clip(lower_bound=first))
+            .select("device", "start", "end", "job", "share").sort("start", "job").rows()
+        )  # fmt: skip
+
+    of_all, of_some = (
+        known(assignments.held(said, _NO_END, "s", begin, last)) for begin in (0, first)
+    )
+    assert of_some == of_all

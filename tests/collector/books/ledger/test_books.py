@@ -7,7 +7,10 @@ import polars as pl
 import pytest
 
 from wattline_agents.errors import InputError
-from wattline_collector.ledger.books import load_all
+from wattline_collector.kpi.view import load
+from wattline_collector.ledger import scanned
+from wattline_collector.ledger.books import Books, load_all
+from wattline_collector.ledger.schema import DEVICE, HOUR_MS
 
 SCHEMA = pl.Schema({"job": pl.String(), "ms": pl.Int64(), "later": pl.Float64()})
 
@@ -57,7 +60,80 @@ def test_of_many_files_the_damaged_one_is_named(tmp_path: Path) -> None:
 def test_an_inventory_that_was_lost_is_named(telemetry: Any) -> None:
     telemetry.device()
     telemetry.samples(last_s=3600)
-    books = telemetry.book(3600)
-    (books.root / "inventory.parquet").unlink()
+    damaged = telemetry.book(3600)
+    (damaged.root / "inventory.parquet").unlink()
     with pytest.raises(InputError, match=r"inventory\.parquet: says nothing of"):
-        books.span()
+        damaged.span()
+
+
+@pytest.fixture
+def booked(telemetry: Any) -> Books:
+    """Three hours of a device, on two days."""
+    telemetry.device()
+    telemetry.samples(first_s=22 * 3600, last_s=25 * 3600, sm_active_ratio=0.5)
+    found = telemetry.book(25 * 3600)
+    assert isinstance(found, Books)
+    return found
+
+
+PARTS = [(0, 24), (21.5, 24.75), (22.25, 22.5), (23.0, 25.0), (22.75, 23.25)]
+"""Hours of which one has a whole day, some have whole hours, and some have none."""
+
+
+@pytest.mark.parametrize(("first", "last"), PARTS)
+def test_what_is_scanned_is_what_is_read(
+    booked: Books, start_ms: int, first: float, last: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = [start_ms + round(hour * HOUR_MS) for hour in (first, last)]
+    read = booked.read("device", *bounds)
+    assert read.height
+    assert booked.scan("device", *bounds).collect().equals(read)
+    monkeypatch.setattr(scanned, "AT_ONCE_BYTES", 0)
+    found = booked.scan("device", *bounds).collect()
+    assert found.sort("minute").equals(read.sort("minute"))
+
+
+def test_a_large_period_is_not_read_before_it_is_asked_for(
+    booked: Books, start_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = (start_ms, start_ms + 25 * HOUR_MS)
+    (at_hand,) = booked.scan("device", *bounds).parts
+    assert "SCAN" not in at_hand.explain()
+    monkeypatch.setattr(scanned, "AT_ONCE_BYTES", 0)
+    (of_a_day,) = booked.scan("device", *bounds).parts
+    assert "PROJECT 1/19 COLUMNS" in of_a_day.select("duration_ms").explain()
+
+
+def test_books_of_an_earlier_program_are_scanned_with_nulls(
+    booked: Books, start_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanned, "AT_ONCE_BYTES", 0)
+    (first, _) = sorted((booked.root / "hours/device").glob("*/*.parquet"))
+    pl.read_parquet(first).drop("shared_ms", "busy_ms").write_parquet(first)
+    bounds = (start_ms, start_ms + 25 * HOUR_MS)
+    found = booked.scan("device", *bounds).collect()
+    assert found.schema == DEVICE
+    assert found.sort("minute").equals(booked.read("device", *bounds).sort("minute"))
+
+
+def test_a_damaged_file_is_named_before_it_is_scanned(
+    booked: Books, start_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanned, "AT_ONCE_BYTES", 0)
+    (first, _) = sorted((booked.root / "hours/device").glob("*/*.parquet"))
+    first.write_bytes(b"PAR1 no")
+    with pytest.raises(InputError, match=rf"{first.name}: cannot be read"):
+        booked.scan("device", start_ms, start_ms + 25 * HOUR_MS)
+
+
+def test_a_file_whose_values_are_damaged_is_named_by_who_asks_for_them(
+    booked: Books, start_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanned, "AT_ONCE_BYTES", 0)
+    (first, _) = sorted((booked.root / "hours/device").glob("*/*.parquet"))
+    view = load(booked.root.parent, None)
+    content = bytearray(first.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
+    first.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{first.name}: cannot be read"):
+        _ = view.totals

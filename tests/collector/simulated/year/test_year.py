@@ -15,6 +15,7 @@ from wattline_collector.capability.commercial_guard import Alarm, guard
 from wattline_collector.kpi.figure import Figure, Status
 from wattline_collector.kpi.registry import REGISTRY, evaluate
 from wattline_collector.kpi.view import View, load
+from wattline_collector.ledger import scanned
 from wattline_collector.ledger.audit import audit
 from wattline_collector.ledger.booking import book
 from wattline_collector.simulated.year.check import compare, expectations
@@ -88,6 +89,31 @@ def test_every_figure_of_a_year_is_what_was_planted(whole: Year) -> None:
 
 def test_every_figure_of_a_year_with_holes_is_what_was_planted(year: Year) -> None:
     assert year.misses() == []
+
+
+@pytest.mark.parametrize("by", [[], ["month"], ["hour", "system"], ["node", "project"]])
+def test_figures_of_a_period_too_long_to_be_read_at_once_are_the_same(
+    year: Year, by: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanned, "AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(scanned, "PART_BYTES", 0)
+    in_parts = load(year.path, None)
+    assert len(in_parts.device_scan.parts) >= 42
+    kpis = [kpi for kpi in REGISTRY.values() if set(by) <= set(kpi.by)]
+    assert kpis
+    for kpi in kpis:
+        told, found = (
+            {tuple(one.dims.items()): one for one in evaluate(kpi, view, by)}
+            for view in (year.view, in_parts)
+        )
+        assert told.keys() == found.keys()
+        for dims, one in told.items():
+            other = found[dims]
+            assert (other.status, other.n) == (one.status, one.n), kpi.id
+            for name in ("value", "numerator", "denominator", "coverage"):
+                value = getattr(one, name)
+                expected = None if value is None else pytest.approx(value, rel=1e-9)
+                assert getattr(other, name) == expected, f"{kpi.id} {dims} {name}"
 
 
 def test_a_figure_of_which_no_truth_is_planted_does_not_pass(whole: Year) -> None:

@@ -17,6 +17,7 @@ from wattline_collector.kpi.figure import Figure, Period
 from wattline_collector.kpi.inputs import Inputs
 from wattline_collector.kpi.view import View
 from wattline_collector.ledger.records import INVENTORY, JOBS
+from wattline_collector.ledger.scanned import Scanned
 from wattline_collector.ledger.schema import CONTROL, DEVICE, JOB, NODE
 from wattline_collector.registers import csv_file, kept
 from wattline_collector.registers.cells import Setting
@@ -119,7 +120,7 @@ class Site:
         span = {"system": pl.String(), "job": pl.String(), "start": pl.Int64(), "end": pl.Int64()}
         return View(
             period=Period(start, end),
-            device=device.with_columns(day),
+            device_scan=Scanned.of(device.with_columns(day)),
             node=NODE.to_frame().with_columns(day),
             job=JOB.to_frame().with_columns(day, pl.lit(None, pl.String).alias("kind")),
             control=Controls.of_frame(pl.DataFrame(control, schema=CONTROL)),

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from wattline_collector.kpi import registry
+from wattline_collector.ledger.scanned import Scanned
 from wattline_collector.ledger.schema import DEVICE
 
 pytestmark = pytest.mark.recordings
@@ -33,7 +34,7 @@ def test_utilisation_of_the_helios_virtual_cluster(site: Any, shared: Path) -> N
     ]  # fmt: skip
     day = pl.col("minute").dt.strftime("%Y-%m-%d").alias("day")
     whole = pl.concat([view.device.drop("day"), *entries], how="diagonal").with_columns(day)
-    view = replace(view, device=whole)
+    view = replace(view, device_scan=Scanned.of(whole))
     (figure,) = registry.evaluate(registry.find("U01"), view)
     assert figure.value == pytest.approx(62.72915966, abs=1e-6)
     assert figure.numerator == pytest.approx(29_869.1167, abs=1e-4)

@@ -20,6 +20,7 @@ from wattline_collector.kpi.controls import Controls
 from wattline_collector.kpi.energy_flow import boundaries, flow
 from wattline_collector.kpi.query import figures
 from wattline_collector.ledger.booking import book
+from wattline_collector.ledger.scanned import Scanned
 from wattline_collector.ledger.schema import CONTROL
 from wattline_collector.receive.intake import Intake
 from wattline_collector.store.store import Store
@@ -231,8 +232,9 @@ def test_books_of_two_systems_are_not_held_to_the_meter_of_one(site: Any) -> Non
     two = replace(
         view,
         control=Controls.of_frame(pl.concat([control, control.with_columns(other)])),
-        **{name: pl.concat([frame, frame.with_columns(other.cast(frame.schema["system"]))])
-           for name in ("device", "node", "inventory")
+        device_scan=Scanned.of(pl.concat([view.device, view.device.with_columns(other)])),
+        **{name: pl.concat([frame, frame.with_columns(other)])
+           for name in ("node", "inventory")
            if (frame := getattr(view, name)).height},
     )  # fmt: skip
     whole = {f.dims["meter"]: f for f in registry.evaluate(registry.find("S14"), two)}
