@@ -480,9 +480,16 @@ def _drafted(path: Path, frame: pl.DataFrame) -> tuple[Path, str]:
     return draft, digest
 
 
+_AT_ONCE_BYTES = 4 << 20
+"""Of a file that is read whole."""
+
+
 def sha256(path: Path) -> str:
     """A file's SHA-256."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
+        # The buffer that is made for a long file costs more than most files of an hour do.
+        if os.fstat(file.fileno()).st_size <= _AT_ONCE_BYTES:
+            return hashlib.sha256(file.read()).hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

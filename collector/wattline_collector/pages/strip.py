@@ -18,7 +18,7 @@ LETTERS = "bshluFmdo"
 """A letter for each account in the ledger's order; a dot where nothing was installed."""
 
 _OUT = (Account.DOWN, Account.UNOBSERVED, Account.MAINTENANCE)
-"""Out of service; of two that took as much, the one that stands first is shown."""
+"""Out of service; of two accounts that took as much, the one that stands first is shown."""
 _HOUR_MS = 3_600_000
 _LENGTHS = (1, 2, 3, 6, 12, 24, 48, 168)
 """Hours that a cell may span."""
@@ -79,9 +79,8 @@ def _coloured(sums: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """`keys`, `cell`, `letter`."""
     order = [account.value for account in Account]
     out = pl.col("account").is_in([account.value for account in _OUT])
-    rank = pl.col("account").replace_strict(
-        {account.value: place for place, account in enumerate(_OUT)}, default=len(_OUT)
-    )
+    ranked = [*_OUT, *(account for account in Account if account not in _OUT)]
+    rank = pl.col("account").replace_strict({one.value: place for place, one in enumerate(ranked)})
     cell = [*keys, "cell"]
     parts = sums.with_columns(
         pl.col("duration_ms").sum().over(cell).alias("all"),

@@ -5,6 +5,7 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Iterator
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 
@@ -211,12 +212,13 @@ def remote(
         class Response:
             def __init__(self) -> None:
                 self.status = status
+                self.headers = HTTPMessage()
 
             def read(self, _: int) -> bytes:
                 return json.dumps(body).encode()
 
         class Connection:
-            def request(self, method: str, target: str, headers: object) -> None:
+            def request(self, method: str, target: str, sent: None, headers: object) -> None:
                 asked.append((target, headers))
 
             def getresponse(self) -> Response:
