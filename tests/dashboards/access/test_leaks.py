@@ -175,7 +175,7 @@ def test_the_picture_of_what_is_no_longer_theirs_is_not_kept_either(
     def refuse() -> Any:
         raise Refused("not yours", 403)
 
-    truthful.latest = refuse
+    truthful.live = refuse
     clock.sleep(60)
     assert live.now()[0] is None
 
