@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from dash import html
 
+from wattline_collector.ledger.accounts import Account
+from wattline_collector.palette import UNKNOWN
 from wattline_dashboards.answers import Answer
 from wattline_dashboards.components import books, devices, findings, hosts, notice, shell
 from wattline_dashboards.components.effectiveness import equation, sums
@@ -211,6 +213,26 @@ def test_a_share_over_unmeasured_time_is_a_lower_bound(overview: Latest) -> None
     period = overview()
     period["accounts"][4]["device_hours"] += 60_000
     assert "kept at least" in findings.answer(period, figures_of(period))
+
+
+def test_work_that_nobody_measured_is_no_share_of_zero(overview: Latest) -> None:
+    period = overview()
+    for row in period["accounts"]:
+        row["device_hours"] = 100.0 if row["account"] == "unmeasured" else 0.0
+    assert "Nobody measured" in findings.answer(period, figures_of(period))
+
+
+def test_energy_of_time_that_nobody_measured_is_not_called_without_work() -> None:
+    split = energy.Split("node", {Account.UNMEASURED: 80.0, Account.HELD: 20.0}, {}, 0.0)
+    assert findings.energy(split).endswith("80.0\u2009% in time nobody measured")
+    known = energy.Split("node", {Account.BUSY: 80.0, Account.HELD: 20.0}, {}, 0.0)
+    assert findings.energy(known).endswith("20.0\u2009% without work")
+
+
+def test_a_job_of_unknown_activity_is_not_said_to_have_held_nothing_idle(overview: Latest) -> None:
+    row = overview()["jobs"][0] | {"sm_active_ratio": None, "held_hours": 0.0}
+    (cell,) = [one for one in find(jobs([row]), data_field="held_hours") if one[0] == "td"]
+    assert cell[2] == UNKNOWN
 
 
 def test_thin_coverage_is_said_beside_the_answer(overview: Latest) -> None:

@@ -47,9 +47,11 @@ def shown(said: Json, *, drawn: object = None, **more: Any) -> Json:
 def test_the_answer_is_the_share_of_its_time_that_the_books_say(said: Json) -> None:
     hours = said["sums"]["device_hours"]
     worked = sum(hours.get(name, 0) for name in ("busy", "slowed", "lost")) / sum(hours.values())
+    unknown = sum(hours.get(name, 0) for name in ("unmeasured", "unobserved"))
+    least = "at least " if unknown > 0.05 * sum(hours.values()) else ""
     changes = shown(said)
     assert changes["parts"]["device-answer"].endswith(
-        f"worked {format_percent(worked)} of its time"
+        f"worked {least}{format_percent(worked)} of its time"
     )
     assert json.dumps(drawing(changes["parts"]))
 
@@ -123,6 +125,35 @@ def test_a_nodes_answer_and_parts_are_drawn(said_of_node: Json) -> None:
     assert "of their time" in changes["parts"]["node-answer"]
     text = json.dumps(drawing(changes["parts"])["node-devices"])
     assert "/device?device=" in text and "#1" in text
+
+
+@pytest.mark.parametrize("page", [device, node])
+@pytest.mark.parametrize(
+    ("hours", "wanted"),
+    [
+        ({"unmeasured": 5.0, "unobserved": 1.0}, "was not measured"),
+        ({"unmeasured": 5.0, "busy": 5.0}, "at least 50.0"),
+        ({"held": 5.0, "busy": 5.0}, "worked 50.0"),
+        ({}, "nothing of it is booked"),
+    ],
+)
+def test_work_that_nobody_measured_is_unknown_and_not_zero(
+    page: Any, hours: dict[str, float], wanted: str
+) -> None:
+    told = {"identity": {"node": "n1", "device": "g"}, "devices": [{}],
+            "sums": {"device_hours": hours}}  # fmt: skip
+    assert wanted in page.sentence(told)
+
+
+def test_the_file_of_a_node_holds_its_own_readings_before_those_of_devices(
+    said_of_node: Json,
+) -> None:
+    heads, rows = node_strips.sheet_rows(said_of_node)
+    own = [row for row in rows if row[1] is None]
+    assert rows[: len(own)] == own
+    assert len(own) == said_of_node["grid"]["count"]
+    watts = [row[heads.index("power (W)")] for row in own]
+    assert watts == said_of_node["series"]["power_watts"]["mean"]
 
 
 def test_what_devices_draw_together_is_known_only_where_each_is() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wattline_collector.ledger.accounts import Account
-from wattline_collector.palette import ACCOUNTS, TOKEN_KINDS, Mode
+from wattline_collector.palette import ACCOUNTS, TOKEN_KINDS, UNKNOWN, Mode
 from wattline_dashboards.figures import coverage, days, energy, waterfall
 
 Json = dict[str, Any]
@@ -33,6 +33,21 @@ def test_the_waterfall_closes_step_by_step(overview: Overview) -> None:
     for place in range(1, len(left.x)):
         lost = sum(bar.x[0] for bar in taken if bar.y[0] == left.y[place])
         assert left.x[place] + lost == pytest.approx(left.x[place - 1])
+
+
+def test_what_may_be_more_says_at_least_and_what_is_unknown_is_a_dash() -> None:
+    accounts = [{"account": "unmeasured", "device_hours": 4.0}]
+
+    def said(left: float) -> list[str]:
+        steps = [("installed", 10.0), ("assigned", 10.0), ("working", left), ("kept", left)]
+        figure = waterfall.figure(
+            [{"step": step, "device_hours": hours} for step, hours in steps], accounts, Mode.LIGHT
+        )
+        texts = {one.y: one.text for one in figure.layout.annotations}
+        return [texts[step][0] for step in ("assigned", "working", "kept")]
+
+    assert said(6.0) == ["<", "≥", "≥"]
+    assert said(0.0) == ["<", UNKNOWN, UNKNOWN]
 
 
 def test_what_is_not_known_is_hatched_in_the_waterfall(overview: Overview) -> None:

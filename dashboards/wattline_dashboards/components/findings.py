@@ -33,6 +33,9 @@ _TIME = {
     Account.UNOBSERVED: N_("time nobody observed"),
 }
 
+_UNKNOWN = (Account.UNMEASURED, Account.UNOBSERVED)
+"""Time of which nobody knows whether work was done in it."""
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -46,14 +49,17 @@ def answer(overview: Mapping[str, Any], figures: Figures) -> str:
     per_joule = number(figures.get("S10", {}).get("value"))
     # Time of which nobody knows whether work was done makes the share a lower bound.
     unknown = hours[Account.UNMEASURED] + hours[Account.UNOBSERVED]
+    working = sum(hours[a] for a in WORKING)
     if not installed:
         kept = _("The factory has no accelerators")
+    elif unknown and not working + hours[Account.HELD]:
+        kept = _("Nobody measured whether the factory's GPU-hours were worked in")
     elif unknown > (1 - COMFORT) * installed:
         kept = _("The factory kept at least {share} of its installed GPU-hours working")
     else:
         kept = _("The factory kept {share} of its installed GPU-hours working")
     if installed:
-        kept = kept.format(share=format_percent(sum(hours[a] for a in WORKING) / installed))
+        kept = kept.format(share=format_percent(working / installed))
     if tokens is None:
         return _("{kept}, and no job counted its tokens.").format(kept=kept)
     if per_joule is None:
@@ -101,15 +107,18 @@ def energy(split: Split) -> str:
     """How much was used, inside which boundary, and how much of it without work."""
     if not split.total:
         return _("Energy: no meter was read")
-    idle = sum(
-        part.get(account, 0.0)
-        for part in (split.devices, split.beyond)
-        for account in Account
-        if account not in WORKING
-    )
-    return _("{energy} used, {share} without work").format(
-        energy=format_energy(split.total), share=format_percent(idle / split.total)
-    )
+
+    def used(*accounts: Account) -> float:
+        parts = (split.devices, split.beyond)
+        return sum(part.get(account, 0.0) for part in parts for account in accounts)
+
+    unknown = used(*_UNKNOWN)
+    if unknown > (1 - COMFORT) * split.total:
+        said, share = _("{energy} used, {share} in time nobody measured"), unknown
+    else:
+        idle = used(*(one for one in Account if one not in WORKING and one not in _UNKNOWN))
+        said, share = _("{energy} used, {share} without work"), idle
+    return said.format(energy=format_energy(split.total), share=format_percent(share / split.total))
 
 
 def energy_boundary(split: Split) -> str:

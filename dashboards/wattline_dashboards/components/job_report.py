@@ -314,6 +314,8 @@ def _device(row: Json) -> Row:
     }
     whole = sum(seconds.values())
     held = seconds.get(Account.HELD, 0.0) / whole if whole else None
+    if activity is None and not held:
+        held = None  # whether it was idle, nobody measured
     memory = number(row.get("memory_peak_bytes"))
     node: Any = short(row.get("node"), most=40)
     if row.get("idle"):

@@ -67,6 +67,9 @@ def _row(job: Mapping[str, Any]) -> Row:
     caution = coverage_note(number(job.get("coverage")))
     boundary = text(job.get("boundary"))
     per_joule = format_number(number(job.get("tokens_per_joule")), "tok/J")
+    active, held = number(job.get("sm_active_ratio")), number(job.get("held_hours"))
+    if active is None and not held:
+        held = None  # whether it was idle, nobody measured
     return Row(
         {
             "job": html.Span(label, className="job"),
@@ -82,11 +85,8 @@ def _row(job: Mapping[str, Any]) -> Row:
             "tokens_per_joule": [per_joule, html.Div(caution, className="beneath")]
             if caution
             else per_joule,
-            "sm_active_ratio": meter(
-                number(job.get("sm_active_ratio")),
-                format_percent(number(job.get("sm_active_ratio"))),
-            ),
-            "held_hours": format_number(number(job.get("held_hours"))),
+            "sm_active_ratio": meter(active, format_percent(active)),
+            "held_hours": format_number(held),
         },
         marks(data_job=key),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,7 @@ from wattline_dashboards.components.short import WHOLE, cut, short
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.occupied import job_name, kind_name
 from wattline_dashboards.language import _, ngettext
+from wattline_dashboards.trust import COMFORT
 
 Json = Mapping[str, Any]
 
@@ -286,14 +288,37 @@ def _more(left_out: int) -> Any:
     return nothing(said.format(n=format_number(left_out)) + " " + _("Choose a shorter period."))
 
 
-def worked(sums: Json) -> float | None:
-    """Share of its booked time in which it did work; None where nothing is booked."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How much of its booked time something worked.
+
+    Attributes:
+        share: In which it is known to have worked; None where nothing is booked, or where nobody
+            measured whether it did.
+        is_least: Whether of so much time nobody knows that the share may well be more.
+        is_booked: Whether anything is.
+    """
+
+    share: float | None
+    is_least: bool
+    is_booked: bool
+
+
+def work(sums: Json) -> Work:
+    """How much of its booked time it worked, of what `sums` says of its accounts."""
     found: Json = sums.get("device_hours") or {}
+
+    def share(*accounts: Account) -> float:
+        return sum(number(found.get(one.value)) or 0.0 for one in accounts) / total
+
     total = sum(number(value) or 0.0 for value in found.values())
-    busy = sum(
-        number(found.get(a.value)) or 0.0 for a in (Account.BUSY, Account.SLOWED, Account.LOST)
-    )
-    return busy / total if total else None
+    if not total:
+        return Work(None, False, False)
+    worked = share(Account.BUSY, Account.SLOWED, Account.LOST)
+    unknown = share(Account.UNMEASURED, Account.UNOBSERVED)
+    is_least = unknown > 1 - COMFORT
+    nothing_known = is_least and worked + share(Account.HELD) == 0
+    return Work(None if nothing_known else worked, is_least, True)
 
 
 def lasting(seconds: float) -> str:

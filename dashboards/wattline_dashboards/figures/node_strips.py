@@ -90,23 +90,46 @@ def ramp_key(mode: Mode) -> str:
     )
 
 
+_OF_DEVICE = {
+    "power_watts": "power (W)", "temperature_celsius": "temperature (Cel)",
+    "sm_active_ratio": "compute active (1)", "busy_ratio": "kernel running (1)",
+    "throttled_ratio": "held back (1)",
+}  # fmt: skip
+_OF_NODE = {
+    "power_watts": "power (W)", "temperature_celsius": "temperature (Cel)",
+    "cpu_busy_ratio": "processor (1)", "memory_used_bytes": "memory in use (By)",
+    "network_receive_bytes_per_second": "network in (By/s)",
+    "network_transmit_bytes_per_second": "network out (By/s)",
+}  # fmt: skip
+
+
 def sheet_rows(answer: Json) -> tuple[list[str], list[list[object]]]:
-    """Heads and rows of the file beside the chart: a row per bucket and device."""
+    """Heads and rows of the file beside the chart: a row per bucket of the node and each device.
+
+    The node's own readings stand first, without a device.
+    """
+    heads = list(dict.fromkeys([*_OF_DEVICE.values(), *_OF_NODE.values()]))
+    series: Json = answer.get("series") or {}
+    of_node = {head: mean(series.get(name)) for name, head in _OF_NODE.items()}
+    rows = _rows(Grid.of(answer.get("grid")), [None, None], heads, of_node)
     grid = Grid.of(answer.get("device_grid"))
-    columns = ("power_watts", "sm_active_ratio", "busy_ratio", "temperature_celsius",
-               "throttled_ratio")  # fmt: skip
-    heads = ["from (UTC)", "device", "index", "power (W)", "compute active (1)",
-             "kernel running (1)", "temperature (Cel)", "held back (1)"]  # fmt: skip
-    rows: list[list[object]] = []
     for device in answer.get("devices") or ():
-        values = [_values(device, column) for column in columns]
-        rows += [
-            [moments.iso(grid.start_ms + grid.step_ms * place), device.get("device"),
-             device.get("index"),
-             *(found[place] if found and place < len(found) else None for found in values)]
-            for place in range(grid.count)
-        ]  # fmt: skip
-    return heads, rows
+        found = {head: _values(device, name) or [] for name, head in _OF_DEVICE.items()}
+        rows += _rows(grid, [device.get("device"), device.get("index")], heads, found)
+    return ["from (UTC)", "device", "index", *heads], rows
+
+
+def _rows(
+    grid: Grid, whose: list[object], heads: Sequence[str], found: Mapping[str, Values]
+) -> list[list[object]]:
+    columns = [found.get(head, ()) for head in heads]
+    return [
+        [
+            moments.iso(grid.start_ms + grid.step_ms * place), *whose,
+            *(column[place] if place < len(column) else None for column in columns),
+        ]
+        for place in range(grid.count)
+    ]  # fmt: skip
 
 
 def _values(device: Json, name: str) -> Values | None:

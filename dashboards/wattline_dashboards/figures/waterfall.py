@@ -127,6 +127,10 @@ def _label(
         else f" {THIN_SPACE}{_share(remains, installed)}"
     )
     said = f"<b>{format_number(remains, 'GPU-h')}</b>{share}"
+    # What nobody measured may have been worked in: what is left of it is the least there was.
+    unmeasured = hours.get(Account.UNMEASURED.value) or 0.0
+    if remains is not None and unmeasured and place >= list(TAKEN).index("working"):
+        said = f"≥{THIN_SPACE}{said}" if remains else UNKNOWN
     taken = [(account, hours.get(account.value)) for account in TAKEN[step]]
     losses = ", ".join(
         f"{words.account(account)} {format_percent(lost / installed)}"

@@ -99,15 +99,19 @@ def called(identity: Json) -> str:
 
 def sentence(said: Json) -> str:
     """The answer: how much of the period it worked, and what went wrong."""
-    worked = one_thing.worked(said.get("sums") or {})
+    work = one_thing.work(said.get("sums") or {})
     name = called(said.get("identity") or {})
     count = sum(int(number(row.get("count")) or 0) for row in said.get("events") or ())
-    if worked is None:
+    if not work.is_booked:
         answer = _("{name}: nothing of it is booked in this period").format(name=name)
+    elif work.share is None:
+        answer = _("{name}: whether it worked was not measured").format(name=name)
     else:
-        answer = _("{name} worked {share} of its time").format(
-            name=name, share=format_percent(worked)
-        )
+        answer = (
+            _("{name} worked at least {share} of its time")
+            if work.is_least
+            else _("{name} worked {share} of its time")
+        ).format(name=name, share=format_percent(work.share))
     if not count:
         return answer
     errors = ngettext("{n} error", "{n} errors", count).format(n=format_number(count))

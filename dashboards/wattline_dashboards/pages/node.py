@@ -81,16 +81,20 @@ def render(
 def sentence(said: Json) -> str:
     """The answer: how much of their time its devices worked, and what went wrong."""
     name = cut((said.get("identity") or {}).get("node"))
-    worked = one_thing.worked(said.get("sums") or {})
+    work = one_thing.work(said.get("sums") or {})
     count = sum(int(number(row.get("count")) or 0) for row in said.get("events") or ())
     if not said.get("devices"):
         answer = _("{name} has no accelerators").format(name=name)
-    elif worked is None:
+    elif not work.is_booked:
         answer = _("{name}: nothing of it is booked in this period").format(name=name)
+    elif work.share is None:
+        answer = _("{name}: whether its devices worked was not measured").format(name=name)
     else:
-        answer = _("The devices of {name} worked {share} of their time").format(
-            name=name, share=format_percent(worked)
-        )
+        answer = (
+            _("The devices of {name} worked at least {share} of their time")
+            if work.is_least
+            else _("The devices of {name} worked {share} of their time")
+        ).format(name=name, share=format_percent(work.share))
     if not count:
         return answer
     errors = ngettext("{n} error", "{n} errors", count).format(n=format_number(count))
