@@ -168,14 +168,22 @@ def test_nothing_needs_sideways_scrolling(visit: Visit, scheme: str, width: int)
 def test_production_of_one_system_stands_beside_the_time_before(
     visit: Visit, planted: Path
 ) -> None:
-    (now,) = figures(planted, ["OEE"], PERIOD)
+    half = Period(parse_time("2025-01-15", "first"), parse_time("2025-01-29", "last"))
+    (now,) = figures(planted, ["OEE"], half)
     assert now.value is not None
-    visit.go(f"/production?{DATES}&system=sim", "#production-life .bars")
+    dates = "period=custom&first=2025-01-15&last=2025-01-28"
+    visit.go(f"/production?{dates}&system=sim", "#production-life .bars")
     said = visit.text("#production-equation [data-kpi=OEE]")
     assert f"{100 * now.value:.1f}" in said
     assert "before" in said
     assert "tok/kWh" in visit.text("#production-headline [data-kpi=S10]")
     assert "GPU-hours were for" in visit.text("#production-life-finding")
+
+
+def test_production_is_not_set_beside_a_time_that_is_hardly_booked(visit: Visit) -> None:
+    visit.go(f"/production?{DATES}&system=sim", "#production-life .bars")
+    assert "before" not in visit.text("#production-equation [data-kpi=OEE]")
+    assert "of the period before is booked" in visit.text("#production-page")
 
 
 def test_a_period_before_the_books_says_so_on_every_page(visit: Visit) -> None:
