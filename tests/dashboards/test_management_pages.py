@@ -345,3 +345,22 @@ def test_a_figure_over_a_count_is_not_a_percentage(reliabilities: Json) -> None:
     said = words({"x": stats.beneath(mtti)}, "x")
     assert said.endswith(f"over {int(mtti['denominator'])}")
     assert "%" not in said
+
+
+@pytest.mark.parametrize(
+    ("unmeasured", "busy", "wanted"),
+    [
+        (10.0, 0.0, "was not measured"),
+        (10.0, 30.0, "At least 75.0"),
+        (0.1, 30.0, "% of the energy that nodes used"),
+    ],
+)
+def test_energy_of_which_nobody_knows_the_use_is_not_called_lost(
+    unmeasured: float, busy: float, wanted: str
+) -> None:
+    links = [
+        {"source": "booked", "target": account, "joules": joules}
+        for account, joules in (("unmeasured", unmeasured), ("busy", busy))
+        if joules
+    ]
+    assert wanted in energy.finding(sankey.flow(links), 1.0)

@@ -38,9 +38,9 @@ def figures(books: Told) -> html.Dl:
         stat(
             _("Books"),
             _("balance") if not findings else count(findings),
-            ngettext("{n} hour checked", "{n} hours checked", 2).format(
-                n=count(residuals.get("checked_hours"))
-            )
+            ngettext(
+                "{n} hour checked", "{n} hours checked", number(residuals.get("checked_hours")) or 0
+            ).format(n=count(residuals.get("checked_hours")))
             if not findings
             else _("places where they do not balance"),
             **marks(data_field="residuals"),
@@ -108,8 +108,8 @@ def residuals(books: Told) -> list[Any]:
     told = books.get("residuals") or {}
     rows = [one for one in told.get("first") or () if isinstance(one, Mapping)]
     if not rows:
-        said = _("In all {n} hours the seconds, joules and tokens that are booked are those that "
-                 "were installed, metered and counted.")  # fmt: skip
+        said = _("Hours checked: {n}. In each, the seconds, joules and tokens that are booked are "
+                 "those that were installed, metered and counted.")  # fmt: skip
         return [nothing(said.format(n=count(told.get("checked_hours"))))]
     columns = (
         Column("hour", _("Hour (UTC)")),

@@ -26,6 +26,7 @@ from wattline_dashboards.components.stats import Figure, Wanted
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import moments, sankey, series, ways
 from wattline_dashboards.language import N_, _
+from wattline_dashboards.trust import COMFORT
 
 PATH = "/energy"
 TITLE = N_("Energy")
@@ -145,12 +146,24 @@ def finding(energy: sankey.Flow, coverage: float | None) -> str:
         return _("No meter was read in this period.")
     if coverage is not None and coverage < LEAST_COVERED:
         return _("Meters cover only {share} of this period.").format(share=format_percent(coverage))
-    kept = format_percent(energy.of_account(Account.BUSY) / energy.total)
+    kept = energy.of_account(Account.BUSY)
+    unknown = sum(energy.of_account(one) for one in (Account.UNMEASURED, Account.UNOBSERVED))
+    is_least = unknown > (1 - COMFORT) * energy.total
+    if is_least and not kept:
+        return _("Whether the energy became kept work was not measured.")
     if "grid" in energy.knots:
-        said = _("{kept} of the energy from the grid became kept work.")
+        said = (
+            _("At least {kept} of the energy from the grid became kept work.")
+            if is_least
+            else _("{kept} of the energy from the grid became kept work.")
+        )
     else:
-        said = _("{kept} of the energy that nodes used became kept work.")
-    return said.format(kept=kept)
+        said = (
+            _("At least {kept} of the energy that nodes used became kept work.")
+            if is_least
+            else _("{kept} of the energy that nodes used became kept work.")
+        )
+    return said.format(kept=format_percent(kept / energy.total))
 
 
 def tariffs(rows: Sequence[Mapping[str, Any]], mode: Mode) -> dict[str, tuple[str, str]]:
@@ -194,6 +207,9 @@ def _flow_finding(energy: sankey.Flow) -> str:
     if not losses:
         return _("Where the energy went")
     most = max(losses, key=lambda knot: losses[knot])
+    if most in (Account.UNMEASURED, Account.UNOBSERVED):
+        said = _("What most of it was for nobody measured: {share}")
+        return said.format(share=format_percent(losses[most] / energy.total))
     return _("Most of what did not become kept work: {what}, {share}").format(
         what=sankey.name_of(most).lower(), share=format_percent(losses[most] / energy.total)
     )
