@@ -9,7 +9,8 @@ T = TypeVar("T")
 DIGITS = 9
 """Significant digits of a number in a bundle."""
 
-_GUARD = 12
+GUARD = 12
+"""Significant digits that sums agree on in whatever order they were added."""
 
 
 def settled(value: T) -> T | float:
@@ -19,6 +20,9 @@ def settled(value: T) -> T | float:
     nine digits, where the last bit decides. To twelve digits the sums of every order are one
     number, which then always goes the same way.
     """
-    if not isinstance(value, float):
-        return value
-    return float(f"{float(f'{value:.{_GUARD}g}'):.{DIGITS}g}")
+    return twice(value, DIGITS) if isinstance(value, float) else value
+
+
+def twice(value: float, digits: int) -> float:
+    """A number at so many significant digits, by way of `GUARD` of them."""
+    return float(f"{float(f'{value:.{GUARD - 1}e}'):.{digits - 1}e}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from wattline_reports.exchange.settled import settled
+from wattline_reports.exchange.settled import GUARD, twice
 
 TOTAL = "_T"
 """What stands in a dimension that a total runs over, as in SDMX."""
@@ -118,7 +118,7 @@ def _shares(parts: Sequence[Part], measure: int) -> tuple[float, float]:
 
 def rounded(value: float, digits: int) -> float:
     """A number at so many significant digits; see `settled`, why it is rounded twice."""
-    return float(f"{settled(value):.{digits - 1}e}")
+    return twice(value, digits)
 
 
 def half_width(value: float, digits: int, side: int = 1) -> float:
@@ -133,6 +133,7 @@ def half_width(value: float, digits: int, side: int = 1) -> float:
         return 0.0
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     step = 10.0 ** (int(exponent) - digits + 1)
+    step *= 1 + 10.0 ** (digits - GUARD)  # what it was rounded to first may be as far off
     return 0.5 * (step / 10 if side < 0 and float(mantissa) == 1.0 else step)
 
 
