@@ -14,7 +14,7 @@ import polars as pl
 
 from wattline_collector.ledger import control as evidence
 from wattline_collector.ledger.balance import COLUMNS, off_balance, unbalanced
-from wattline_collector.ledger.books import Books, Hour, conformed, sha256
+from wattline_collector.ledger.books import Books, Hour, conformed, read_once, sha256
 from wattline_collector.ledger.finding import Finding, named
 from wattline_collector.ledger.schema import CONTROL, ENTRIES
 
@@ -37,7 +37,7 @@ def readable(path: Path, table: str | None = None) -> tuple[pl.DataFrame | None,
     if not path.exists():
         return None, f"segment {path.name} is missing"
     try:
-        frame = pl.read_parquet(path)
+        frame = read_once(path)
         return (frame if table is None else conformed(frame, ENTRIES[table])), ""
     except (pl.exceptions.PolarsError, OSError) as error:
         return None, f"segment {path.name} cannot be read: {str(error).splitlines()[0][:120]}"

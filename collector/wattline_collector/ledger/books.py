@@ -26,6 +26,7 @@ it did not know is null. They are not made again, as the telemetry beneath may b
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -227,7 +228,13 @@ class Books:
         schema = ENTRIES[table]
         # Of days that lie in the period whole, no hour is looked at; there is one file of a day.
         whole = {_day(ms) for ms in range(_midnight(first_hour), last_hour - _DAY_MS + 1, _DAY_MS)}
-        inside = {path for path in paths if path.stem in whole and _has(path, schema)}
+        # The newest is put in place anew by every booking, also between two looks at it.
+        newest = max((path.stem for path in paths), default="")
+        inside = {
+            path
+            for path in paths
+            if path.stem in whole and path.stem != newest and _has(path, schema)
+        }
         # Those of an earlier program lack columns: they are made whole first.
         others = (load(path, schema) for path in paths if path not in inside)
         rest = [
@@ -506,9 +513,18 @@ def load(path: Path, schema: pl.Schema) -> pl.DataFrame:
         InputError: It cannot be read.
     """
     try:
-        return conformed(pl.read_parquet(path), schema)
+        return conformed(read_once(path), schema)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(path, error) from error
+
+
+def read_once(path: Path) -> pl.DataFrame:
+    """A Parquet file as it is at one moment.
+
+    By its path Polars opens it twice, for what is in it and for the values; meanwhile a booking may
+    have put another in its place.
+    """
+    return pl.read_parquet(io.BytesIO(path.read_bytes()))
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from wattline_agents.errors import InputError
 from wattline_collector.kpi.view import load
-from wattline_collector.ledger import scanned
+from wattline_collector.ledger import books, scanned
 from wattline_collector.ledger.books import Books, load_all
 from wattline_collector.ledger.schema import DEVICE, HOUR_MS
 
@@ -137,3 +138,31 @@ def test_a_file_whose_values_are_damaged_is_named_by_who_asks_for_them(
     first.write_bytes(content)
     with pytest.raises(InputError, match=rf"{first.name}: cannot be read"):
         _ = view.totals
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_one_or_the_other(tmp_path: Path) -> None:
+    path, schema = tmp_path / "facts.parquet", pl.Schema({"name": pl.String(), "n": pl.Int64()})
+    drafts = []
+    for rows in (3, 4000):
+        draft = tmp_path / f"{rows}"
+        pl.DataFrame(
+            {"name": [f"job-{n}" * 9 for n in range(rows)], "n": range(rows)}
+        ).write_parquet(draft)
+        drafts.append(draft.read_bytes())
+    path.write_bytes(drafts[0])
+    done = threading.Event()
+
+    def replace_it() -> None:
+        while not done.is_set():
+            for content in drafts:
+                draft = tmp_path / "draft"
+                draft.write_bytes(content)
+                draft.replace(path)
+
+    thread = threading.Thread(target=replace_it)
+    thread.start()
+    try:
+        assert {books.load(path, schema).height for _ in range(300)} <= {3, 4000}
+    finally:
+        done.set()
+        thread.join()
