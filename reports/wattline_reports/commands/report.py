@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
 from wattline_collector.default_store import HELP, default_store
-from wattline_collector.memory import keep_pages
 from wattline_reports import waiting
 from wattline_reports.kinds import FORMATS, Kind, find, kinds
 from wattline_reports.made_file import BYS, HAND, WHYS
@@ -127,7 +126,6 @@ def _run(arguments: Namespace) -> int:
     if arguments.kind is None:
         print(f"Kinds of report:\n{_kinds_text()}\n\n`wattline report --help` says how to ask.")
         return 0
-    keep_pages()  # a report of a year reads as much as is booked in a day
     if arguments.progress:
         waiting.say_at_once()
     if arguments.kind == SCHEDULE:
