@@ -7,8 +7,6 @@ shows cannot drift apart.
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +14,8 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from wattline_agents.config import address
-from wattline_agents.config.lines import key_lines, line_of
+from wattline_agents.config.document import read as read_document
+from wattline_agents.config.lines import line_of
 from wattline_agents.config.settings import (
     AUTOMATIC,
     LEAST_PERIOD_SECONDS,
@@ -37,9 +36,6 @@ from wattline_agents.config.settings import (
 )
 from wattline_agents.errors import InputError, UsageError, WireError
 from wattline_agents.nearest import instead
-
-MOST_BYTES = 1024 * 1024
-"""A configuration has a few dozen lines; what is longer is another file."""
 
 AUTO = "auto"
 
@@ -165,35 +161,8 @@ def read(path: Path) -> Settings:
     Raises:
         InputError: It is not there, not TOML, or a key is unknown or not what it should be.
     """
-    text = _text(path)
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at_line = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
-        line = int(at_line[1]) if at_line else text.count("\n") + 1
-        reason = re.sub(r" \(at [^()]*\)$", "", str(error))
-        raise InputError(f"not TOML: {reason}", path=path, line=line) from error
-    except RecursionError as error:
-        raise InputError("not a configuration: nested too deep", path=path) from error
-    except ValueError as error:  # Python's own: a number of thousands of digits
-        raise InputError("not a configuration: a number of too many digits", path=path) from error
-    return _Reader(path, key_lines(text)).settings(document)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(error.strerror or str(error), path=path) from error
-    if len(data) > MOST_BYTES:
-        raise InputError("over 1 MiB: not a configuration", path=path)
-    try:
-        # As Python reads files: TOML's lines may end in CRLF.
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError("not TOML: not UTF-8", path=path, line=line) from error
+    document = read_document(path, "a configuration")
+    return _Reader(path, document.lines).settings(document.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wattline_agents.config.lines import key_lines, line_of
+from wattline_agents.config.document import parsed, read_bytes
+from wattline_agents.config.lines import line_of
 from wattline_agents.errors import InputError
 from wattline_agents.nearest import instead
 from wattline_collector.advice.rule import (
@@ -29,7 +29,6 @@ from wattline_collector.efficiency.figures import FIGURES
 from wattline_collector.efficiency.site import PRICES, Site
 from wattline_collector.store import filenames
 
-MOST_BYTES = 1024 * 1024
 MOST_RULES = 500
 MOST_CHARACTERS = 1000
 """Of one text: what a person reads on a terminal."""
@@ -65,8 +64,8 @@ def _meant(word: object, known: Iterable[str]) -> str:
 
 def shipped() -> Advisor:
     """The rules that come with Wattline."""
-    text = resources.files("wattline_collector.advice").joinpath("rules.toml").read_text("utf-8")
-    return _read(text, "rules.toml", Advisor((), Site()))
+    data = resources.files("wattline_collector.advice").joinpath("rules.toml").read_bytes()
+    return _read(data, "rules.toml", Advisor((), Site()))
 
 
 def advisor_of(store: Path) -> Advisor:
@@ -88,26 +87,12 @@ def advisor(path: Path | None) -> Advisor:
     known = shipped()
     if path is None:
         return known
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from error
-    if len(data) > MOST_BYTES:
-        raise InputError(f"over {MOST_BYTES} bytes: not a file of rules", path=path)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise InputError("not UTF-8 text", path=path) from error
-    return _read(text, path, known)
+    return _read(read_bytes(path), path, known)
 
 
-def _read(text: str, path: object, known: Advisor) -> Advisor:
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"not TOML: {error}", path=path) from error
-    return _Reader(path, key_lines(text)).read(content, known)
+def _read(data: bytes, path: object, known: Advisor) -> Advisor:
+    document = parsed(data, path, "a file of rules")
+    return _Reader(path, document.lines).read(document.content, known)
 
 
 class _Reader:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wattline_agents.config.lines import key_lines, line_of
+from wattline_agents.config.document import Document, parsed
+from wattline_agents.config.document import read as read_document
+from wattline_agents.config.lines import line_of
 from wattline_agents.errors import InputError
 from wattline_agents.nearest import instead
 from wattline_collector.advice.template import NotATemplate, names
@@ -20,7 +21,6 @@ from wattline_collector.alerts.expression import COMPARED, Condition, Expression
 from wattline_collector.alerts.parse import NotAnExpression, parse, parse_condition, seconds_of
 from wattline_collector.alerts.rule import NEEDED_KEYS, About, Rule, Severity
 
-MOST_BYTES = 1024 * 1024
 MOST_RULES = 300
 MOST_LINE = 1000
 """Characters of one text: what a person reads at once."""
@@ -41,7 +41,8 @@ _TEXTS = ("figure", "title", "meaning", "check", "action")
 
 def shipped() -> tuple[Rule, ...]:
     """The rules that come with Wattline."""
-    return _read(_shipped_text(), "rules.toml", {})
+    document = _shipped()
+    return _Reader("rules.toml", document.lines).read(document.content, {})
 
 
 def rules_of(path: Path | None) -> tuple[Rule, ...]:
@@ -52,31 +53,13 @@ def rules_of(path: Path | None) -> tuple[Rule, ...]:
     """
     if path is None:
         return shipped()
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from error
-    if len(data) > MOST_BYTES:
-        raise InputError(f"over {MOST_BYTES} bytes: not a file of rules", path=path)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise InputError("not UTF-8 text", path=path) from error
-    known: Mapping[str, Mapping[str, Any]] = tomllib.loads(_shipped_text())["rule"]
-    return _read(text, path, known)
+    document = read_document(path, "a file of rules")
+    return _Reader(path, document.lines).read(document.content, _shipped().content["rule"])
 
 
-def _shipped_text() -> str:
-    return resources.files("wattline_collector.alerts").joinpath("rules.toml").read_text("utf-8")
-
-
-def _read(text: str, path: object, known: Mapping[str, Mapping[str, Any]]) -> tuple[Rule, ...]:
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"not TOML: {error}", path=path) from error
-    return _Reader(path, key_lines(text)).read(content, known)
+def _shipped() -> Document:
+    data = resources.files("wattline_collector.alerts").joinpath("rules.toml").read_bytes()
+    return parsed(data, "rules.toml", "a file of rules")
 
 
 class _Reader:

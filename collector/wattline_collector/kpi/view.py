@@ -126,13 +126,7 @@ class View:
         Raises:
             InputError: A file of the books cannot be read; it is named.
         """
-        try:
-            return self.device_scan.collect(asked)
-        except pl.exceptions.PolarsError:
-            if self.inputs is not None:
-                books, (start_ms, end_ms) = self.inputs.books, self.bounds_ms
-                books.read("device", start_ms, end_ms)
-            raise
+        return self.device_scan.collect(asked)
 
     @cached_property
     def totals(self) -> pl.DataFrame:

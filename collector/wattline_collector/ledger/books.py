@@ -247,7 +247,13 @@ class Books:
             pl.scan_parquet(list(part), schema=schema, glob=False)
             for part in scanned.parted(sorted(inside))
         ]
-        return Scanned(tuple(parts or [schema.to_frame().lazy()])).with_more(pl.concat(rest))
+
+        def check() -> None:
+            for path in sorted(inside):
+                load(path, schema)
+
+        entries = Scanned(tuple(parts or [schema.to_frame().lazy()]), check=check)
+        return entries.with_more(pl.concat(rest))
 
     def _minutes(self, table: str, start_ms: int, end_ms: int) -> Iterator[pl.DataFrame]:
         if start_ms >= end_ms:

@@ -25,6 +25,10 @@ def _all(entries: pl.LazyFrame) -> pl.LazyFrame:
     return entries
 
 
+def _nothing_to_check() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Scanned:
     """Entries of one table.
@@ -32,10 +36,13 @@ class Scanned:
     Attributes:
         parts: They, one at least.
         at_hand: Whether they are read already.
+        check: Looks at the files beneath one by one, and raises `InputError` for one that cannot be
+            read.
     """
 
     parts: tuple[pl.LazyFrame, ...]
     at_hand: bool = False
+    check: Callable[[], None] = _nothing_to_check
 
     @classmethod
     def of(cls, entries: pl.DataFrame) -> Scanned:
@@ -60,8 +67,16 @@ class Scanned:
             asked: What is made of a part; all of it if not said.
 
         Raises:
-            PolarsError: A file cannot be read.
+            InputError: A file cannot be read; it is named.
         """
+        try:
+            return self._collected(asked)
+        except pl.exceptions.PolarsError:
+            self.check()
+        # Each can be read: a booking put another in place of one while it was.
+        return self._collected(asked)
+
+    def _collected(self, asked: Asked) -> pl.DataFrame:
         # What is at hand is added up in its order, which files need not be: that takes half of the
         # time, and the last digit of a sum.
         engine: Literal["in-memory", "streaming"] = "in-memory" if self.at_hand else "streaming"

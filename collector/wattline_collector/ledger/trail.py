@@ -173,7 +173,12 @@ class Trail:
         self._append(system, entries)
 
     def _proofs(self, hours: Sequence[Hour], kept: Kept) -> dict[int, str]:
-        """Digests of sums that are those of their minutes, which is not taken on trust here."""
+        """Digests of sums that are those of their minutes, which is not taken on trust here.
+
+        None of a day of which some cannot be read: there is no saying what its hours' sums are.
+        """
+        if not kept.is_whole:
+            return {}
         found = audit_sums.examined(self._books, hours, kept, ())
         wrong = {finding.hour for finding in found}
         system = hours[0].system

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from wattline_agents.config.document import read_bytes
 from wattline_agents.errors import UsageError
-from wattline_collector.profile.parse import load_profile, must, parse_profile, read_bytes
+from wattline_collector.profile.parse import load_profile, must, parse_profile
 from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.registers.kept import made, write_private
 from wattline_collector.store.filenames import PROFILE, PROFILES_DIR

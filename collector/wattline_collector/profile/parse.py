@@ -5,15 +5,14 @@ All mistakes are found in one go; who fills in a long file does not want them on
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from wattline_agents.config.lines import key_lines, line_of
+from wattline_agents.config.document import parsed, read_bytes
+from wattline_agents.config.lines import line_of
 from wattline_agents.errors import InputError
 from wattline_agents.nearest import instead
 from wattline_collector.efficiency.words import printable
@@ -21,9 +20,6 @@ from wattline_collector.profile import checks
 from wattline_collector.profile.declare import Key, Named, Numbers, Part, declared
 from wattline_collector.profile.schema import FactoryProfile
 from wattline_collector.profile.values import Wrong, name, nearest, value
-
-MOST_BYTES = 1024 * 1024
-"""A profile has some hundreds of lines; what is longer is another file."""
 
 MOST_TABLES = 5000
 """Tables of one kind: racks, meters."""
@@ -117,44 +113,14 @@ def read_profile(path: Path) -> Read:
     return parse_profile(read_bytes(path), path)
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file, no more of it than shows that it is too long.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from error
-
-
 def parse_profile(data: bytes, path: object = "profile.toml") -> Read:
     """The same from its bytes.
 
     Raises:
         InputError: It is not TOML.
     """
-    if len(data) > MOST_BYTES:
-        raise InputError("over 1 MiB: not a profile", path=path)
-    try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError("not TOML: not UTF-8", path=path, line=line) from error
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at_line = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
-        line = int(at_line[1]) if at_line else text.count("\n") + 1
-        reason = printable(re.sub(r" \(at [^()]*\)$", "", str(error)), 200)
-        raise InputError(f"not TOML: {reason}", path=path, line=line) from error
-    except RecursionError as error:
-        raise InputError("not a profile: nested too deep", path=path) from error
-    except ValueError as error:  # Python's own: a number of thousands of digits
-        raise InputError("not a profile: a number of too many digits", path=path) from error
-    return _Reader(path, key_lines(text)).read(document)
+    document = parsed(data, path, "a profile")
+    return _Reader(path, document.lines).read(document.content)
 
 
 _Place = tuple[str, ...]

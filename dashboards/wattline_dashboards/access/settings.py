@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from wattline_agents.config.lines import key_lines, line_of
+from wattline_agents.config.document import read as read_document
+from wattline_agents.config.lines import line_of
 from wattline_agents.errors import InputError, UsageError
 from wattline_agents.nearest import instead
 from wattline_collector.access import Role, read_token
 from wattline_dashboards.access.people import PLACEHOLDER, Grant, Mapped, valid_account
 
-MOST_BYTES = 1024 * 1024
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -144,19 +143,8 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> SignIn:
     Raises:
         InputError: It cannot be read or is not right; names file, line and key.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from error
-    if len(data) > MOST_BYTES:
-        raise InputError(f"over {MOST_BYTES} bytes: not a file of settings", path=path)
-    try:
-        text = data.decode()
-        content = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"not TOML: {error}", path=path) from error
-    return _Reader(path, key_lines(text), environment).read(content)
+    document = read_document(path, "a file of settings")
+    return _Reader(path, document.lines, environment).read(document.content)
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,8 @@ def parse(text: str, path: object) -> dict[str, Any]:
     """Make a specification of its text; see `read`."""
     try:
         told = tomllib.loads(text)
-    # Deeply nested arrays end the parser's stack.
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    # Deeply nested arrays end the parser's stack; Python refuses numbers of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not TOML: {error}"[:200], path=path) from error
     secret = told.pop("secret", {})
     if not isinstance(secret, dict):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wattline_agents.config.lines import key_lines, line_of
+from wattline_agents.config.document import read as read_document
+from wattline_agents.config.lines import line_of
 from wattline_agents.errors import InputError, UsageError
 from wattline_agents.nearest import instead
 from wattline_collector.alerts.notify.mail import ADDRESS, Server
 from wattline_reports.kinds import FORMATS, MONTH, QUARTER, YEAR, Kind, kinds
 
-MOST_BYTES = 1024 * 1024
 MOST_ENTRIES = 200
 WAIT_DAYS = {MONTH: 5, QUARTER: 10, YEAR: 20}
 """Days after a period's end: agents send what they kept, registers and invoices come in."""
@@ -82,19 +81,8 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Schedule:
     Raises:
         InputError: It cannot be read or is not right; names file, line and key.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from error
-    if len(data) > MOST_BYTES:
-        raise InputError(f"over {MOST_BYTES} bytes: not a schedule", path=path)
-    try:
-        text = data.decode()
-        content = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"not TOML: {error}", path=path) from error
-    return _Reader(path, key_lines(text), environment).read(content)
+    document = read_document(path, "a schedule")
+    return _Reader(path, document.lines, environment).read(document.content)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def test_the_catalogue_is_printed_as_a_page(capsys: pytest.CaptureFixture[str]) 
         (["--once", "--devices", "2"], "--devices: only a simulated node is told"),
         (["--once", "--period", "0"], "--period: not from 0.1 to 3600"),
         (["--once", "--node", "a b"], "node: 'a b' is not a name"),
-        (["--once", "--config", "/none.toml"], "/none.toml: No such file"),
+        (["--once", "--config", "/none.toml"], "/none.toml: cannot be read: No such file"),
         (["--prometheus", "here"], "--prometheus: not HOST:PORT: 'here'"),
     ],
 )

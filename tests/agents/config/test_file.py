@@ -11,7 +11,7 @@ from wattline_agents.config import (
     SourceChoice,
     from_toml,
 )
-from wattline_agents.config.file import MOST_BYTES
+from wattline_agents.config.document import MOST_BYTES
 from wattline_agents.errors import InputError
 
 FULL = """
@@ -180,7 +180,7 @@ def test_a_mistake_is_named_by_file_line_and_key(tmp_path: Path, text: str, comp
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.toml: No such file"):
+    with pytest.raises(InputError, match=r"none\.toml: cannot be read: No such file"):
         from_toml(tmp_path / "none.toml")
 
 

@@ -66,7 +66,7 @@ def test_a_store_may_hold_its_sites_rules(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("x = ", "not TOML"),
-        ("a" * 2_000_000, "over 1048576 bytes"),
+        ("a" * 2_000_000, "over 1 MiB"),
         ("\n[other]\nx = 1", ":2: other: unknown table; there are rule, site"),
         ("[site]\n\neuro_per_kwH = 1", ":3: site.euro_per_kwH: unknown key; did you mean"),
         ("[site]\neuro_per_kwh = -1", ":2: site.euro_per_kwh: not from 0 to 10: -1"),

@@ -109,7 +109,7 @@ def test_a_mistake_is_named_by_line_and_key(
     [
         (b"[rule", "not TOML"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"#" * (1024 * 1024 + 1), "over 1048576 bytes"),
+        (b"#" * (1024 * 1024 + 1), "over 1 MiB"),
         (b"[rule.none]\nenabled = false\n", "no rule to turn off"),
         (b"rule = 3\n", "not a table"),
     ],

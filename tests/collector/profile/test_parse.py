@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from wattline_agents.config.document import MOST_BYTES
 from wattline_agents.errors import InputError
 from wattline_collector.profile.parse import (
-    MOST_BYTES,
     MOST_COMPLAINTS,
     Read,
     Severity,

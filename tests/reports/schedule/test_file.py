@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wattline_agents.config.document import MOST_BYTES
 from wattline_agents.errors import InputError
 from wattline_reports.schedule import file
 from wattline_reports.schedule.template import TEMPLATE
@@ -121,8 +122,8 @@ def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml: cannot be read: No such file"):
         file.read(tmp_path / "none.toml", {})
     (tmp_path / "bin.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"bin\.toml: not TOML"):
+    with pytest.raises(InputError, match=r"bin\.toml:1: not TOML"):
         file.read(tmp_path / "bin.toml", {})
-    (tmp_path / "long.toml").write_bytes(b"#" * (file.MOST_BYTES + 1))
+    (tmp_path / "long.toml").write_bytes(b"#" * (MOST_BYTES + 1))
     with pytest.raises(InputError, match="not a schedule"):
         file.read(tmp_path / "long.toml", {})

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from wattline_agents.errors import InputError
 from wattline_collector.ledger import scanned
 from wattline_collector.ledger.scanned import Scanned, parted
 
@@ -40,6 +41,33 @@ def test_more_entries_come_last() -> None:
     assert entries.collect()["job"].to_list() == ["x", "y", "y", "z"]
     assert len(entries.parts) == 2
     assert not entries.at_hand
+
+
+def test_what_was_replaced_while_it_was_read_is_read_again_once(tmp_path: Path) -> None:
+    path = tmp_path / "one.parquet"
+    path.write_bytes(b"PAR1 no")
+    checked: list[bool] = []
+
+    def mend() -> None:
+        checked.append(True)
+        _entries("x").collect().write_parquet(path)
+
+    schema = _entries("x").collect_schema()
+    entries = Scanned((pl.scan_parquet(path, schema=schema),), check=mend)
+    assert entries.collect()["job"].to_list() == ["x"]
+    assert checked == [True]
+
+
+def test_a_file_that_cannot_be_read_is_named_and_not_tried_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "one.parquet"
+    path.write_bytes(b"PAR1 no")
+
+    def named() -> None:
+        raise InputError("cannot be read", path=path)
+
+    schema = _entries("x").collect_schema()
+    with pytest.raises(InputError, match=r"one\.parquet: cannot be read"):
+        Scanned((pl.scan_parquet(path, schema=schema),), check=named).collect()
 
 
 def test_files_are_parted_by_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
