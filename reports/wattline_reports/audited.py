@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from wattline_collector.kpi.figure import Period
 from wattline_collector.ledger.audit import prove
-from wattline_collector.ledger.chain_audit import Head, heads
+from wattline_collector.ledger.chain_audit import Followed, Head, heads
 from wattline_collector.ledger.chain_audit import notes as chain_notes
-from wattline_collector.ledger.restatements import Restatement, reason, restatements
+from wattline_collector.ledger.restatements import Restatement, of_records, reason
 from wattline_collector.ledger.restatements import moment as iso_moment
 from wattline_reports.document import Statement
 from wattline_reports.quoted import clean
@@ -129,6 +129,14 @@ class Audited:
         rest = f"; those of {grouped(self.added_up)} were added up again from the minutes"
         return f"{said}{rest if self.added_up else ''}."
 
+    def summary(self) -> dict[str, object]:
+        """The same as the overview of a period has it."""
+        return {
+            "balanced": not self.findings,
+            "findings": len(self.findings),
+            "checked_hours": self.hours,
+        }
+
     def to_json(self) -> dict[str, object]:
         """As it stands in a report's JSON."""
         return {
@@ -183,7 +191,7 @@ def audited(
         findings=tuple(clean(str(finding)) for finding in proof.findings),
         heads=tuple(heads(store)),
         notes=tuple(clean(note) for note in chain_notes(store)),
-        restated=_restated(store, start_ms, end_ms, as_of),
+        restated=_restated(proof.trails, start_ms, end_ms, as_of),
         as_of=as_of,
         first=_text(min(starts, default=None)),
         last=_text(max(starts, default=None)),
@@ -195,14 +203,17 @@ def _text(ms: int | None) -> str:
     return "" if ms is None else iso_moment(ms)
 
 
-def _restated(store: Path, start_ms: int, end_ms: int, as_of: datetime | None) -> Restated:
+def _restated(
+    trails: Sequence[Followed], start_ms: int, end_ms: int, as_of: datetime | None
+) -> Restated:
     as_of_ms = None if as_of is None else round(as_of.timestamp() * 1000)
     count = after = newest = 0
     why: dict[str, int] = defaultdict(int)
     hours: dict[str, float] = defaultdict(float)
     joules: dict[str, float] = defaultdict(float)
-    for one in restatements(store, from_ms=start_ms, to_ms=end_ms):
-        if not one.changes:
+    every = (one for trail in trails for one in of_records(trail.system, trail.records))
+    for one in every:
+        if not one.changes or not one.is_of(start_ms, end_ms):
             continue
         count += 1
         after += as_of_ms is not None and one.at_ms > as_of_ms

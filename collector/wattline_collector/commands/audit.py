@@ -64,6 +64,9 @@ def _run(arguments: Namespace) -> int:
 
 
 def _audit(store: Path, arguments: Namespace) -> int:
+    from wattline_collector.memory import share_pages
+
+    share_pages()
     from wattline_collector.imports.summary import counted
     from wattline_collector.kpi.view import MS_PER_HOUR
     from wattline_collector.ledger.audit import audit

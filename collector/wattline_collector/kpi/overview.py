@@ -73,10 +73,15 @@ class Overview:
         }
 
 
-def of_view(view: View) -> Overview:
-    """Put a period together: a pure function of its ledger."""
+def of_view(view: View, audit: Row | None = None) -> Overview:
+    """Put a period together: a pure function of its ledger.
+
+    Args:
+        view: The period's ledger.
+        audit: What a proof of the books found, where one was made; else the control of the hours
+            is looked at, whether it balances.
+    """
     everything = pl.concat([view.totals.select("system"), view.node.select("system")])
-    findings = view.control.findings
     accounts = _accounts(view)
     jobs = _jobs(view)
     return Overview(
@@ -91,13 +96,18 @@ def of_view(view: View) -> Overview:
         days=_days(view),
         jobs=_listed(jobs).to_dicts(),
         coverage=_coverage(view),
-        audit={
-            "balanced": not findings,
-            "findings": len(findings),
-            "checked_hours": len(view.control.hours),
-        },
+        audit=_audit(view) if audit is None else audit,
         notes=notes(view) + _left_out(jobs.height),
     )
+
+
+def _audit(view: View) -> Row:
+    findings = view.control.findings
+    return {
+        "balanced": not findings,
+        "findings": len(findings),
+        "checked_hours": len(view.control.hours),
+    }
 
 
 def _figures(view: View) -> list[Figure]:

@@ -18,7 +18,7 @@ end, as that is what every hour hangs on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -28,13 +28,13 @@ import polars as pl
 from wattline_agents.errors import UsageError
 from wattline_collector.jobs.condense import ACCOUNTED
 from wattline_collector.ledger import audit_cuts, audit_hours, audit_sums, chain_audit
-from wattline_collector.ledger.audit_sums import kept_sums
+from wattline_collector.ledger.audit_sums import Kept, kept_sums
 from wattline_collector.ledger.books import Books, Hour, hours_between, sha256
 from wattline_collector.ledger.chain import Sums
 from wattline_collector.ledger.chain_audit import Followed
 from wattline_collector.ledger.day_digest import digests
 from wattline_collector.ledger.finding import Finding, named
-from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS
+from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS, TIME
 from wattline_collector.ledger.trail import sums_of
 from wattline_collector.store import filenames, manifest
 
@@ -52,12 +52,14 @@ class Proof:
     Attributes:
         findings: Where the books do not balance, by hour; empty if they do.
         hours: Booked hours that were examined, in order.
+        trails: What the audit trail of each system says.
         added_up: Of how many of those the sums were added up again from their minutes; the sums of
             the others are those that the audit trail names.
     """
 
     findings: tuple[Finding, ...]
     hours: tuple[Hour, ...]
+    trails: tuple[Followed, ...]
     added_up: int
 
 
@@ -113,7 +115,7 @@ def prove(
     if not every and not ends:
         if books.frame("accounting", ACCOUNTED).height:
             # An archive of jobs, with nothing installed that any time could be booked of.
-            return Proof((), (), 0)
+            return Proof((), (), (), 0)
         raise UsageError(
             f"{store} holds no booked hours: `wattline import` brings in a recording, "
             "`wattline up` measures this machine"
@@ -135,7 +137,7 @@ def prove(
             there = [hour for hour in every if hour.system == system]
             findings += chain_audit.gone(trail, there, bounds)
             findings += days.trail.get(system, ())
-    return Proof(tuple(findings), tuple(hours), days.added_up)
+    return Proof(tuple(findings), tuple(hours), tuple(trails.values()), days.added_up)
 
 
 def _stretches(books: Books, hours: Sequence[Hour]) -> Iterator[list[list[Hour]]]:
@@ -193,16 +195,15 @@ class _Days:
         for day in days:
             wrong += audit_sums.examined(books, day, kept[day[0].day], proved)
         self.sums += wrong
-        self.cuts += audit_cuts.examined(books, hours, self._bounds)
+        trusted = trail if self._trusts_trail else None
+        self.cuts += audit_cuts.examined(books, hours, self._bounds, trusted)
         if trail.is_known:
             # What is not the sum of its minutes is named; that it is not what was booked says no
             # more. Nor does it of sums that cannot be read.
-            known: dict[int, Sums] = {
-                hour.start_ms: {} for hour in hours if kept[hour.day].is_whole
-            }
             named = {finding.hour for finding in wrong}
+            sums = self._sums(hours, trail, whole, proved, kept)
             self.trail.setdefault(system, []).extend(
-                chain_audit.against_books(books, trail, hours, known | sums_of(whole), named)
+                chain_audit.against_books(books, trail, hours, sums, named)
             )
         self.hours += len(hours)
         self.added_up += len(hours) - len(proved)
@@ -215,6 +216,28 @@ class _Days:
             return set()
         there = digests(sums)
         return {hour for hour in asked if trail.names_sums_of(hour) == there.get(hour.start_ms)}
+
+    @staticmethod
+    def _sums(
+        hours: Sequence[Hour],
+        trail: Followed,
+        hourly: Mapping[str, pl.DataFrame],
+        proved: Set[Hour],
+        kept: Mapping[str, Kept],
+    ) -> dict[int, Sums]:
+        """What hours add up to; those that are proved have the sums of their line."""
+        found: dict[int, Sums] = {}
+        others = []
+        for hour in hours:
+            if hour in proved and (entry := trail.newest[hour.start_ms].entry) is not None:
+                found[hour.start_ms] = entry.sums
+            elif kept[hour.day].is_whole:
+                found[hour.start_ms] = {}
+                others.append(hour.time)
+        if not others:
+            return found
+        asked = pl.col("minute").is_in(pl.Series(others, dtype=TIME).implode())
+        return found | sums_of({table: one.filter(asked) for table, one in hourly.items()})
 
 
 def _telemetry(store: Path, books: Books, bounds: tuple[int, int]) -> list[Finding]:

@@ -45,7 +45,7 @@ def readable(path: Path, table: str | None = None) -> tuple[pl.DataFrame | None,
 
 def _suspects(books: Books, hours: Sequence[Hour]) -> set[Hour]:
     """Hours that something may be wrong with; all, if they cannot be told apart."""
-    places = {str(books.path("control", hour)): hour for hour in hours}
+    places = {books.place("control", hour): hour for hour in hours}
     try:
         stated = (
             pl.scan_parquet(
@@ -67,7 +67,7 @@ def _suspects(books: Books, hours: Sequence[Hour]) -> set[Hour]:
             wrong.add(places[place])
     for hour in hours:
         if hour not in wrong and not all(
-            _is_as_booked(books.path(table, hour), (hour, table) in digests,
+            _is_as_booked(books.place(table, hour), (hour, table) in digests,
                           digests.get((hour, table)))
             for table in ENTRIES
         ):  # fmt: skip
@@ -75,7 +75,7 @@ def _suspects(books: Books, hours: Sequence[Hour]) -> set[Hour]:
     return wrong
 
 
-def _is_as_booked(path: Path, has_rows: bool, digest: str | None) -> bool:
+def _is_as_booked(path: Path | str, has_rows: bool, digest: str | None) -> bool:
     try:
         return sha256(path) == digest
     except FileNotFoundError:

@@ -269,7 +269,7 @@ def _fetch_ahead(
 
 def _write(books: Books, trail: Trail, chunk: Chunk, booked: Booked, edges: pl.DataFrame) -> None:
     of_hour = pl.col("minute").dt.truncate("1h").alias("hour")
-    parts = {
+    minutes = {
         table: entries.with_columns(of_hour).partition_by("hour", as_dict=True, include_key=False)
         for table, entries in booked.entries.items()
     }
@@ -279,7 +279,7 @@ def _write(books: Books, trail: Trail, chunk: Chunk, booked: Booked, edges: pl.D
     for hour in chunk.hours:
         key = (hour.time,)
         of_tables = {
-            table: hours.get(key, booked.entries[table].clear()) for table, hours in parts.items()
+            table: hours.get(key, booked.entries[table].clear()) for table, hours in minutes.items()
         }
         staged.append(
             books.stage_hour(
@@ -290,13 +290,14 @@ def _write(books: Books, trail: Trail, chunk: Chunk, booked: Booked, edges: pl.D
             )
         )
     sums = {table: hourly(table, entries) for table, entries in booked.entries.items()}
-    trail.enter(staged, sums)
+    parts = cuts.of_hours(chunk.hours, booked.entries, edges)
+    trail.enter(staged, sums, parts)
     for one in staged:
         one.commit()
     # Figures are read from these sums; they follow the hours they are the sums of.
     for table, of_hours in sums.items():
         books.put_day(table, chunk.hours, of_hours)
-    cuts.keep(books, chunk.hours, booked.entries, edges)
+    cuts.keep(books, chunk.hours, parts)
 
 
 def _overtaken(books: Books, chunk: Chunk, newest: pl.DataFrame) -> set[Hour]:

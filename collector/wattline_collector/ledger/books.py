@@ -103,12 +103,17 @@ class Books:
     def __init__(self, store: Path) -> None:
         """Open the books of the store in that directory; nothing is made until it is written."""
         self.root = store / "ledger"
+        self._root = str(self.root)
 
     def path(self, table: str, hour: Hour) -> Path:
         """Where an hour's entries, its control or its latencies stand."""
+        return Path(self.place(table, hour))
+
+    def place(self, table: str, hour: Hour) -> str:
+        """The same as text: of the hours of a year, paths take longer to make than to look up."""
         part = table if table in ("control", "latency") else f"minutes/{table}"
         of_day = hour.start_ms // HOUR_MS % 24
-        return Path(f"{self.root}/{part}/{hour.system}/{hour.day}/{of_day:02d}.parquet")
+        return f"{self._root}/{part}/{hour.system}/{hour.day}/{of_day:02d}.parquet"
 
     def day_path(self, table: str, system: str, day: str) -> Path:
         """Where a day's hourly sums stand."""
@@ -354,9 +359,9 @@ class Books:
         """
         return load_all(self._control_places(hours), CONTROL, wanted, columns)
 
-    def _control_places(self, hours: Iterable[Hour]) -> list[Path]:
+    def _control_places(self, hours: Iterable[Hour]) -> Sequence[Path | str]:
         """Where the controls of booked hours stand."""
-        return [self.path("control", hour) for hour in hours]
+        return [self.place("control", hour) for hour in hours]
 
     def span(self) -> tuple[int, int] | None:
         """From when anything was installed up to where the books go; None for empty books.
@@ -497,9 +502,9 @@ _AT_ONCE_BYTES = 4 << 20
 """Of a file that is read whole."""
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path | str) -> str:
     """A file's SHA-256."""
-    with path.open("rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:
         # The buffer that is made for a long file costs more than most files of an hour do.
         if os.fstat(file.fileno()).st_size <= _AT_ONCE_BYTES:
             return hashlib.sha256(file.read()).hexdigest()
@@ -541,7 +546,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def load_all(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     schema: pl.Schema,
     wanted: pl.Expr | None = None,
     columns: Sequence[str] | None = None,
@@ -565,13 +570,13 @@ def load_all(
         # All at once, which takes a tenth of the time; a path may hold what looks like a pattern.
         # Files of an hour are so small that their statistics take longer than what they spare.
         files = pl.scan_parquet(
-            list(paths), schema=schema, missing_columns="insert", extra_columns="ignore",
-            glob=False, use_statistics=False,
+            [str(path) for path in paths], schema=schema, missing_columns="insert",
+            extra_columns="ignore", glob=False, use_statistics=False,
         )  # fmt: skip
         return files.filter(rows).select(names).collect()
     except (pl.exceptions.PolarsError, OSError):
         # One is damaged or of an earlier kind, and by itself it is read or named.
-        parts = (load(path, schema).filter(rows).select(names) for path in paths)
+        parts = (load(Path(path), schema).filter(rows).select(names) for path in paths)
         return pl.concat([schema.to_frame().select(names), *parts])
 
 

@@ -4,10 +4,10 @@
 
 Each line names the SHA-256 of the line before it, so that none can be altered, left out or put in
 between without every later one telling. It names the digest of the hour's control, which in turn
-names those of the hour's entries, and that of its hourly sums, which figures are read from; and it
-holds the hour's totals, so that a restatement shows what changed. Lines are only ever appended; an
-hour that is booked again is one more line. The digest of the last line stands for all of them: a
-site that publishes it can no longer rewrite its past.
+names those of the hour's entries, and those of its hourly sums and of the parts of it that were
+lost, which figures are read from; and it holds the hour's totals, so that a restatement shows what
+changed. Lines are only ever appended; an hour that is booked again is one more line. The digest of
+the last line stands for all of them: a site that publishes it can no longer rewrite its past.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ jobs and neighbouring hours still change it as a matter of course."""
 
 _TAIL_BYTES = 64 * 1024
 """Read from the end to find the last line, which is a hundredth of it."""
+
+_NUMBERS = frozenset({int, float, type(None)})
+"""Kinds of what a sum may be."""
 
 Sums = Mapping[str, Mapping[str, Sequence[float | None]]]
 """Of an hour: `device` and `node` by account, [ms, J], and `tokens` by kind, [tokens]."""
@@ -88,6 +91,8 @@ class Entry:
         why: Why it was booked.
         sums: Its sums.
         hourly: Digest of its hourly sums, `day_digest`; None in a record of an earlier program.
+        cuts: Digest of the parts of it that were lost in part, as far as they were known then;
+            None where there were none.
     """
 
     hour_ms: int
@@ -96,6 +101,7 @@ class Entry:
     why: tuple[str, ...]
     sums: Sums
     hourly: str | None = None
+    cuts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +252,7 @@ class Chain:
                     "rules": RULES, "run_ms": at_ms if run_ms is None else run_ms,
                     "upto_ms": upto, "sums": entry.sums,
                     **({} if entry.hourly is None else {"hourly": entry.hourly}),
+                    **({} if entry.cuts is None else {"cuts": entry.cuts}),
                 }
             )  # fmt: skip
         return self._write(lines)
@@ -307,6 +314,7 @@ def decode(line: bytes) -> Record | None:
                 why=tuple(str(why) for why in said["why"]),
                 sums=_sums(said["sums"]),
                 hourly=None if said.get("hourly") is None else str(said["hourly"]),
+                cuts=None if said.get("cuts") is None else str(said["cuts"]),
             )
         return Record(
             number=_whole_number(said["n"]),
@@ -325,13 +333,11 @@ def decode(line: bytes) -> Record | None:
 
 
 def _sums(said: object) -> Sums:
-    if not isinstance(said, dict) or not all(isinstance(part, dict) for part in said.values()):
+    if not isinstance(said, dict) or not all(type(part) is dict for part in said.values()):
         raise TypeError("no sums")
     for part in said.values():
         for values in part.values():
-            if not isinstance(values, list) or not all(
-                value is None or isinstance(value, int | float) for value in values
-            ):
+            if type(values) is not list or not _NUMBERS.issuperset(map(type, values)):
                 raise TypeError("no sums")
     return said
 

@@ -71,12 +71,14 @@ class Followed:
 
     Attributes:
         system: Whose.
+        records: What its lines say, in order, but for those that are no record.
         newest: The newest record of each hour, by the hour's start in ms.
         findings: Where its lines do not follow one another, or why it cannot be read.
         is_known: Whether there is a chain that could be read: books are held against that.
     """
 
     system: str
+    records: Sequence[Record]
     newest: Mapping[int, Record]
     findings: tuple[Finding, ...]
     is_known: bool
@@ -85,6 +87,11 @@ class Followed:
         """The digest of the hour's sums by its newest record (`day_digest`), if it names one."""
         record = self.newest.get(hour.start_ms)
         return None if record is None or record.entry is None else record.entry.hourly
+
+    def names_cuts_of(self, start_ms: int) -> str | None:
+        """The digest of an hour's cuts by its newest record, if it names one."""
+        record = self.newest.get(start_ms)
+        return None if record is None or record.entry is None else record.entry.cuts
 
 
 def followed(
@@ -109,20 +116,21 @@ def followed(
     for system in sorted(by_system.keys() | there.keys() | published.keys()):
         span = _span(system, by_system.get(system, []))
         chain = there.get(system)
-        newest: dict[int, Record] = {}
+        records: list[Record] = []
         findings: list[Finding] = []
         if chain is None:
             if there or system in published or _left_versions(books, system):
                 findings.append(Finding(span, "every device", "the audit trail is gone"))
-            found.append(Followed(system, newest, tuple(findings), False))
+            found.append(Followed(system, (), {}, tuple(findings), False))
             continue
         try:
-            findings += _links(chain, newest, published.get(system))
+            findings += _links(chain, records, published.get(system))
         except InputError as error:
             findings.append(Finding(span, "audit trail", str(error)))
-            found.append(Followed(system, {}, tuple(findings), False))
+            found.append(Followed(system, (), {}, tuple(findings), False))
             continue
-        found.append(Followed(system, newest, tuple(findings), True))
+        newest = {record.entry.hour_ms: record for record in records if record.entry is not None}
+        found.append(Followed(system, records, newest, tuple(findings), True))
     return found
 
 
@@ -136,7 +144,9 @@ def notes(store: Path) -> list[str]:
     told = []
     there = chains(books.root)
     for chain in there:
-        for record in chain.records():
+        # The lines of hours, which are nearly all, need not be taken apart.
+        rare = (line for line in chain.lines() if b'"begin":' in line or b'"cut":' in line)
+        for record in filter(None, map(decoded, rare)):
             if record.entry is None and record.adopted:
                 told.append(
                     f"{chain.system}: the audit trail began on {moment(record.at_ms)} with "
@@ -182,9 +192,9 @@ def read_published(path: Path) -> dict[str, tuple[int, str]]:
 
 
 def _links(
-    chain: Chain, newest: dict[int, Record], published: tuple[int, str] | None
+    chain: Chain, records: list[Record], published: tuple[int, str] | None
 ) -> Iterator[Finding]:
-    """Breaks in a chain; fills in the newest record of every hour."""
+    """Breaks in a chain; fills in its records."""
     before: Record | None = None
     previous, expected, is_met = NOTHING, 0, published is None
     for line in chain.lines():
@@ -208,10 +218,10 @@ def _links(
                 yield _broken(chain.system, record, "the beginning of the trail is gone")
             if published == (record.number, record.digest):
                 is_met = True
-            if record.entry is not None:
-                newest[record.entry.hour_ms] = record
+            records.append(record)
             before, expected = record, record.number
-        previous, expected = digest_of(line), expected + 1
+        previous = digest_of(line) if record is None else record.digest
+        expected += 1
     if published is not None and not is_met:
         yield Finding(
             f"({chain.system})", "every device",
@@ -278,7 +288,7 @@ def against_books(
 def _hour(
     books: Books, hour: Hour, record: Record, entry: Entry, sums: Sums | None
 ) -> Iterator[Finding]:
-    control, latency = books.path("control", hour), books.path("latency", hour)
+    control, latency = books.place("control", hour), books.place("latency", hour)
     said = f"record {record.number} of {moment(record.at_ms)}"
     changes = [] if sums is None else [str(change) for change in compared(entry.sums, sums)]
     if sha256(control) != entry.control:
@@ -290,8 +300,16 @@ def _hour(
         )  # fmt: skip
     elif changes:
         yield Finding(str(hour), "every device", f"not the sums of {said}: {'; '.join(changes)}")
-    if (sha256(latency) if latency.exists() else None) != entry.latency:
+    if _sha256(latency) != entry.latency:
         yield Finding(str(hour), "latencies", f"altered since {said}")
+
+
+def _sha256(path: str) -> str | None:
+    """A file's SHA-256; None if it is not there."""
+    try:
+        return sha256(path)
+    except FileNotFoundError:
+        return None
 
 
 def _left_versions(books: Books, system: str) -> bool:

@@ -155,22 +155,41 @@ def unlike(table: str, kept: pl.DataFrame, minutes: pl.DataFrame) -> pl.DataFram
     return both.filter(~is_kept).select(_HOUR, "job").unique().sort(pl.all())
 
 
-def keep(
-    books: Books, hours: Sequence[Hour], entries: Mapping[str, pl.DataFrame], wanted: pl.DataFrame
-) -> None:
-    """Keep the cuts of hours that are booked, in place of those there were.
+def of_hours(
+    hours: Sequence[Hour], entries: Mapping[str, pl.DataFrame], wanted: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
+    """The cuts of hours that are booked.
+
+    Args:
+        hours: Hours of one system.
+        entries: Their minutes by table.
+        wanted: `EDGES`, of any hours.
+
+    Returns:
+        `CUTS` by table, in the order in which they are kept.
+    """
+    mine = wanted.filter(pl.col("system") == hours[0].system)
+    mine = mine.join(_times(hours), on="hour", how="semi")
+    return {
+        table: cut(table, entries[table], mine).sort("minute", maintain_order=True)
+        for table in CUTS
+    }
+
+
+def keep(books: Books, hours: Sequence[Hour], made: Mapping[str, pl.DataFrame]) -> None:
+    """Keep the cuts of hours in place of those there were.
 
     Args:
         books: Whose.
         hours: Hours of one system and day.
-        entries: Their minutes by table.
-        wanted: `EDGES`, of any hours.
+        made: Their cuts, `CUTS` by table.
     """
-    system, day = hours[0].system, hours[0].day
-    gone = pl.DataFrame({"hour": [hour.time for hour in hours]}, schema={"hour": TIME})
-    mine = wanted.filter(pl.col("system") == system).join(gone, on="hour", how="semi")
     for table in CUTS:
-        books.put_cuts(table, system, day, gone, cut(table, entries[table], mine))
+        books.put_cuts(table, hours[0].system, hours[0].day, _times(hours), made[table])
+
+
+def _times(hours: Sequence[Hour]) -> pl.DataFrame:
+    return pl.DataFrame({"hour": [hour.time for hour in hours]}, schema={"hour": TIME})
 
 
 def catch_up(

@@ -1,4 +1,4 @@
-"""One digest for all hourly sums of an hour, which the audit trail names.
+"""One digest for all hourly sums of an hour, and one for its cuts, which the audit trail names.
 
 Figures are read from hourly sums. What an hour's are is written into the trail when the hour is put
 into the books, so that whoever reads them later can tell that they still are those, without adding
@@ -18,7 +18,9 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from wattline_collector.ledger.schema import ENTRIES
+from wattline_collector.ledger.schema import ENTRIES, HOUR_MS
+
+_HOUR = pl.col("minute").dt.epoch("ms") // HOUR_MS * HOUR_MS
 
 _WIDTH = 8
 """Bytes of a number: all are written as 64 bits, little-endian."""
@@ -47,7 +49,7 @@ def digests(hourly: Mapping[str, pl.DataFrame]) -> dict[int, str]:
     """The digests of hours.
 
     Args:
-        hourly: Hourly sums by table, of one system, as the books keep them.
+        hourly: Hourly sums by table, or cuts, of one system, as the books keep them.
 
     Returns:
         By the hour's start in ms: the SHA-256 of its sums, in hex. An hour whose rows do not stand
@@ -56,7 +58,9 @@ def digests(hourly: Mapping[str, pl.DataFrame]) -> dict[int, str]:
     made: dict[int, hashlib._Hash] = {}
     scattered: set[int] = set()
     for table in ENTRIES:
-        runs = hourly[table].select(pl.col("minute").dt.epoch("ms").rle().struct.unnest())
+        if table not in hourly or hourly[table].is_empty():
+            continue
+        runs = hourly[table].select(_HOUR.rle().struct.unnest())
         ends = [0, *runs["len"].cum_sum()]
         columns = _columns(hourly[table], ends)
         hours = runs["value"].to_list()

@@ -70,6 +70,11 @@ class Restatement:
     why: tuple[str, ...]
     changes: tuple[Change, ...]
 
+    def is_of(self, from_ms: int | None, to_ms: int | None) -> bool:
+        """Whether its hour begins in a time, of which either end may be open."""
+        start_ms = self.hour.start_ms
+        return (from_ms is None or start_ms >= from_ms) and (to_ms is None or start_ms < to_ms)
+
     def to_json(self) -> dict[str, object]:
         """As it leaves the program."""
         return {
@@ -109,12 +114,7 @@ def restatements(
     """
     for chain in chains(Books(store).root):
         for one in of_records(chain.system, chain.records()):
-            start = one.hour.start_ms
-            if (
-                (from_ms is None or start >= from_ms)
-                and (to_ms is None or start < to_ms)
-                and (since_ms is None or one.at_ms >= since_ms)
-            ):
+            if one.is_of(from_ms, to_ms) and (since_ms is None or one.at_ms >= since_ms):
                 yield one
 
 
@@ -152,6 +152,8 @@ def of_records(system: str, records: Iterable[Record]) -> Iterator[Restatement]:
 
 def compared(before: Sums, after: Sums) -> Iterator[Change]:
     """The sums that differ by more than rounding."""
+    if before == after:
+        return
     for table in ("device", "node", "tokens"):
         was, now = before.get(table, {}), after.get(table, {})
         units = ("1",) if table == "tokens" else ("ms", "J")

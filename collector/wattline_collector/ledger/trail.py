@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from wattline_agents.clock import Clock
-from wattline_collector.ledger import audit_sums, superseded
+from wattline_collector.ledger import audit_cuts, audit_sums, superseded
 from wattline_collector.ledger.audit_sums import Kept, kept_sums
 from wattline_collector.ledger.books import Books, Hour, Staged, sha256
 from wattline_collector.ledger.chain import (
@@ -89,12 +89,18 @@ class Trail:
             chain.begin(self._clock.unix_ms(), adopted=len(settled))
             self._enter_as_they_are(system, settled, Why.ADOPTED)
 
-    def enter(self, staged: Sequence[Staged], hourly: Mapping[str, pl.DataFrame]) -> None:
+    def enter(
+        self,
+        staged: Sequence[Staged],
+        hourly: Mapping[str, pl.DataFrame],
+        cuts: Mapping[str, pl.DataFrame],
+    ) -> None:
         """Write hours down that are about to take their places; those that changed nothing are not.
 
         Args:
             staged: Neighbouring hours of one system.
             hourly: Their sums by table, as the books keep them.
+            cuts: Their cuts, likewise.
 
         Raises:
             NotDurable: The disk did not take it; the hours must not take their places.
@@ -114,7 +120,7 @@ class Trail:
         if not settled:
             return
         index = self._index(system)
-        sums, proofs = sums_of(hourly), digests(hourly)
+        sums, proofs, parts = sums_of(hourly), digests(hourly), digests(cuts)
         entries = []
         for one in settled:
             known = index.get(one.hour.start_ms, [])
@@ -127,6 +133,7 @@ class Trail:
                     Entry(
                         one.hour.start_ms, one.control, one.latency, self._why(one.hour, known),
                         sums.get(one.hour.start_ms, {}), proofs.get(one.hour.start_ms),
+                        parts.get(one.hour.start_ms),
                     )
                 )  # fmt: skip
         self._append(system, entries)
@@ -169,7 +176,8 @@ class Trail:
             kept = kept_sums(self._books, system, day)
             sums = sums_of(_frames(kept))
             proofs = self._proofs(mine, kept)
-            entries += [self._as_it_is(hour, why, sums, proofs) for hour in mine]
+            parts = audit_cuts.proofs(self._books, mine)
+            entries += [self._as_it_is(hour, why, sums, proofs, parts) for hour in mine]
         self._append(system, entries)
 
     def _proofs(self, hours: Sequence[Hour], kept: Kept) -> dict[int, str]:
@@ -189,7 +197,12 @@ class Trail:
         }
 
     def _as_it_is(
-        self, hour: Hour, why: Why, sums: Mapping[int, Sums], proofs: Mapping[int, str]
+        self,
+        hour: Hour,
+        why: Why,
+        sums: Mapping[int, Sums],
+        proofs: Mapping[int, str],
+        parts: Mapping[int, str],
     ) -> Entry:
         latency = self._books.path("latency", hour)
         return Entry(
@@ -199,6 +212,7 @@ class Trail:
             (why.value,),
             sums.get(hour.start_ms, {}),
             proofs.get(hour.start_ms),
+            parts.get(hour.start_ms),
         )
 
     def _why(self, hour: Hour, known: Sequence[_Known]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wattline_agents.command import Command
 from wattline_agents.errors import UsageError
 from wattline_collector.default_store import HELP, default_store
+from wattline_collector.memory import share_pages
 from wattline_reports import waiting
 from wattline_reports.kinds import FORMATS, Kind, find, kinds
 from wattline_reports.made_file import BYS, HAND, WHYS
@@ -154,6 +155,7 @@ def _run(arguments: Namespace) -> int:
         )
     if keeps and not kind.needs_store and arguments.shelf is None:
         raise UsageError(f"{kind.name} is of no store: say on which shelf with --shelf DIR")
+    share_pages()
     order = Order(kind, store, formats, arguments.period, as_of, tuple(arguments.of), options)
     finished = make(order)
     report = finished.report

@@ -66,8 +66,9 @@ def gathered(asked: Asked) -> Book:
         id: figures.add(*asked.figures(id))
         for id in dict.fromkeys([*HEADLINE, *AVAILABILITY])
     }  # fmt: skip
+    proof = asked.audited.summary()
     with asked.said("computing the figures"):
-        overview = overviews.of_view(view).to_json()
+        overview = overviews.of_view(view, proof).to_json()
         settled = sources.settled({**overview, sources.FINDINGS: list(asked.audited.findings)})
         found = strain(asked)
     figures.add(*found.figures)

@@ -56,8 +56,9 @@ _NAMED = ("jobs", "coverage")
 
 def of(asked: Asked) -> Report:
     """The review that somebody asked for."""
+    proof = asked.audited.summary()
     with asked.said("computing the figures"):
-        overview = overviews.of_view(asked.view)
+        overview = overviews.of_view(asked.view, proof)
     figures = source.settled({**overview.to_json(), source.FINDINGS: list(asked.audited.findings)})
     whole = Book(read(figures), _entries(registry.explain))
     beside = gathered(asked, [one for id in DEFINED for one in whole.quote(id)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.view import load, utc
 from wattline_collector.ledger import cuts
-from wattline_collector.ledger.audit import audit
+from wattline_collector.ledger.audit import audit, prove
 from wattline_collector.ledger.books import Books
+from wattline_collector.ledger.chain import Chain, chain_path
 from wattline_collector.ledger.lost import LOST
 from wattline_collector.ledger.schema import CUTS, DEVICE, HOUR_MS, MINUTE_MS, TIME
 from wattline_collector.ledger.sums import hourly
@@ -153,6 +155,65 @@ def test_a_cut_that_does_not_add_up_to_its_hour_is_not_believed(failed: Any, col
     findings = audit(failed.path)
     assert {(one.hour, one.subject) for one in findings} == {("2026-11-01T01Z (test)", "job j")}
     assert "its device parts are not the sum of the minutes" in findings[0].problem
+
+
+@pytest.fixture
+def added_up(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many parts were added up again, by the look at them."""
+    looks: list[int] = []
+    unlike = cuts.unlike
+
+    def watched(table: str, kept: pl.DataFrame, minutes: pl.DataFrame) -> pl.DataFrame:
+        looks.append(kept.height)
+        return unlike(table, kept, minutes)
+
+    monkeypatch.setattr(cuts, "unlike", watched)
+    return looks
+
+
+def test_parts_that_the_trail_names_are_added_up_again_by_a_full_audit_alone(
+    failed: Any, added_up: list[int]
+) -> None:
+    assert prove(failed.path).findings == ()
+    assert added_up == []
+    assert audit(failed.path) == []
+    assert added_up == [2, 2]  # before and after the edge, of the device and of the node
+
+
+def test_parts_that_the_trail_does_not_name_are_added_up_again(
+    failed: Any, added_up: list[int]
+) -> None:
+    """So it is of those that became known after their hour entered it."""
+    path = chain_path(Books(failed.path).root, "test")
+    first, *records = Chain(path).records()
+    path.unlink()
+    Chain(path).begin(first.at_ms)
+    entries = [replace(record.entry, cuts=None) for record in records if record.entry]
+    Chain(path).append(entries, records[-1].at_ms)
+    assert prove(failed.path).findings == ()
+    assert added_up == [2, 2]
+
+
+def test_hours_that_settle_after_they_were_booked_have_their_parts_named_too(
+    failed: Any, added_up: list[int]
+) -> None:
+    path = chain_path(Books(failed.path).root, "test")
+    named = [record.entry.cuts for record in Chain(path).records() if record.entry]
+    path.unlink()  # what follows is how hours enter a trail that was not there when they were
+    failed.book(5 * HOUR)
+    again = [record.entry.cuts for record in Chain(path).records() if record.entry]
+    assert again == named
+    assert len(added_up) == len([digest for digest in named if digest]) * 2 == 2
+
+
+def test_a_part_that_is_not_what_the_trail_names_is_found(failed: Any) -> None:
+    """What is taken from one part and put to the other leaves the hour's sum as it was."""
+    path = Books(failed.path).cuts_path("device", "test", "2026-11-01")
+    first = pl.int_range(pl.len()) == 0
+    moved = pl.when(first).then(-60_000.0).otherwise(60_000.0)
+    pl.read_parquet(path).with_columns(pl.col("energy_joules") + moved).write_parquet(path)
+    (found,) = prove(failed.path).findings
+    assert (found.hour, found.subject) == ("2026-11-01T01Z (test)", "job j")
 
 
 def test_a_cut_with_a_part_missing_is_not_believed(failed: Any) -> None:

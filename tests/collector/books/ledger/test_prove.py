@@ -54,11 +54,11 @@ def _change(path: Path, column: str, by: float) -> None:
 
 
 def _without_digests(path: Path) -> None:
-    """Write a chain anew as an earlier program did, which named no sums."""
+    """Write a chain anew as an earlier program did, which named no sums and no parts."""
     records = list(Chain(path).records())
     path.unlink()
     Chain(path).begin(records[0].at_ms)
-    entries = [replace(record.entry, hourly=None) for record in records if record.entry]
+    entries = [replace(record.entry, hourly=None, cuts=None) for record in records if record.entry]
     Chain(path).append(entries, records[-1].at_ms)
     assert b'"hourly"' not in path.read_bytes()
 
