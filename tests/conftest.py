@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -193,15 +194,28 @@ def nvml_stand_in(nvml_stand_in_library: Path, tmp_path: Path) -> NvmlStandIn:
     return NvmlStandIn(nvml_stand_in_library, tmp_path / "nvml-control")
 
 
+@cache
+def _beside(name: str) -> Any:
+    """A module of this folder: test files are no packages, what they share is loaded from there."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Any]:
+    """A mail server of this machine and what it took, `mail_server.Mailbox`."""
+    with _beside("mail_server").mail_server() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def start_slurm() -> Callable[..., AbstractContextManager[Any]]:
     """`slurm_cluster.cluster`, to start a cluster of one's own; marker `slurm`."""
-    # Test files are no packages; what they share is loaded from its place.
-    spec = importlib.util.spec_from_file_location("slurm_cluster", ROOT / "tests/slurm_cluster.py")
-    assert spec is not None and spec.loader is not None
-    module = sys.modules.setdefault("slurm_cluster", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    start: Callable[..., AbstractContextManager[Any]] = module.cluster
+    start: Callable[..., AbstractContextManager[Any]] = _beside("slurm_cluster").cluster
     return start
 
 

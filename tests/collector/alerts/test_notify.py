@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import socket
-import socketserver
 import subprocess
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -224,61 +222,12 @@ def test_a_webhook_that_cannot_be_is_refused_at_the_start(tmp_path: Path, clock:
 # E-mail
 
 
-@dataclass
-class Letters:
-    """A mail server of one conversation at a time, and what it took."""
-
-    port: int = 0
-    got: list[str] = field(default_factory=list)
-    to: list[str] = field(default_factory=list)
-    refuse: dict[str, str] = field(default_factory=dict)
-
-
-@pytest.fixture
-def letters() -> Iterator[Letters]:
-    known = Letters()
-
-    class Conversation(socketserver.StreamRequestHandler):
-        def say(self, line: str) -> None:
-            self.wfile.write(line.encode() + b"\r\n")
-
-        def handle(self) -> None:
-            self.say("220 here")
-            while line := self.rfile.readline().decode().strip():
-                word = line.split()[0].upper()
-                if word in known.refuse:
-                    self.say(known.refuse[word])
-                elif word == "DATA":
-                    self.say("354 go on")
-                    text = ""
-                    while (part := self.rfile.readline().decode()) != ".\r\n":
-                        text += part
-                    known.got.append(text)
-                    self.say("250 taken")
-                elif word == "QUIT":
-                    self.say("221 bye")
-                    return
-                else:
-                    if word == "RCPT":
-                        known.to.append(line)
-                    self.say("250 good")
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
-        server.daemon_threads = True
-        known.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield known
-        server.shutdown()
-        thread.join()
-
-
-def test_a_letter_says_what_fires_and_what_to_do(letters: Letters) -> None:
-    mail = Mail("ops@site.eu", "wattline@site.eu", Server("127.0.0.1", letters.port), pytest.fail)
+def test_a_letter_says_what_fires_and_what_to_do(mailbox: Any) -> None:
+    mail = Mail("ops@site.eu", "wattline@site.eu", Server("127.0.0.1", mailbox.port), pytest.fail)
     mail.tell([message("GPU-0", "GPU-1"), message("GPU-2")])
     mail.close()
-    (text,) = letters.got
-    assert letters.to == ["rcpt TO:<ops@site.eu>"]
+    (text,) = [data.decode() for data in mailbox.got]
+    assert mailbox.to == ["rcpt TO:<ops@site.eu>"]
     head, _, body = text.partition("\r\n\r\n")
     head = head.replace("\r\n ", " ")
     assert "Subject: [wattline critical] Device GPU-0 on n1 does not answer (and 1 more)" in head
@@ -289,18 +238,18 @@ def test_a_letter_says_what_fires_and_what_to_do(letters: Letters) -> None:
     assert (mail.sent, mail.failed) == (1, 0)
 
 
-def test_a_name_can_add_no_header(letters: Letters) -> None:
-    mail = Mail("ops@site.eu", None, Server("127.0.0.1", letters.port), pytest.fail)
+def test_a_name_can_add_no_header(mailbox: Any) -> None:
+    mail = Mail("ops@site.eu", None, Server("127.0.0.1", mailbox.port), pytest.fail)
     mail.tell([message("x\r\nBcc: everyone@site.eu")])
     mail.close()
-    head = letters.got[0].partition("\r\n\r\n")[0]
-    assert "\r\nBcc:" not in head and len(letters.to) == 1
+    head = mailbox.got[0].decode().partition("\r\n\r\n")[0]
+    assert "\r\nBcc:" not in head and len(mailbox.to) == 1
 
 
-def test_a_server_that_refuses_for_good_is_not_asked_again(letters: Letters) -> None:
+def test_a_server_that_refuses_for_good_is_not_asked_again(mailbox: Any) -> None:
     said: list[str] = []
-    letters.refuse = {"MAIL": "550 not from you"}
-    mail = Mail("ops@site.eu", None, Server("127.0.0.1", letters.port), said.append)
+    mailbox.refuse = {"MAIL": "550 not from you"}
+    mail = Mail("ops@site.eu", None, Server("127.0.0.1", mailbox.port), said.append)
     mail.tell([message()])
     until(lambda: mail.failed == 1)
     mail.close()
@@ -308,17 +257,17 @@ def test_a_server_that_refuses_for_good_is_not_asked_again(letters: Letters) -> 
 
 
 def test_a_password_goes_to_no_server_without_encryption(
-    letters: Letters, secret: Path, monkeypatch: pytest.MonkeyPatch
+    mailbox: Any, secret: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    place = ("127.0.0.1", letters.port)
+    place = ("127.0.0.1", mailbox.port)
     real = socket.create_connection
     monkeypatch.setattr(socket, "create_connection", lambda _, *more, **named: real(place))
     mail = Mail("ops@site.eu", None, Server("mail.site.eu", 25, "me", secret), said.append)
     mail.tell([message()])
     until(lambda: mail.failed == 1)
     mail.close()
-    assert "offers no encryption" in said[0] and letters.to == []
+    assert "offers no encryption" in said[0] and mailbox.to == []
 
 
 def test_what_is_over_says_until_when_and_why() -> None:

@@ -1,4 +1,4 @@
-"""A mail server that takes letters, and a store's reports without making them."""
+"""A mail server that takes letters."""
 
 from __future__ import annotations
 
@@ -8,29 +8,39 @@ import email.policy
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-
-import pytest
 
 
 @dataclass
 class Mailbox:
-    """A mail server, and what it took."""
+    """A mail server, and what it took.
+
+    Attributes:
+        port: Of this machine, where it listens.
+        got: Letters as they came.
+        to: Lines that say for whom a letter is.
+        logins: Names and passwords that were given.
+        refuse: What it answers to a word instead of taking it.
+    """
 
     port: int = 0
     got: list[bytes] = field(default_factory=list)
+    to: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
     refuse: dict[str, str] = field(default_factory=dict)
 
     @property
     def letters(self) -> list[EmailMessage]:
+        """The letters, read."""
         policy = email.policy.default
         return [email.message_from_bytes(data, policy=policy) for data in self.got]
 
 
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
+@contextmanager
+def mail_server() -> Iterator[Mailbox]:
+    """A server that speaks as much SMTP as a sender needs."""
     known = Mailbox()
 
     class Conversation(socketserver.StreamRequestHandler):
@@ -60,6 +70,8 @@ def mailbox() -> Iterator[Mailbox]:
                     self.say("221 bye")
                     return
                 else:
+                    if word == "RCPT":
+                        known.to.append(line)
                     self.say("250 good")
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
