@@ -86,11 +86,12 @@ class _Slot:
 
     __slots__ = (
         "counts_unread", "elsewhere", "follows_assignments", "follows_devices", "held",
-        "is_failing", "pace", "paced", "says_why_not", "source", "told_devices", "told_held",
+        "is_failing", "pace", "paced", "rank", "says_why_not", "source", "told_devices",
+        "told_held",
     )  # fmt: skip
 
-    def __init__(self, source: Source, period_seconds: float) -> None:
-        self.source = source
+    def __init__(self, source: Source, rank: int, period_seconds: float) -> None:
+        self.source, self.rank = source, rank
         # A protocol is checked attribute by attribute: once, and not at every tick.
         self.paced = source if isinstance(source, ReadsAtOwnPace) else None
         self.elsewhere = source if isinstance(source, ReadsElsewhere) else None
@@ -130,7 +131,7 @@ class Agent:
         self._clock = SystemClock() if clock is None else clock
         self._teller = Teller(say, self._clock)
         period = config.period_seconds
-        self._slots = [_Slot(source, period) for source in sources]
+        self._slots = [_Slot(source, rank, period) for rank, source in enumerate(sources)]
         self._ticks = Ticks(period)
         self._health_pace = Pace(HEALTH_SECONDS, period)
         self._describe_pace = Pace(DESCRIBE_SECONDS, period)
@@ -154,6 +155,9 @@ class Agent:
         ]
         self._poll = select.poll()
         self._registered: dict[int, int] = {}
+        # What each of them waits for, by its place, and who waits for a descriptor.
+        self._wanted: dict[int, Mapping[int, int]] = {}
+        self._who: dict[int, tuple[_Slot | None, Waits]] = {}
         self._invalid: set[int] = set()
         self._coming = [
             slot.source for slot in self._slots if isinstance(slot.source, ComesByItself)
@@ -201,7 +205,10 @@ class Agent:
         To wake once for both rather than twice saves a third of what a tick takes: most of that is
         waking up.
         """
-        return self._patience if any(one.is_expected for one in self._coming) else 0.0
+        for one in self._coming:
+            if one.is_expected:
+                return self._patience
+        return 0.0
 
     def wait(self, seconds: float, until: int) -> bool:
         """Sleep that long, and wake for what has news; returns whether to go on."""
@@ -212,26 +219,35 @@ class Agent:
             if events & select.POLLNVAL:
                 # It was closed and is still named: left out until the next tick, or we would spin.
                 self._invalid.add(descriptor)
+                self._wanted.clear()
                 continue
             slot, waiter = who[descriptor]
             self._handle(slot, waiter, descriptor, events)
         return True
 
     def _register(self, until: int) -> dict[int, tuple[_Slot | None, Waits]]:
-        wanted = {until: select.POLLIN}
-        who: dict[int, tuple[_Slot | None, Waits]] = {}
-        for one in self._waiters:
-            for descriptor, events in one[1].descriptors().items():
+        # Mostly they wait for the same as before, which two looks tell.
+        changed = until not in self._registered or not self._wanted
+        for place, (_slot, waiter) in enumerate(self._waiters):
+            descriptors = waiter.descriptors()
+            if descriptors != self._wanted.get(place):
+                self._wanted[place] = dict(descriptors)
+                changed = True
+        if not changed:
+            return self._who
+        registered = {until: select.POLLIN}
+        self._who = {}
+        for place, descriptors in self._wanted.items():
+            for descriptor, events in descriptors.items():
                 if descriptor not in self._invalid:
-                    wanted[descriptor] = events
-                    who[descriptor] = one
-        if wanted != self._registered:
-            for descriptor in self._registered.keys() - wanted.keys():
-                self._poll.unregister(descriptor)
-            for descriptor, events in wanted.items():
-                self._poll.register(descriptor, events)
-            self._registered = wanted
-        return who
+                    registered[descriptor] = events
+                    self._who[descriptor] = self._waiters[place]
+        for descriptor in self._registered.keys() - registered.keys():
+            self._poll.unregister(descriptor)
+        for descriptor, events in registered.items():
+            self._poll.register(descriptor, events)
+        self._registered = registered
+        return self._who
 
     def _handle(self, slot: _Slot | None, waiter: Waits, descriptor: int, events: int) -> None:
         if slot is None:
@@ -246,14 +262,16 @@ class Agent:
         except Exception as error:
             self._failed(slot, error)
             return
-        if any(table in readings for table in _DESCRIBED):
+        if "device_info" in readings or "node_info" in readings:
             # Who is being read is told together, from all sources, at the next tick.
             readings = {t: rows for t, rows in readings.items() if t not in _DESCRIBED}
             self._describes_next = True
         self._take(slot, readings)
 
     def _do_tick(self, tick: int, now_ms: int, now: float) -> None:
-        self._invalid.clear()
+        if self._invalid:
+            self._invalid.clear()
+            self._wanted.clear()
         if self._node_given:
             # What came between two ticks counts at this one: a node has one row per time.
             self._node_given = [
@@ -288,21 +306,21 @@ class Agent:
         if slot.is_failing and readings:
             slot.is_failing = False
             self._teller.tell(slot.source.name, "again", "reading again")
+        period_ms = slot.pace.period_ms
         for table, rows in readings.items():
             self._readings += len(rows)
             if table == "node":
-                period_ms = slot.pace.period_ms
                 self._node_given += [(slot, row, period_ms) for row in rows]
                 continue
             if table == "device":
-                rank, period_ms = self._slots.index(slot), slot.pace.period_ms
-                rows = self._device_rows.merged(rank, rows, period_ms, self._clock.monotonic())
+                now = self._clock.monotonic()
+                rows = self._device_rows.merged(slot.rank, rows, period_ms, now)
             elif table == "assignment":
                 _note_held(slot.held, rows)
                 self._held_changed = True
             if table in self._followers:
                 self._show(slot, table, rows)
-            self._hand_on(table, rows, slot.pace.period_ms if table in _SCHEDULED else 0)
+            self._hand_on(table, rows, period_ms if table in _SCHEDULED else 0)
 
     def _show(self, giver: _Slot | None, table: str, rows: Sequence[Row]) -> None:
         """Let those see rows who follow their table."""

@@ -65,11 +65,8 @@ class Pace:
             return
         self._every_seconds = every_seconds
         self._ticks = max(1, -int(-(every_seconds / self._period_seconds - 1e-6) // 1))
-
-    @property
-    def period_ms(self) -> int:
+        self.period_ms = round(self._ticks * self._period_seconds * 1000)
         """How far apart its turns are."""
-        return round(self._ticks * self._period_seconds * 1000)
 
     def is_due(self, tick: int) -> bool:
         """Whether it is its turn; then the next turn is a pace later."""

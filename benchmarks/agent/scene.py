@@ -59,6 +59,7 @@ class Scene:
             "NVML_STAND_IN_DEVICES": str(self.devices),
             "NVML_STAND_IN_MODEL": "h100",
             "NVML_STAND_IN_CONTROL": str(self.control),
+            "NVML_STAND_IN_STILL": "1",  # what it says holds as long as a sampler runs
             "NVML_STAND_IN_COUNTERS": str(self.folder / f"calls-{sampler}-%p"),
         }
         return os.environ | told

@@ -91,11 +91,17 @@ class ProcessClaims:
             hold.pids[pid] = now_ms, owner.started_ms
             hold.seen_ms = max(hold.seen_ms, now_ms)
 
+    @property
+    def quiet_until_ms(self) -> int:
+        """Before this nothing new is said, unless rows come."""
+        return 0 if self._is_new else self._looked_ms + _LOOK_MS
+
     def claims(self, now_ms: int) -> Sequence[Claim]:
         """What holds now, and what ended a short while ago."""
         is_due = not 0 <= now_ms - self._looked_ms < _LOOK_MS
-        if is_due and (self._holds or self._ended):
-            self._look(now_ms, self._looked_ms)
+        if is_due:
+            if self._holds or self._ended:
+                self._look(now_ms, self._looked_ms)
             self._looked_ms = now_ms
         if self._is_new:
             self._is_new = False

@@ -85,7 +85,7 @@ class AssignmentSource:
         self._infos: list[Row] = []
         self._next_ms: int | None = None
         self._join_ms: int | None = None
-        self._read_ms = 0
+        self._read_ms = self._quiet_ms = 0
         self._own: dict[str, frozenset[str]] = {}
         self._own_changed = False
         self._unknown: list[str] = []
@@ -107,6 +107,9 @@ class AssignmentSource:
 
     def read(self, now_ms: int) -> Readings:
         """Rows of `assignment` and `job_info`, as far as there is news."""
+        if self._has_no_news(now_ms):
+            self._read_ms = now_ms
+            return {}
         is_new = [self._ask(name, one, now_ms) for name, one in self._claimants.items()]
         claims = self._processes.claims(now_ms)
         is_due = self._next_ms is None or now_ms >= self._next_ms or now_ms < self._read_ms
@@ -123,8 +126,26 @@ class AssignmentSource:
             self._own_changed = False
             ended = self._join(now_ms)
         elif not is_due:
+            self._quiet_ms = self._quiet_until_ms()
             return {}
-        return self._rows(ended, now_ms)
+        rows = self._rows(ended, now_ms)
+        self._quiet_ms = self._quiet_until_ms()
+        return rows
+
+    def _has_no_news(self, now_ms: int) -> bool:
+        """Whether nobody has anything new to say, and nothing is due: so it is at most ticks."""
+        return (
+            self._read_ms <= now_ms < self._quiet_ms
+            and not self._own_changed
+            and self.devices.version == self._version
+            and self._processes.quiet_until_ms > now_ms
+        )
+
+    def _quiet_until_ms(self) -> int:
+        """Before this nobody says anything new unasked."""
+        times = [getattr(one, "quiet_until_ms", 0) for one in self._claimants.values()]
+        times += [at for at in (self._next_ms, self._join_ms) if at is not None]
+        return min(times, default=0)
 
     def describe(self, now_ms: int) -> Readings:
         """Nothing: jobs and devices are told in tables of their own."""

@@ -8,12 +8,11 @@ Both of Prometheus' formats are written: its own text, version 0.0.4, and OpenMe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from wattline_agents.catalogue import PREFIX, TABLES, Metric, Table, Type
-from wattline_agents.columns import Columns
+from wattline_agents.columns import Columns, columns_of
 from wattline_agents.record import record
 from wattline_agents.sinks.exposition_text import (
     Labels,
@@ -58,6 +57,9 @@ class Reading:
         self.columns, self.cells, self.turn = columns, cells, turn
 
 
+_MOST_PLANS = 256
+"""Of one table: sets of columns that rows have, one for each pace that falls on a tick."""
+
 ReadingT = TypeVar("ReadingT", bound=Reading)
 
 
@@ -66,14 +68,24 @@ class Readings(dict[Columns, ReadingT]):
 
     Attributes:
         turn: The newest of theirs: a page that knows it looks at none of them.
+        before: The newest of all but `newest`; a page that knows it looks at that one alone.
+        newest: That with the newest turn.
     """
 
-    __slots__ = ("turn",)
+    __slots__ = ("before", "newest", "turn")
 
     def __init__(self, readings: Iterable[ReadingT] = ()) -> None:
         """Take them."""
         super().__init__((one.columns, one) for one in readings)
-        self.turn = max([one.turn for one in self.values()], default=0)
+        self.before = self.turn = max([one.turn for one in self.values()], default=0)
+        self.newest: ReadingT | None = None
+
+    def renew(self, reading: ReadingT, turn: int) -> None:
+        """Note that one of them was read in this turn, which is none before the newest."""
+        reading.turn = turn
+        if reading is not self.newest:
+            self.newest, self.before = reading, self.turn
+        self.turn = turn
 
 
 @record(frozen=True, slots=True)
@@ -111,85 +123,85 @@ class _Family:
 
     Attributes:
         begins: Each series up to its number: its metric, and its subject's place.
-        lines: The number of each and the line's end; nothing where it is absent.
-        place: The place of its text among those of the page.
+        numbers: The number of each.
+        text: It behind its comments, as it was written last; nothing if there are no series.
     """
 
-    __slots__ = ("_head", "_is_full", "_template", "begins", "lines", "place")
+    __slots__ = ("_all", "_head", "_is_fraction", "_shown", "_template", "_there", "begins",
+                 "numbers", "text")  # fmt: skip
 
-    def __init__(self, head: bytes, place: int) -> None:
-        self._head, self.place = head, place
+    def __init__(self, head: bytes, is_fraction: bool) -> None:
+        self._head, self._is_fraction = head, is_fraction
         self.begins: list[tuple[Metric, int]] = []
-        self.lines: list[bytes] = []
-        self._template: bytes | None = None
-        self._is_full = False
+        self.numbers: list[Value] = []
+        self.text = b""
+        self._shown: tuple[Value, ...] = ()
+        # Of which series the template is; None: of all.
+        self._there: tuple[bool, ...] | None = ()
+        self._template = self._all = b""
 
-    def changed(self) -> None:
-        """A series came or went."""
-        self._template = None
-
-    def text(self, labels: Sequence[str]) -> bytes:
-        """Its series, behind its comments; nothing if there are none.
+    def show(self, labels: Sequence[str]) -> None:
+        """Write it anew if a number changed.
 
         Args:
             labels: Those of each subject, listed.
         """
-        if self._template is None:
-            there = zip(self.begins, self.lines, strict=True)
-            begins = [line_begin(metric, labels[of]) for (metric, of), line in there if line]
-            texts = [text.replace(b"%", b"%%") for text in (self._head, *begins)]
-            self._template = texts[0] + b"%b".join([*texts[1:], b""]) if begins else b""
-            self._is_full = all(self.lines)
-        lines = self.lines if self._is_full else [line for line in self.lines if line]
-        return self._template % tuple(lines)
+        shown = tuple(self.numbers)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        lines, there = self._lines(shown), None
+        if lines is None:
+            lines = [line_end(value) for value in shown]
+            if b"" in lines:
+                there = tuple([line != b"" for line in lines])
+                lines = [line for line in lines if line]
+        if there != self._there:
+            self._there = there
+            self._template = self._made(labels)
+        self.text = self._template % tuple(lines)
+
+    def _lines(self, values: tuple[Any, ...]) -> list[bytes] | None:
+        """Numbers as they mostly are, all there and no longer than what is read; else None."""
+        if not self._all:
+            self._all = (b"%.14g\n" if self._is_fraction else b"%d\n") * len(values)
+        try:
+            text = self._all % values
+            lines = text.splitlines(keepends=True)
+            if not self._is_fraction:
+                return lines if type(sum(values)) is int else None
+            # Fourteen digits are all that what is read has; what has more is written on its own.
+            return lines if b"n" not in text and tuple(map(float, lines)) == values else None
+        except (TypeError, ValueError, OverflowError):
+            return None  # one of them is null, no number, or has no end
+
+    def _made(self, labels: Sequence[str]) -> bytes:
+        """The template of the series that are there."""
+        there = self._there
+        begins = [
+            line_begin(metric, labels[of])
+            for place, (metric, of) in enumerate(self.begins)
+            if there is None or there[place]
+        ]
+        texts = [text.replace(b"%", b"%%") for text in (self._head, *begins)]
+        return texts[0] + b"%b".join([*texts[1:], b""]) if begins else b""
 
 
-class _Slot:
-    """Where one series stands.
+class _Plan:
+    """How rows of certain columns get onto the page.
 
     Attributes:
-        metric: What it is a series of.
-        family: Where it is.
-        place: Of its number among the lines of the family.
-        shown: The value of the number there, where the metric is a whole number.
+        moves: A family, the place of the first subject's number in it, and the place of the value
+            in a row.
+        families: All of them.
     """
 
-    __slots__ = ("family", "metric", "place", "shown")
+    __slots__ = ("families", "moves")
 
-    def __init__(self, metric: Metric, family: _Family, place: int) -> None:
-        self.metric, self.family, self.place = metric, family, place
-        self.shown: Value = None
-
-
-class _Way:
-    """How a row of certain columns of one subject gets onto the page.
-
-    Fractions mostly differ from one reading to the next, so all are written, at once. Whole numbers
-    mostly do not.
-
-    Attributes:
-        slots: The slots of those, and their column's place in a row.
-        fractions: Where they stand, in the same order.
-        get_fractions: Gets their values of a row.
-        template: Writes them, a line each.
-        families: The places of their families.
-        is_whole: The subject's count of comings and goings when all of them were there.
-        numbers: The slots of all other metrics, and their column's place in a row.
-    """
-
-    __slots__ = (
-        "families", "fractions", "get_fractions", "is_whole", "numbers", "slots", "template",
-    )  # fmt: skip
-
-    def __init__(self, slots: Mapping[str, _Slot], columns: Columns) -> None:
-        there = [(place, slots[name]) for name, place in columns.places.items() if name in slots]
-        self.numbers = [one for one in there if one[1].metric.type is not Type.FLOAT]
-        self.slots = [one for one in there if one[1].metric.type is Type.FLOAT]
-        self.fractions = [(slot.family.lines, slot.place) for _, slot in self.slots]
-        self.get_fractions = _getter([place for place, _ in self.slots])
-        self.template = b"%.14g\n" * len(self.slots)
-        self.families = {slot.family.place for _, slot in self.slots}
-        self.is_whole = -1
+    def __init__(self, slots: Mapping[str, tuple[_Family, int]], columns: Columns) -> None:
+        there = [(slots[name], place) for name, place in columns.places.items() if name in slots]
+        self.moves = [(family, first, place) for (family, first), place in there]
+        self.families = frozenset([family for family, _, _ in self.moves])
 
 
 class Page:
@@ -217,18 +229,14 @@ class Page:
         self._turn = -1
         self._is_laid_out = False
         self._families: list[_Family] = []
-        self._texts: list[bytes] = []
-        """Of each family."""
-        self._stale: set[int] = set()
-        """Places of texts that are to be put together anew."""
-        self._slots: list[dict[str, _Slot]] = []
-        """By subject and column."""
-        self._ways: list[dict[Columns, _Way]] = []
-        """By subject."""
+        self._places: list[int] = []
+        """By subject: its place among those of its table."""
+        self._slots: dict[str, dict[str, tuple[_Family, int]]] = {}
+        """By table and column: the family, and the place of the first subject's number in it."""
+        self._plans: dict[str, dict[Columns, _Plan]] = {}
+        """By table."""
         self._labels: list[str] = []
         """By subject."""
-        self._changes: list[int] = []
-        """By subject: how often one of its series came or went."""
         self._end = b""
         """What stands behind all families."""
         self.state(statements)
@@ -245,19 +253,52 @@ class Page:
             self._is_laid_out = True
             self._lay_out()
         last, self._turn = self._turn, turn
+        stale: set[_Family] = set()
+        for plan, place, rows in self._fresh(last):
+            if len(rows) == 1:
+                for family, first, column in plan.moves:
+                    family.numbers[first + place] = rows[0][column]
+            else:
+                columns, end = [*zip(*rows, strict=True)], place + len(rows)
+                for family, first, column in plan.moves:
+                    family.numbers[first + place : first + end] = columns[column]
+            stale |= plan.families
+        for family in stale:
+            family.show(self._labels)
+        texts = [family.text for family in self._families]
+        texts.append(self._end)
+        return b"".join(texts)
+
+    def _fresh(self, last: int) -> Iterator[tuple[_Plan, int, list[Sequence[Value]]]]:
+        """What was read after that turn: where it goes, the first subject's place, and the rows.
+
+        Subjects that follow each other and were read alike, as most devices are, come together.
+        """
+        table, columns, place = "", columns_of(()), 0
+        rows: list[Sequence[Value]] = []
         for index, subject in enumerate(self._subjects):
-            if subject.readings.turn <= last:
+            readings = subject.readings
+            if readings.turn <= last:
                 continue
-            fresh = [reading for reading in subject.readings.values() if reading.turn > last]
-            if len(fresh) > 1:
-                fresh.sort(key=_turn)
+            fresh: Sequence[Reading]
+            if readings.newest is not None and readings.before <= last:
+                fresh = (readings.newest,)
+            else:
+                fresh = sorted([one for one in readings.values() if one.turn > last], key=_turn)
             for reading in fresh:
-                way = self._ways[index].get(reading.columns)
-                self._put(index, way or self._new_way(index, reading.columns), reading.cells)
-        for place in self._stale:
-            self._texts[place] = self._families[place].text(self._labels)
-        self._stale.clear()
-        return b"".join([*self._texts, self._end])
+                if (
+                    reading.columns is columns
+                    and self._places[index] == place + len(rows)
+                    and subject.table.name == table
+                ):
+                    rows.append(reading.cells)
+                    continue
+                if rows:
+                    yield self._plan(table, columns), place, rows
+                table, columns = subject.table.name, reading.columns
+                place, rows = self._places[index], [reading.cells]
+        if rows:
+            yield self._plan(table, columns), place, rows
 
     def state(self, statements: Sequence[Statement]) -> None:
         """Show these statements in the place of those before."""
@@ -272,68 +313,34 @@ class Page:
             text += "# EOF\n"
         self._end = text.encode()
 
-    def _put(self, index: int, way: _Way, cells: Sequence[Value]) -> None:
-        """Put new numbers in place of old ones."""
-        if way.fractions:
-            self._put_fractions(index, way, cells)
-        for place, slot in way.numbers:
-            value = cells[place]
-            if value != slot.shown:
-                self._put_one(index, slot, value)
-
-    def _put_fractions(self, index: int, way: _Way, cells: Sequence[Value]) -> None:
-        values = way.get_fractions(cells)
-        try:
-            text = way.template % values
-            lines = text.splitlines(keepends=True)
-            # Fourteen digits are all that what is read has; what has more is written on its own.
-            is_exact = b"n" not in text and tuple(map(float, lines)) == values
-        except TypeError:  # one of them is null
-            is_exact = False
-        if not is_exact or way.is_whole != self._changes[index]:
-            for place, slot in way.slots:
-                self._put_one(index, slot, cells[place])
-            way.is_whole = self._changes[index] if is_exact else -1
-            return
-        self._stale |= way.families
-        for (shown, place), line in zip(way.fractions, lines, strict=True):
-            shown[place] = line
-
-    def _put_one(self, index: int, slot: _Slot, value: Value) -> None:
-        line = line_end(value)
-        family, place = slot.family, slot.place
-        if bool(line) != bool(family.lines[place]):
-            self._changes[index] += 1
-            family.changed()
-        family.lines[place] = line
-        slot.shown = value
-        self._stale.add(family.place)
-
-    def _new_way(self, index: int, columns: Columns) -> _Way:
-        readings, ways = self._subjects[index].readings, self._ways[index]
-        for old in ways.keys() - readings.keys():
-            del ways[old]
-        way = ways[columns] = _Way(self._slots[index], columns)
-        return way
+    def _plan(self, table: str, columns: Columns) -> _Plan:
+        """Where the values of rows of these columns go."""
+        plans = self._plans[table]
+        plan = plans.get(columns)
+        if plan is None:
+            if len(plans) >= _MOST_PLANS:
+                plans.clear()
+            plan = plans[columns] = _Plan(self._slots[table], columns)
+        return plan
 
     def _lay_out(self) -> None:
         """Give every series its place; what is known is put there as what is read later."""
-        self._slots = [{} for _ in self._subjects]
-        self._ways = [{} for _ in self._subjects]
-        self._changes = [0] * len(self._subjects)
+        self._places = [0] * len(self._subjects)
         self._labels = [listed((self._node, *one.labels)) for one in self._subjects]
         self._turn = -1
         for table, members in self._tables():
+            slots = self._slots[table.name] = {}
+            self._plans[table.name] = {}
+            for place, index in enumerate(members):
+                self._places[index] = place
             for metrics in _families(table) if members else ():
                 text = head(metrics, openmetrics=self._openmetrics).encode()
-                family = _Family(text, len(self._families))
+                family = _Family(text, metrics[0].type is Type.FLOAT)
                 self._families.append(family)
                 for metric in metrics:
-                    for index in members:
-                        self._slots[index][metric.column] = _Slot(metric, family, len(family.lines))
-                        family.begins.append((metric, index))
-                        family.lines.append(b"")
-        self._texts = [b""] * len(self._families)
+                    slots[metric.column] = family, len(family.begins)
+                    family.begins += [(metric, index) for index in members]
+                family.numbers = [None] * len(family.begins)
 
     def _tables(self) -> Iterator[tuple[Table, list[int]]]:
         """Every table in the catalogue's order: the places of its subjects."""
@@ -343,13 +350,6 @@ class Page:
 
 def _turn(reading: Reading) -> int:
     return reading.turn
-
-
-def _getter(places: Sequence[int]) -> Callable[[Sequence[Value]], tuple[Value, ...]]:
-    """Gets the values at these places of a row."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda cells: tuple([cells[place] for place in places])
 
 
 def _families(table: Table) -> Iterable[list[Metric]]:

@@ -94,6 +94,44 @@ def test_nothing_is_told_where_there_is_nothing(make_node: Callable[..., Node]) 
     assert isinstance(node.source, FollowsReadings) and isinstance(node.source, SaysWhyNot)
 
 
+class Quiet(Said):
+    """One who says until when he has nothing new."""
+
+    quiet_until_ms = 0
+
+
+def test_who_has_nothing_new_for_a_while_is_asked_again_then_or_when_the_clock_is_set_back(
+    make_node: Callable[..., Node],
+) -> None:
+    node = make_node()
+    records = Quiet()
+    node.source._claimants["prolog"] = records
+    node.source.read(node.now)
+    records.quiet_until_ms = node.now + 3_000
+    asked = []
+    for at in (1_000, 2_000, 3_000, 4_000, 2_500):
+        before = records.asked
+        records.quiet_until_ms = max(records.quiet_until_ms, node.now + 4_000 if at == 3_000 else 0)
+        node.source.read(node.now + at)
+        asked.append(records.asked - before)
+    # At the first he had not said so yet; the last is of a clock that was set back.
+    assert asked == [1, 0, 1, 1, 1]
+
+
+def test_processes_are_heard_while_all_others_have_nothing_new(
+    make_node: Callable[..., Node],
+) -> None:
+    node = make_node()
+    records = Quiet()
+    records.quiet_until_ms = node.now + 60_000
+    node.source._claimants["prolog"] = records
+    node.proc.add(40, cgroup=JOB)
+    assert node.source.read(node.now) == {}
+    assert node.source.read(node.now + 1_000) == {}
+    node.process(40, at=2_000)
+    assert [row["job"] for row in node.source.read(node.now + 2_000)["assignment"]] == ["13"]
+
+
 def test_rows_are_those_of_the_catalogue(make_node: Callable[..., Node]) -> None:
     node = make_node()
     node.records.said = [Claim("0", "13", node.now, None, None, "prolog")]

@@ -60,10 +60,16 @@ class Directory:
         self._is_racy = False
         self._marks: dict[str, Mark] = {}
 
+    @property
+    def quiet_until_ms(self) -> int:
+        """Before this it is not looked at again."""
+        if self._looked_ms is None:
+            return 0
+        return self._looked_ms + (self._every_ms if self.is_there else _ABSENT_MS)
+
     def look(self, now_ms: int) -> Mapping[str, Mark] | None:
         """Its files and their marks, if anything has changed since the look before."""
-        wait_ms = self._every_ms if self.is_there else _ABSENT_MS
-        if self._looked_ms is not None and 0 <= now_ms - self._looked_ms < wait_ms:
+        if self._looked_ms is not None and self._looked_ms <= now_ms < self.quiet_until_ms:
             return None
         self._looked_ms = now_ms
         try:

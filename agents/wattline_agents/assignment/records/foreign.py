@@ -54,6 +54,11 @@ class ForeignRecords:
         self._infos: dict[str, dict[str, Value]] = {}
         self._claims: Sequence[Claim] = ()
 
+    @property
+    def quiet_until_ms(self) -> int:
+        """Before this nothing new is said."""
+        return self.directory.quiet_until_ms
+
     def claims(self, now_ms: int) -> Sequence[Claim]:
         """What the files say."""
         marks = self.directory.look(now_ms)

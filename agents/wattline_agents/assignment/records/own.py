@@ -67,6 +67,11 @@ class OwnRecords:
         """The running record of a job, by Slurm's own id."""
         return self._by_sluid.get(sluid)
 
+    @property
+    def quiet_until_ms(self) -> int:
+        """Before this nothing new is said."""
+        return self.directory.quiet_until_ms
+
     def claims(self, now_ms: int) -> Sequence[Claim]:
         """What running and ended records say."""
         marks = self.directory.look(now_ms)

@@ -60,7 +60,6 @@ class Request:
     is_last: bool = False
 
 
-@record(frozen=True, slots=True)
 class Answer:
     """What a request is answered with.
 
@@ -71,13 +70,29 @@ class Answer:
         fields: Further header fields.
     """
 
-    body: bytes
-    status: int = 200
-    content_type: str = "text/plain; charset=utf-8"
-    fields: Mapping[str, str] | None = None
+    __slots__ = ("_head", "body", "content_type", "fields", "status")
+
+    def __init__(
+        self,
+        body: bytes,
+        status: int = 200,
+        content_type: str = "text/plain; charset=utf-8",
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        """Say all of it."""
+        self.body, self.status = body, status
+        self.content_type, self.fields = content_type, fields
+        self._head = b""
 
     def head(self, *, is_last: bool) -> bytes:
-        """What is sent before the body."""
+        """What is sent before the body; written once where the connection goes on."""
+        if is_last:
+            return self._written(is_last=True)
+        if not self._head:
+            self._head = self._written(is_last=False)
+        return self._head
+
+    def _written(self, *, is_last: bool) -> bytes:
         lines = [
             f"HTTP/1.1 {self.status} {_REASONS[self.status]}",
             f"Content-Type: {self.content_type}",

@@ -237,7 +237,7 @@ class Latest:
                     # It stays as long as anything else does, and keeps nothing there by itself.
                     reading.lasts = _NONE_LASTS
                 reading.cells = (age + now - at,)
-                reading.turn = known.readings.turn = self.turn
+                known.readings.renew(reading, self.turn)
 
     def _grow(self, known: _Known, newest: _Kept, now: float) -> None:
         """Where the next row is late, count on from the age that the newest one told."""
@@ -253,7 +253,7 @@ class Latest:
         cells = list(newest.cells)
         cells[newest.columns.places[_AGE]] = round(age + now - at, 3)
         newest.cells = cells
-        newest.turn = known.readings.turn = self.turn
+        known.readings.renew(newest, self.turn)
 
     def subjects(self) -> list[Subject]:
         """Everything that has values; these stay the newest as long as `version` is the same."""
@@ -275,7 +275,10 @@ class Latest:
         subjects, turn = self._known[table.name], self.turn
         is_device = table.name == "device"
         for row in by_columns(rows):
-            key = tuple([_text(row.get(column)) for column in table.key])
+            if is_device:
+                key: _Key = (_text(row.get("device")),)
+            else:
+                key = tuple([_text(row.get(column)) for column in table.key])
             known = subjects.get(key)
             if known is None:
                 if len(subjects) >= _MOST_SUBJECTS:
@@ -283,14 +286,17 @@ class Latest:
                 known = subjects[key] = _Known()
                 self.version += 1
             if is_device:
-                row = self._as_it_answers(known, row, now)
+                if known.is_silent or row.get("up") == 0:
+                    row = self._as_it_answers(known, row, now)
+                else:
+                    known.answered_at = now
             columns, reading = row.columns, known.newest
             # A subject's rows have the same columns, mostly: the new one takes the old one's place.
             if reading is None or reading.columns is not columns or reading.period != period:
                 reading = known.newest = self._reading(table.name, known, columns, period)
                 known.ends = min(known.ends, now + reading.lasts.first)
             reading.cells, reading.at = row.cells, now
-            reading.turn = known.readings.turn = turn
+            known.readings.renew(reading, turn)
 
     def _reading(self, table: str, known: _Known, columns: Columns, period: float) -> _Kept:
         """The place of a reading of these columns."""
@@ -483,4 +489,4 @@ def _lasts(table: Table, columns: _Key, period: float, is_silent: bool) -> dict[
 
 
 def _text(value: Value) -> str:
-    return "" if value is None else str(value)
+    return value if type(value) is str else "" if value is None else str(value)

@@ -7,6 +7,7 @@ is done at once, and how long a peer may take for its part.
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ class _Connection:
     def __init__(self, connection: socket.socket, is_local: bool, deadline: float) -> None:
         self.socket, self.is_local, self.deadline = connection, is_local, deadline
         self.received = b""
-        self.unsent: list[memoryview] = []
+        self.unsent: list[bytes | memoryview] = []
         self.is_last = False
 
     @property
@@ -87,22 +88,25 @@ class Server:
         self._events: dict[int, int] = {self._listener.fileno(): select.POLLIN}
         self._refused_until: float | None = None
         self._parsed: dict[bytes, Request] = {}
+        # No deadline of a connection is before this.
+        self._first_deadline = math.inf
 
     def descriptors(self) -> Mapping[int, int]:
         """What to wait for; ends connections whose peers took too long."""
         if self._connections or self._refused_until is not None:
-            self._end_late(self._clock.monotonic())
+            now = self._clock.monotonic()
+            if now >= self._first_deadline or self._refused_until is not None:
+                self._end_late(now)
         return self._events
 
     def handle(self, descriptor: int, events: int) -> None:
         """Go on with what the descriptor is ready for."""
         now = self._clock.monotonic()
-        if descriptor == self._listener.fileno():
-            self._let_in(now)
-            return
         connection = self._connections.get(descriptor)
-        if connection is None:  # it ended earlier in the same round
-            return
+        if connection is None:
+            if descriptor == self._listener.fileno():
+                self._let_in(now)
+            return  # else it ended earlier in the same round
         try:
             is_open = self._go_on(connection, now)
         except OSError:
@@ -111,6 +115,8 @@ class Server:
             self._end(descriptor)
         else:
             self._events[descriptor] = connection.events
+            if connection.deadline < self._first_deadline:
+                self._first_deadline = connection.deadline
 
     def close(self) -> None:
         """End everything."""
@@ -180,42 +186,51 @@ class Server:
 
     def _answer(self, connection: _Connection, now: float) -> None:
         """Answer the first request that has come."""
-        head, _, connection.received = connection.received.partition(END_OF_HEAD)
-        try:
-            if len(head) > MAX_HEAD_BYTES:
-                raise BadRequest(431, "the header is too long")
-            request = self._parse(head)
-        except BadRequest as error:
-            self._refuse(connection, error, now)
-            return
+        # A scraper's is the same each time, so it is read once.
+        request = self._parsed.get(connection.received)
+        if request is None:
+            try:
+                request = self._first_of(connection)
+            except BadRequest as error:
+                self._refuse(connection, error, now)
+                return
+        else:
+            connection.received = b""
         connection.is_last = request.is_last
         answer = self._respond(request, connection.is_local)
-        connection.unsent = [memoryview(answer.head(is_last=request.is_last))]
+        connection.unsent = [answer.head(is_last=request.is_last)]
         if request.method != "HEAD" and answer.body:
-            connection.unsent.append(memoryview(answer.body))
+            connection.unsent.append(answer.body)
         connection.deadline = now + ANSWER_SECONDS
 
-    def _parse(self, head: bytes) -> Request:
-        """The request; a scraper's is the same each time, so it is read once."""
-        request = self._parsed.get(head)
-        if request is None:
-            request = parse(head)
-            if len(self._parsed) >= _MOST_PARSED:
-                self._parsed.clear()
-            self._parsed[head] = request
+    def _first_of(self, connection: _Connection) -> Request:
+        """Take the first request of what has come.
+
+        Raises:
+            BadRequest: It is none that can be followed.
+        """
+        head, end, connection.received = connection.received.partition(END_OF_HEAD)
+        if len(head) > MAX_HEAD_BYTES:
+            raise BadRequest(431, "the header is too long")
+        request = parse(head)
+        if len(self._parsed) >= _MOST_PARSED:
+            self._parsed.clear()
+        self._parsed[head + end] = request
         return request
 
     def _refuse(self, connection: _Connection, error: BadRequest, now: float) -> None:
         answer = Answer(f"{error}\n".encode(), error.status)
         connection.received = b""
         connection.is_last = True
-        connection.unsent = [memoryview(answer.head(is_last=True)), memoryview(answer.body)]
+        connection.unsent = [answer.head(is_last=True), answer.body]
         connection.deadline = now + ANSWER_SECONDS
 
     def _end_late(self, now: float) -> None:
         for descriptor, connection in list(self._connections.items()):
             if now >= connection.deadline:
                 self._end(descriptor)
+        deadlines = [connection.deadline for connection in self._connections.values()]
+        self._first_deadline = min(deadlines, default=math.inf)
         if self._refused_until is not None and now >= self._refused_until:
             self._refused_until = None
             self._events[self._listener.fileno()] = select.POLLIN
@@ -248,11 +263,13 @@ def _send(connection: _Connection) -> bool:
         sent = connection.socket.sendmsg(connection.unsent)
     except (BlockingIOError, InterruptedError):
         return False
-    while connection.unsent and sent >= len(connection.unsent[0]):
+    if sent == sum(map(len, connection.unsent)):
+        connection.unsent = []
+        return True
+    while sent >= len(connection.unsent[0]):
         sent -= len(connection.unsent.pop(0))
-    if connection.unsent:
-        connection.unsent[0] = connection.unsent[0][sent:]
-    return not connection.unsent
+    connection.unsent[0] = memoryview(connection.unsent[0])[sent:]
+    return False
 
 
 def _listen(host: str, port: int) -> socket.socket:

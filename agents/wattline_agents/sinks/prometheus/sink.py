@@ -53,7 +53,7 @@ class PrometheusSink:
         self._clock = SystemClock() if clock is None else clock
         self._latest = Latest(self._clock)
         self._layouts: dict[bool, _Layout] = {}
-        self._pages: dict[tuple[bool, bool], bytes] = {}
+        self._pages: dict[tuple[bool, bool], Answer] = {}
         self._pages_until = 0.0
         self._asked: dict[bool, float] = {}
         self._accepted: dict[str, tuple[float, float]] = {}
@@ -92,7 +92,7 @@ class PrometheusSink:
     def _make_ahead(self, now: float) -> None:
         self._asked = {one: at for one, at in self._asked.items() if now - at <= _AHEAD_SECONDS}
         for openmetrics in self._asked:
-            self._page(openmetrics, False)
+            self._page(openmetrics, False, now).head(is_last=False)
 
     def handle(self, descriptor: int, events: int) -> Readings:
         """Answer what has come, as far as it goes without waiting."""
@@ -114,21 +114,23 @@ class PrometheusSink:
         return Answer(b"not here; metrics are at /metrics\n", 404)
 
     def _metrics(self, openmetrics: bool, gzip: bool) -> Answer:
-        fields = {"Vary": "Accept, Accept-Encoding"}
-        if gzip:
-            fields["Content-Encoding"] = "gzip"
-        self._asked[openmetrics] = self._clock.monotonic()
-        body = self._page(openmetrics, gzip)
-        return Answer(body, content_type=OPENMETRICS if openmetrics else TEXT, fields=fields)
-
-    def _page(self, openmetrics: bool, gzip: bool) -> bytes:
-        """The page; the one made before if nothing changed, however often it is asked for."""
         now = self._clock.monotonic()
+        self._asked[openmetrics] = now
+        return self._page(openmetrics, gzip, now)
+
+    def _page(self, openmetrics: bool, gzip: bool, now: float) -> Answer:
+        """The page; the one made before if nothing changed, however often it is asked for."""
         if now >= self._pages_until:
             self._pages.clear()
         page = self._pages.get((openmetrics, gzip))
         if page is None:
-            page = _gzipped(self._page(openmetrics, False)) if gzip else self._render(openmetrics)
+            fields = {"Vary": "Accept, Accept-Encoding"}
+            if gzip:
+                fields["Content-Encoding"] = "gzip"
+                body = _gzipped(self._page(openmetrics, False, now).body)
+            else:
+                body = self._render(openmetrics)
+            page = Answer(body, content_type=OPENMETRICS if openmetrics else TEXT, fields=fields)
             if not self._pages:
                 self._pages_until = now + _PAGE_SECONDS
             self._pages[openmetrics, gzip] = page

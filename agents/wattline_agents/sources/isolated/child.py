@@ -53,6 +53,9 @@ class Child:
             now: The monotonic clock, which all processes of a machine share.
         """
         self._commands, self._data, self._bell, self._now = commands, data, bell, now
+        # Of the end of the commands it is told in any case.
+        self._awake = select.poll()
+        self._awake.register(commands, 0)
         self._packer = frames.Packer()
         self._out: list[bytes] = []
         self._source: Any = None
@@ -84,11 +87,8 @@ class Child:
     def _sleep(self, until: float) -> None:
         """Sleep until then, or until the agent is gone."""
         left = until - self._now()
-        if left > 0:
-            waiting = select.poll()
-            waiting.register(self._commands, 0)  # of its end it is told in any case
-            if waiting.poll(left * 1000):
-                raise Ended
+        if left > 0 and self._awake.poll(left * 1000):
+            raise Ended
 
     def _open(self, payload: bytes) -> dict[str, Any]:
         place, system, node, rack, period_seconds, options = frames.open_asked(payload)

@@ -315,6 +315,8 @@ class Keeper:
                 actions.append(Action("ask", role, self._skipped(running, devices)))
 
     def _skipped(self, running: Running, devices: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+        if not self.resting and running.target is None:  # as nearly always
+            return ()
         skip: set[str] = set()
         for part in self.resting.keys() - {running.target}:
             skip |= {part, *devices.get(part, ())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 
 _MOST_RECORDS = 256
 """Read at one tick; a log that is fuller than that is read on at the next."""
@@ -26,8 +27,10 @@ class KernelLog:
         """Open it, if that is allowed."""
         self.why_not: str | None = None
         self._file: int | None = None
+        self._news = select.poll()
         try:
             self._file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._news.register(self._file, select.POLLIN)
             # What was there before is from before; its XIDs are not news.
             os.lseek(self._file, 0, os.SEEK_END)
         except PermissionError:
@@ -40,6 +43,9 @@ class KernelLog:
     def read(self) -> list[tuple[str, int]]:
         """PCI address and number of each XID since the call before; never waits."""
         found: list[tuple[str, int]] = []
+        # Mostly there are none, which this says for less than a reading that fails.
+        if self._file is None or not self._news.poll(0):
+            return found
         for _ in range(_MOST_RECORDS):
             if self._file is None:
                 break
@@ -63,6 +69,7 @@ class KernelLog:
     def close(self) -> None:
         """Let go of it."""
         if self._file is not None:
+            self._news = select.poll()
             os.close(self._file)
             self._file = None
 

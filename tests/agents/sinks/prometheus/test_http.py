@@ -125,3 +125,11 @@ def test_an_answer_says_how_long_it_is_and_when_it_is_the_last() -> None:
         b"\r\n"
     )
     assert b"Connection" not in answer.head(is_last=False)
+
+
+def test_the_head_of_an_answer_given_twice_is_written_once() -> None:
+    answer = Answer(b"12345")
+    first = answer.head(is_last=False)
+    assert answer.head(is_last=False) is first
+    assert b"Connection: close" in answer.head(is_last=True)
+    assert answer.head(is_last=False) is first
