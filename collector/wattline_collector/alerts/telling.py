@@ -132,23 +132,33 @@ def muted(alerts: Sequence[Alert], rules: Mapping[str, Rule]) -> dict[tuple[str,
     The same subject: every label of the cause's subject that the consequence has too is equal, and
     it has at least one of them beside the system, or both are about nothing but the system.
     """
-    causes: dict[str, list[tuple[str, dict[str, str]]]] = {}
-    for alert in alerts:
+    # By what is muted, and by which labels the causes have: a rack that is too warm fires for
+    # thousands of devices, each of which is looked up and not compared with all.
+    causes: dict[str, dict[frozenset[str], list[tuple[int, str, dict[str, str]]]]] = {}
+    for place, alert in enumerate(alerts):
         rule = rules.get(alert.rule)
         if rule is not None and alert.state is State.FIRING:
+            labels = dict(alert.labels)
             for id in rule.mutes:
-                causes.setdefault(id, []).append((alert.rule, dict(alert.labels)))
-    found = {}
+                alike = causes.setdefault(id, {}).setdefault(frozenset(labels), [])
+                alike.append((place, alert.rule, labels))
+    found: dict[tuple[str, Any], str] = {}
+    indexes: dict[object, dict[tuple[str, ...], tuple[int, str]]] = {}
     for alert in alerts:
-        if alert.rule not in causes:
-            continue
-        ours = dict(alert.labels)
-        for by, theirs in causes[alert.rule]:
-            shared = ours.keys() & theirs.keys()
-            is_named = shared > {"system"} or ours.keys() == theirs.keys()
-            if is_named and all(ours[key] == theirs[key] for key in shared):
-                found[alert.key] = by
-                break
+        ours, first = dict(alert.labels), (len(alerts), "")
+        for theirs, alike in causes.get(alert.rule, {}).items():
+            shared = ours.keys() & theirs
+            if not (shared > {"system"} or ours.keys() == theirs):
+                continue
+            names = tuple(sorted(shared))
+            index = indexes.get((alert.rule, theirs, names))
+            if index is None:
+                index = indexes[alert.rule, theirs, names] = {}
+                for place, by, labels in alike:
+                    index.setdefault(tuple(labels[name] for name in names), (place, by))
+            first = min(first, index.get(tuple(ours[name] for name in names), first))
+        if first[1]:
+            found[alert.key] = first[1]
     return found
 
 

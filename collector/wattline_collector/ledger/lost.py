@@ -95,8 +95,10 @@ def _any_of(lost: pl.DataFrame) -> pl.Expr:
     found = pl.lit(False)
     for system, jobs in lost.group_by("system").agg("job").iter_rows():
         names = pl.Series(jobs, dtype=pl.String).unique().implode()
-        found |= (pl.col("system") == system) & pl.col("job").is_in(names)
-    return found.fill_null(False)
+        # Time without a job is nobody's. (What is filled here is a column: Polars cannot filter a
+        # long frame by a filled constant.)
+        found |= ((pl.col("system") == system) & pl.col("job").is_in(names)).fill_null(False)
+    return found
 
 
 def _parted(

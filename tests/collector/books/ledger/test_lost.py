@@ -3,10 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.view import load, utc
+from wattline_collector.ledger.books import Books
+from wattline_collector.ledger.lost import LOST, post
+from wattline_collector.ledger.schema import ENTRIES
 
 HOUR = 3600
 
@@ -80,3 +84,16 @@ def test_joules_of_lost_work_stay_what_they_were(store: Path) -> None:
     lost = view.device.filter(view.device["account"] == "lost")
     assert lost["energy_joules"].sum() == pytest.approx(400 * (4 * HOUR - 5460))
     assert view.device["energy_joules"].sum() == pytest.approx(400 * 5 * HOUR)
+
+
+def test_a_long_period_of_which_nothing_was_lost_is_as_it_was(tmp_path: Path) -> None:
+    """So long that it is filtered by several threads."""
+    entry = {"system": ["test"], "job": ["j"], "duration_ms": [60_000]}
+    entries = pl.DataFrame(entry, schema_overrides=ENTRIES["device"]).select(
+        pl.col(name).repeat_by(300_000).explode()
+        if name in entry
+        else pl.lit(None, kind).alias(name)
+        for name, kind in ENTRIES["device"].items()
+    )
+    found = post(Books(tmp_path), "device", entries, LOST.to_frame(), 0, HOUR * 1000)
+    assert found["duration_ms"].sum() == 300_000 * 60_000
