@@ -2,18 +2,22 @@
 
     python benchmarks/dashboards/load.py                       # 8,000 devices, fifty people
     python benchmarks/dashboards/load.py --devices 25000
-    python benchmarks/dashboards/load.py --devices 64 --people 5 --seconds 20
+    python benchmarks/dashboards/load.py --devices 64 --people 5 --minutes 0.5
+    python benchmarks/dashboards/load.py --only people --minutes 2
     python benchmarks/dashboards/load.py --history STORE       # a job's page, and Production
 
-A real collector is fed by `wattline simulate --push`; pages are opened in Chromium. Prints:
+A real collector is fed as agents feed it: readings of every device each second, a batch of five
+seconds from each node (`feed.py`, made beforehand: to simulate a thousand nodes takes a processor
+of its own). Pages are opened in Chromium. Collector, pages, feed and browser share the machine, and
+what each of them took is printed. Prints:
 
 - first paint of Now and Fleet: from the request of the page to its figures on the screen, cold (a
   browser that never saw it) and warm (with its cache), as a ratio to the empty page's heading.
 - one live update of the fleet: bytes on the wire as the browser counts them, and processor time of
   the pages' server, less what it takes with nobody looking.
 - from sample to screen: from the moment the newest reading was taken to the frame that shows it.
-- many people: how long callbacks take (p50, p95), and memory at the beginning and the end. A
-  Chromium writes down what it asks on each page; threads ask the same in the same rhythm.
+- many people: how long callbacks take (p50, p95), and memory minute by minute. A Chromium writes
+  down what it asks on each page; threads ask the same in the same rhythm.
 - with `--history`, a store that is copied first: processor time of opening the page of the job with
   most device-hours, and Production over all the store has, in pages and collector, cold and warm.
 
@@ -31,8 +35,10 @@ import shutil
 import statistics
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +51,8 @@ from benchmarks.dashboards.people import CALLBACK, crowd, recorded  # noqa: E402
 from benchmarks.dashboards.places import DRAWN, PATIENCE_MS, chromium, places, settle  # noqa: E402
 
 PER_NODE = 8
+PARTS = ("paint", "update", "people")
+FRESH_MS = 60_000
 EMPTY, NOW, FLEET = "#all h1", DRAWN, "#fleet-map .hm image"
 FRESHNESS = "[data-field=freshness]"
 _LAGS = """(() => {
@@ -186,12 +194,13 @@ def print_update(browser: Any, pages: str, server: Sampler, seconds: float) -> N
 def print_people(browser: Any, pages: str, server: Sampler, people: int, seconds: float) -> None:
     """How long callbacks take with many people looking, and what memory does."""
     opened = places(browser, pages, every=False)
-    visits = {name: recorded(browser, at, min(15.0, seconds / 3)) for name, at in opened.items()}
+    visits = {name: recorded(browser, at, min(15.0, seconds / 8)) for name, at in opened.items()}
     crowd(pages, visits, people, min(20.0, seconds))  # caches fill
-    before, spent, began = memory_alone(server.memory()), server.cpu_seconds(), time.monotonic()
-    took = crowd(pages, visits, people, seconds).took
+    spent, began = server.cpu_seconds(), time.monotonic()
+    with remembered(server, min(60.0, seconds / 4)) as memory:
+        took = crowd(pages, visits, people, seconds).took
     passed = time.monotonic() - began
-    spent, after = server.cpu_seconds() - spent, memory_alone(server.memory())
+    spent = server.cpu_seconds() - spent
     if len(took) < 2:
         print("  people                         too few callbacks in that time")
         return
@@ -199,16 +208,35 @@ def print_people(browser: Any, pages: str, server: Sampler, people: int, seconds
     failed = sum(not one.well for one in took)
     print(
         f"  {people:>3} people, {len(took) / passed:5.1f} callbacks/s    p50 {cuts[49]:7.0f} ms"
-        f"  p95 {cuts[94]:7.0f} ms  {failed} failed, {spent / passed:.2f} cores,"
-        f" memory {before:.0f} to {after:.0f} MiB in {passed:.0f} s",
+        f"  p95 {cuts[94]:7.0f} ms  {failed} failed, {spent / passed:.2f} cores, {passed:.0f} s",
         flush=True,
     )
+    print(f"    memory, MiB: {' '.join(f'{size:.0f}' for size in memory)}")
     for name in visits:
         of = sorted(one.seconds * 1000 for one in took if one.page == name)
         if of:
             print(
                 f"    {name:<14} {len(of):6} callbacks, p95 {of[int(0.95 * (len(of) - 1))]:7.0f} ms"
             )
+
+
+@contextlib.contextmanager
+def remembered(server: Sampler, every: float) -> Iterator[list[float]]:
+    """Memory of a process from now on, MiB, so often and at the end."""
+    sizes, over = [memory_alone(server.memory())], threading.Event()
+
+    def look() -> None:
+        while not over.wait(every):
+            sizes.append(memory_alone(server.memory()))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield sizes
+    finally:
+        over.set()
+        watcher.join()
+        sizes.append(memory_alone(server.memory()))
 
 
 def print_history(browser: Any, store: Path, folder: Path) -> None:
@@ -261,38 +289,77 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--devices", type=int, default=8000)
     parser.add_argument("--people", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=600.0, help="that people look (600)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="that people look (10)")
+    parser.add_argument("--only", choices=PARTS, action="append", help="may be repeated (all)")
     parser.add_argument("--times", type=int, default=5, help="a page is opened (5)")
     parser.add_argument("--period", type=float, default=1.0, help="of readings, seconds (1)")
+    parser.add_argument("--every", type=float, default=5.0, help="seconds in a batch (5)")
     parser.add_argument("--history", type=Path, metavar="STORE", help="of the past; it is copied")
     arguments = parser.parse_args()
     busy, cores = os.getloadavg()[0], os.cpu_count() or 1
+    wanted = arguments.only or PARTS
     print(f"{cores} processors, load {busy:.1f} before; {arguments.devices:,} devices", flush=True)
     with tempfile.TemporaryDirectory() as made, chromium() as browser:
         folder = Path(made)
-        store = folder / "store"
-        empty = Sampler("empty", [sys.executable, str(Path(__file__).with_name("empty_page.py"))],
-                        {**os.environ, "PYTHONPATH": str(ROOT)}, folder)  # fmt: skip
-        with empty, pages_over(store, folder) as (asked, collector, pages, server):
-            nodes = max(1, arguments.devices // PER_NODE)
-            factory = Sampler("simulate", [
-                sys.executable, "-m", "wattline_agents.cli", "simulate", "--push", asked,
-                "--token-file", str(store / "tokens" / "write"), "--nodes", str(nodes),
-                "--devices", str(PER_NODE), "--period", str(arguments.period),
-            ], os.environ, folder)  # fmt: skip
-            with factory:
-                wait_for(browser, pages)
-                print_paint(browser, address(empty), pages, arguments.times)
-                print_update(browser, pages, server, 20)
-                print_people(browser, pages, server, arguments.people, arguments.seconds)
-                print(f"  the collector took {collector.cpu_seconds():.0f} s of processor time")
+        if set(wanted) & {"paint", "update", "people"}:
+            print_live(browser, folder, arguments, wanted)
         if arguments.history:
             print_history(browser, arguments.history, folder)
     return 0
 
 
-def wait_for(browser: Any, pages: str) -> None:
-    """Wait until the factory is to be seen."""
+def print_live(browser: Any, folder: Path, arguments: Namespace, wanted: Sequence[str]) -> None:
+    """All that is measured while readings come."""
+    store = folder / "store"
+    empty = Sampler("empty", [sys.executable, str(Path(__file__).with_name("empty_page.py"))],
+                    {**os.environ, "PYTHONPATH": str(ROOT)}, folder)  # fmt: skip
+    with empty, pages_over(store, folder) as (asked, collector, pages, server):
+        nodes = max(1, arguments.devices // PER_NODE)
+        feed = Sampler("feed", [
+            sys.executable, str(Path(__file__).with_name("feed.py")), asked,
+            str(store / "tokens" / "write"), "--nodes", str(nodes), "--devices", str(PER_NODE),
+            "--period", str(arguments.period), "--every", str(arguments.every),
+        ], {**os.environ, "PYTHONPATH": str(ROOT)}, folder)  # fmt: skip
+        with feed:
+            wait_for(browser, pages, asked, store, nodes * PER_NODE)
+            began, programs = time.monotonic(), (collector, server, feed)
+            before = [one.cpu_seconds() for one in programs]
+            if "paint" in wanted:
+                print_paint(browser, address(empty), pages, arguments.times)
+            if "update" in wanted:
+                print_update(browser, pages, server, 20)
+            if "people" in wanted:
+                seconds = arguments.minutes * 60
+                print_people(browser, pages, server, arguments.people, seconds)
+            passed = time.monotonic() - began
+            cores = [
+                f"{one.name} {(one.cpu_seconds() - spent) / passed:.2f}"
+                for one, spent in zip(programs, before, strict=True)
+            ]
+            print(f"  processors used in {passed:.0f} s: {', '.join(cores)}, Chromium the rest")
+        if late := feed.last_words().partition("feed: a batch was ")[2]:
+            print(f"  the feed: a batch was {late.strip()}")
+
+
+def wait_for(browser: Any, pages: str, asked: str, store: Path, devices: int) -> None:
+    """Wait until the whole factory is to be seen: while it comes in, every map is a new one.
+
+    Raises:
+        SystemExit: It does not come in.
+    """
+    from wattline_collector.access import read_token
+    from wattline_collector.client import Collector
+
+    source = Collector(asked, read_token(store / "tokens" / "read"), seconds=60)
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while True:
+        told = source.latest()["devices"]
+        index, age = told.get("index", []), told.get("age_ms", [])
+        if len(index) >= devices and None not in index and max(age) < FRESH_MS:
+            break
+        if time.monotonic() > until:
+            raise SystemExit(f"of {devices} devices {len(index)} came, or they come too slowly")
+        time.sleep(2)
     page = browser.new_page()
     page.goto(pages)
     page.wait_for_selector(FLEET, state="attached", timeout=PATIENCE_MS)

@@ -8,6 +8,7 @@ browser's own, byte by byte.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
 import time
@@ -17,8 +18,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.dashboards.places import settle
+from playwright.sync_api import TimeoutError
 
 CALLBACK = "/_dash-update-component"
+WAITS_MS = 20_000.0
+"""How long a person looks at a page without figures."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,11 @@ class Tally:
 
 
 def recorded(browser: Any, address: str, seconds: float) -> list[Asked]:
-    """What a browser asks that opens a page and keeps it open for `seconds` after it is drawn."""
+    """What a browser asks that opens a page and keeps it open for `seconds` after it is drawn.
+
+    A page of which there are no figures yet (books are written from the first hour on) is kept open
+    as well: it asks what it would ask of people who wait for them.
+    """
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     asked: list[Asked] = []
     began = time.monotonic()
@@ -66,7 +74,8 @@ def recorded(browser: Any, address: str, seconds: float) -> list[Asked]:
 
     page.on("request", note)
     page.goto(address)
-    settle(page)
+    with contextlib.suppress(TimeoutError):
+        settle(page, WAITS_MS)
     page.wait_for_timeout(seconds * 1000)
     page.close()
     return asked

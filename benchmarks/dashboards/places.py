@@ -42,10 +42,10 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def settle(page: Any) -> None:
+def settle(page: Any, patience_ms: float = PATIENCE_MS) -> None:
     """Wait until a page shows its figures and its charts are drawn."""
-    page.wait_for_selector(DRAWN, state="attached", timeout=PATIENCE_MS)
-    page.wait_for_function(_CHARTS, timeout=PATIENCE_MS)
+    page.wait_for_selector(DRAWN, state="attached", timeout=patience_ms)
+    page.wait_for_function(_CHARTS, timeout=patience_ms)
     page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
 

@@ -102,7 +102,7 @@ class Collector:
         return self._object("/v1/latest")
 
     def live(self) -> Mapping[str, Any]:
-        """The same with tables as frames, without columns of which nothing is known.
+        """The same with tables of Arrow, without columns of which nothing is known.
 
         Who may not see all of it is answered with JSON: then a table is a list for each column.
         """

@@ -53,7 +53,7 @@ class Source(Protocol):
     """The collector, as far as pages need it; `wattline_collector.client.Collector` is one."""
 
     def live(self) -> Json:
-        """`/v1/latest`, its tables as frames or by columns."""
+        """`/v1/latest`, its tables Arrow's or by columns."""
         ...
 
     def overview(self, start: datetime | None, end: datetime | None) -> Json:

@@ -10,6 +10,7 @@ Text arrives as text: nothing a job or a node is called can become markup.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,16 @@ _NAMES = {"className": "class", "colSpan": "colspan", "tabIndex": "tabindex"}
 _HTML = "dash_html_components"
 
 
+class Drawn:
+    """A part that is drawn already: it is the same every second, and taken as it is."""
+
+    __slots__ = ("markup",)
+
+    def __init__(self, part: Any) -> None:
+        """Draw a part."""
+        self.markup = _children(part)
+
+
 def store(page: str) -> dcc.Store:
     """The store that a page's drawing travels in."""
     return dcc.Store(id=f"{page}-drawing")
@@ -36,13 +47,29 @@ def drawing(parts: Mapping[str, Any]) -> dict[str, list[Markup]]:
     return {id: _children(part() if callable(part) else part) for id, part in parts.items()}
 
 
+def written(parts: Mapping[str, Any]) -> dict[str, str]:
+    """The same, each part as the JSON that it travels as: written once for all who look."""
+    return {
+        id: json.dumps(drawn, ensure_ascii=False, separators=(",", ":"))
+        for id, drawn in drawing(parts).items()
+    }
+
+
 def _children(part: Any) -> list[Markup]:
+    # Thousands of parts a second: what is most frequent is asked first.
+    if isinstance(part, str):
+        return [part] if "`" not in part else _words(part)
+    if isinstance(part, Element):
+        return [[part.tag, _attributes(part.properties), *_children(part.children)]]
+    if isinstance(part, list | tuple):
+        drawn: list[Markup] = []
+        for child in part:
+            drawn += _children(child)
+        return drawn
     if part is None:
         return []
-    if isinstance(part, str):
-        return _words(part)
-    if isinstance(part, list | tuple):
-        return [markup for child in part for markup in _children(child)]
+    if isinstance(part, Drawn):
+        return part.markup
     return [_markup(part)]
 
 
@@ -55,19 +82,10 @@ def typed(text: str) -> list[tuple[bool, str]]:
 
 
 def _words(text: str) -> list[Markup]:
-    if "`" not in text:
-        return [text]
     return [["code", {}, part] if is_typed else part for is_typed, part in typed(text)]
 
 
 def _markup(part: Any) -> Markup:
-    if isinstance(part, str):
-        return part
-    if isinstance(part, Element):
-        # Most hold one text: a page has thousands, and this is done with every tick.
-        children = part.children
-        within = _children(children)
-        return [part.tag, _attributes(part.properties), *within]
     if not isinstance(part, Component):
         return str(part)
     described = part.to_plotly_json()
@@ -80,15 +98,13 @@ def _markup(part: Any) -> Markup:
 
 def _attributes(properties: Mapping[str, Any]) -> dict[str, str]:
     return {
-        _NAMES.get(name, name): _attribute(value)
+        _NAMES.get(name, name): value if isinstance(value, str) else _attribute(value)
         for name, value in properties.items()
         if value is not None and value is not False
     }
 
 
 def _attribute(value: Any) -> str:
-    if isinstance(value, str):
-        return value
     if value is True:
         return ""
     if isinstance(value, Mapping):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import compress, count
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from wattline_collector.access import Viewer
 from wattline_collector.ledger.accounts import Account
@@ -19,7 +24,11 @@ STALE_PERIODS = 3
 PUSH_MS = 10_000
 """Agents send every five seconds by default; a reading that waits its turn is not a gap."""
 
-_ACCOUNTS: Mapping[str | None, Account] = {account.value: account for account in Account}
+ACCOUNTS = tuple(Account)
+"""An account's place here is its code."""
+
+CODES: Mapping[str | None, int] = {account.value: code for code, account in enumerate(ACCOUNTS)}
+_UNOBSERVED = CODES[Account.UNOBSERVED.value]
 
 _SAID_OF_SILENT = (
     "system", "node", "rack", "devices", "age_ms", "period_ms", "memory_size_bytes",
@@ -39,7 +48,8 @@ class Picture:
         nodes: One row per node.
         jobs: One row per job heard of lately.
         totals: Sums over the devices.
-        accounts: Each device's momentary account; `unobserved` where its reading is too old.
+        codes: Each device's momentary account, a byte each: its place in `ACCOUNTS`; `unobserved`
+            where its reading is too old.
         silent_nodes: Whether each node's reading is too old.
     """
 
@@ -48,22 +58,29 @@ class Picture:
     nodes: Columns
     jobs: Columns
     totals: Mapping[str, Any]
-    accounts: Sequence[Account]
+    codes: bytes
     silent_nodes: Sequence[bool]
     _known: dict[str, list[float | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    @cached_property
+    def accounts(self) -> list[Account]:
+        """Each device's momentary account."""
+        return [ACCOUNTS[code] for code in self.codes]
+
     @property
     def systems(self) -> list[str]:
         """Names of the systems, sorted."""
-        names = {*self.devices.texts("system"), *self.nodes.texts("system")}
-        return sorted(name for name in names if name)
+        names = (self.devices.words("system"), self.nodes.words("system"))
+        return sorted({name for one in names for name in one.dictionary.to_pylist() if name})
 
     @property
     def simulated(self) -> list[str]:
         """The systems whose devices no hardware stands behind."""
         named = {name for name in self.systems if name == "sim" or name.startswith("sim-")}
+        if "simulated" not in self.devices.words("source").dictionary.to_pylist():
+            return sorted(named)
         sources = zip(self.devices.texts("system"), self.devices.texts("source"), strict=True)
         return sorted(named | {name for name, source in sources if name and source == "simulated"})
 
@@ -72,22 +89,31 @@ class Picture:
         found = self._known.get(column)
         if found is None:  # a map, its scale and its legend ask for the same
             found = self._known[column] = [
-                None if account is Account.UNOBSERVED else value
-                for value, account in zip(self.devices.numbers(column), self.accounts, strict=True)
+                None if code == _UNOBSERVED else value
+                for value, code in zip(self.devices.numbers(column), self.codes, strict=True)
             ]
         return found
 
     @property
     def counts(self) -> Mapping[Account, int]:
         """How many devices each account has."""
-        # An account's hash is computed anew each time, and for each device that adds up.
-        return {account: self.accounts.count(account) for account in Account}
+        return {account: self.codes.count(code) for code, account in enumerate(ACCOUNTS)}
 
     def host(self, place: int) -> dict[str, object]:
         """A node's row, its metrics left out where the reading is too old."""
-        return self.nodes.row(
-            place, _SAID_OF_SILENT if self.silent_nodes[place] else tuple(self.nodes.data)
-        )
+        return self.hosts([place])[0]
+
+    def hosts(self, places: Sequence[int]) -> list[dict[str, object]]:
+        """The rows of some nodes, metrics left out where the reading is too old."""
+        names = tuple(self.nodes.data)
+        columns = self.nodes.some(places, names)
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return [
+            {name: row[name] for name in _SAID_OF_SILENT if name in row}
+            if self.silent_nodes[place]
+            else row
+            for place, row in zip(places, rows, strict=True)
+        ]
 
 
 def picture(latest: Json) -> Picture:
@@ -101,12 +127,15 @@ def picture(latest: Json) -> Picture:
         nodes=nodes,
         jobs=Columns.of(latest.get("jobs"), "job"),
         totals=totals if isinstance(totals, Mapping) else {},
-        accounts=[
-            Account.UNOBSERVED if old else _ACCOUNTS.get(name, Account.UNOBSERVED)
-            for name, old in zip(devices.texts("account"), _stale(devices), strict=True)
-        ],
-        silent_nodes=_stale(nodes),
+        codes=_codes(devices),
+        silent_nodes=_stale(nodes).to_pylist(),
     )
+
+
+def having(codes: bytes, wanted: Iterable[Account]) -> Iterator[int]:
+    """The places of the devices with one of these accounts, without a look at each of them."""
+    of_these = {ACCOUNTS.index(account) for account in wanted}
+    return compress(count(), codes.translate(bytes(code in of_these for code in range(256))))
 
 
 class Live:
@@ -136,9 +165,16 @@ class Live:
             return drawn, answer
 
 
-def _stale(table: Columns) -> list[bool]:
-    ages, periods = table.numbers("age_ms"), table.numbers("period_ms")
-    return [
-        age is None or age > STALE_PERIODS * (period or 0) + PUSH_MS
-        for age, period in zip(ages, periods, strict=True)
-    ]
+def _codes(devices: Columns) -> bytes:
+    """The code of each device's account, all at once: there are thousands, every second."""
+    told = devices.words("account")
+    known = [CODES.get(name, _UNOBSERVED) for name in told.dictionary.to_pylist()]
+    codes = pc.fill_null(pa.array(known, pa.uint8()).take(told.indices), _UNOBSERVED)
+    codes = pc.if_else(_stale(devices), pa.scalar(_UNOBSERVED, pa.uint8()), codes)
+    held = codes.buffers()[1]
+    return b"" if held is None else held.to_pybytes()[codes.offset : codes.offset + len(codes)]
+
+
+def _stale(table: Columns) -> pa.BooleanArray:
+    limit = pc.multiply(pc.fill_null(table.vector("period_ms"), 0.0), STALE_PERIODS)
+    return pc.fill_null(pc.greater(table.vector("age_ms"), pc.add(limit, PUSH_MS)), True)

@@ -20,6 +20,9 @@ from wattline_dashboards.access import headers
 THREADS = 8
 """Of all that wait for one answer of the collector one thread asks; the others serve files."""
 
+GARBAGE_EVERY = 20_000
+"""New objects after which it is looked for what only holds itself."""
+
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -102,6 +105,9 @@ def run(app: Dash, host: str, port: int, ready: Callable[[str], None]) -> None:
         # update of the fleet does.
         gc.collect()
         gc.freeze()
+        # A drawing is thousands of small lists that all go with it; to look through them again and
+        # again while it is made finds nothing.
+        gc.set_threshold(GARBAGE_EVERY, 20, 50)
         try:
             ready(f"http://{_bracketed(host)}:{listening.getsockname()[1]}")
             server.run()

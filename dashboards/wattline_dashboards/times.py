@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from wattline_dashboards.language import N_
+from babel import Locale
+
+from wattline_dashboards.language import N_, _, language
 
 PRESETS = (
     ("24h", N_("24 hours"), timedelta(hours=24)),
@@ -47,7 +50,7 @@ def bounds(
     question: that of a year is worth answering once.
     """
     hour = now.replace(minute=0, second=0, microsecond=0)
-    for id, _, length in PRESETS:
+    for id, _name, length in PRESETS:
         if id == period:
             first_moment = hour - length
             if length > _LONG:
@@ -70,16 +73,42 @@ def parsed(iso: str | None) -> datetime | None:
     return time_read.astimezone(UTC) if time_read.tzinfo else time_read.replace(tzinfo=UTC)
 
 
+def month_name(at: date) -> str:
+    """`Nov`, in the reader's language."""
+    return _month_names(language())[at.month - 1]
+
+
+@cache
+def _month_names(code: str) -> tuple[str, ...]:
+    names = Locale(code).months["stand-alone"]["abbreviated"]
+    return tuple(str(names[place]) for place in range(1, 13))
+
+
+def day(at: date) -> str:
+    """`1 Nov`."""
+    return _("{day} {month}").format(day=at.day, month=month_name(at))
+
+
+def month(at: date) -> str:
+    """`Nov 2026`."""
+    return f"{month_name(at)} {at.year}"
+
+
+def day_and_year(at: date) -> str:
+    """`1 Nov 2026`."""
+    return f"{day(at)} {at.year}"
+
+
 def long_time(iso: str | None) -> str | None:
     """`1 Nov 2026 14:05`."""
     when = parsed(iso)
-    return None if when is None else f"{when.day} {when:%b %Y %H:%M}"
+    return None if when is None else f"{day_and_year(when)} {when:%H:%M}"
 
 
 def short_time(iso: str | None) -> str | None:
     """`1 Nov 14:05`."""
     when = parsed(iso)
-    return None if when is None else f"{when.day} {when:%b %H:%M}"
+    return None if when is None else f"{day(when)} {when:%H:%M}"
 
 
 def _midnight(day: str | None, zone: ZoneInfo, days: int = 0) -> datetime | None:

@@ -41,6 +41,17 @@ BOUNDARIES = {
 }
 
 
+REGISTERED = {
+    "start_up": N_("start-up"),
+    "scale_up": N_("scale-up"),
+    "sme": N_("SME"),
+    "large_industry": N_("large industry"),
+    "academia": N_("academia"),
+    "public_sector": N_("public sector"),
+}
+"""User categories, as registers have them."""
+
+
 def account(which: Account) -> str:
     """An account's name, in running text and beside a bar."""
     return _(ACCOUNTS[which])
@@ -69,3 +80,8 @@ def boundary(name: str) -> str:
 def node_overhead() -> str:
     """What nodes used beyond their devices."""
     return _("node overhead")
+
+
+def registered(word: str) -> str:
+    """A word of a register: an access mode, a user category, a sector."""
+    return _(REGISTERED[word]) if word in REGISTERED else word.replace("_", " ")

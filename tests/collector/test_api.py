@@ -258,7 +258,7 @@ def test_latest_says_the_same_as_arrow_to_those_who_accept_it(serve: Serve, send
     assert set(told) == set(known)
     assert told["totals"] == known["totals"]
     for name in ("devices", "nodes", "jobs"):
-        columns = told[name].to_dict(as_series=False)
+        columns = told[name].to_pydict()
         assert columns == {key: known[name][key] for key in columns}
         assert all(set(known[name][key]) <= {None} for key in set(known[name]) - set(columns))
 

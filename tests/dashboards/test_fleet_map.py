@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from wattline_collector.ledger.accounts import Account
@@ -26,7 +27,8 @@ def z_of(shown: Picture, view_id: str) -> list[float]:
     """The colour value of each device, in the order they came in."""
     plan = floor.plan(shown.devices, WIDTH)
     cells = fleet_map.cells(plan, views.view_named(view_id), shown)
-    return [cells.z[row * plan.columns + column] for row, column in plan.spots]
+    z = cells.z.to_pylist()
+    return [z[row * plan.columns + column] for row, column in plan.spots]
 
 
 @pytest.mark.parametrize("view", [view.id for view in views.VIEWS if view is not views.ACCOUNT])
@@ -62,10 +64,19 @@ def test_every_unknown_cell_is_hatched_and_no_other(shown: Picture) -> None:
     assert set(strokes) == unknown
 
 
+def test_what_arrow_does_not_know_is_a_gap_in_what_is_packed() -> None:
+    values = pa.array([None, 1.5, None, 2.0])
+    drawn = unpacked(packed(values))
+    assert drawn[1::2] == [1.5, 2.0]
+    assert all(math.isnan(value) for value in drawn[::2])
+    assert unpacked(packed(values.slice(1, 1), precise=True)) == [1.5]
+    assert unpacked(packed(pa.array([], pa.float64()))) == []
+
+
 def test_where_no_device_stands_there_is_no_cell(shown: Picture) -> None:
     plan = floor.plan(shown.devices, WIDTH)
     cells = fleet_map.cells(plan, views.ACCOUNT, shown)
-    assert sum(not math.isnan(z) for z in cells.z) == 256
+    assert len(cells.z) - cells.z.null_count == 256
 
 
 @pytest.mark.parametrize("mode", list(Mode))

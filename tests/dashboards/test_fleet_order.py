@@ -193,7 +193,9 @@ def test_parts_that_all_share_are_drawn_once_for_a_picture(shown: Picture) -> No
 
     kept = fleet._Drawing()
     for _ in range(3):
-        assert kept.of(shown, "", {"a": part, "b": "own"}) == {"a": ["x"], "b": ["own"]}
+        assert kept.of(shown, "", {"a": part, "b": "own"}) == {"a": '["x"]', "b": ["own"]}
+    assert made == ["x"]
+    assert kept.of(shown, "", {"a": part, "c": lambda: "y"}) == {"a": '["x"]', "c": '["y"]'}
     assert made == ["x"]
     kept.of(shown, "n02", {"a": part})
     assert made == ["x", "x"]

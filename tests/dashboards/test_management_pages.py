@@ -364,3 +364,35 @@ def test_energy_of_which_nobody_knows_the_use_is_not_called_lost(
         if joules
     ]
     assert wanted in energy.finding(sankey.flow(links), 1.0)
+
+
+def test_counts_are_part_of_counts_and_no_percentages() -> None:
+    figure = {"id": "I08", "value": 65.0, "unit": "%", "numerator": 26.0, "denominator": 40.0,
+              "numerator_unit": "1", "denominator_unit": "1", "coverage": 1.0}  # fmt: skip
+    assert stats.made_of(figure) == "26 of 40"
+
+
+def test_a_ratio_over_one_is_written_as_a_number_over_another() -> None:
+    figure = {"id": "S03", "value": 1.09, "unit": "1", "numerator": 109e9, "denominator": 100e9,
+              "numerator_unit": "J", "denominator_unit": "J"}  # fmt: skip
+    assert stats.shown(figure, plain=True) == "1.09"
+    assert stats.made_of(figure) == "109\u2009GJ over 100\u2009GJ"
+
+
+@pytest.mark.parametrize(
+    ("unit", "written"), [("m3/MWh", "m³/MWh"), ("kgCO2e", "kg CO₂e"), ("EUR/GPU-h", "€/GPU-h")]
+)
+def test_units_are_written_as_people_write_them(unit: str, written: str) -> None:
+    assert stats.shown({"value": 0.25, "unit": unit}) == f"0.250\u2009{written}"
+
+
+def test_a_reason_that_several_figures_share_is_said_once_and_whole() -> None:
+    why = "there is no register of outages: `wattline import --template outages` prints one to fill"
+    figures = [{"id": id, "value": None, "note": why} for id in ("A01", "A02")]
+    figures.append({"id": "A03", "value": None, "note": "nobody asked"})
+    row, *notes = stats.stats(figures, [stats.Wanted(f"A0{n}", str(n)) for n in (1, 2, 3)])
+    shown = json.dumps(drawing({"x": row}), ensure_ascii=False)
+    assert "register of outages" not in shown and shown.count("not known") == 2
+    assert "nobody asked" in shown
+    (note,) = notes
+    assert note.children == f"Not known: {why}"

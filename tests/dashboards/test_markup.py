@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from dash import dcc, html
 
 from wattline_dashboards.components.parts import marks
-from wattline_dashboards.markup import drawing
+from wattline_dashboards.markup import Drawn, drawing, written
 
 
 def test_components_become_plain_lists() -> None:
@@ -46,3 +48,13 @@ def test_what_is_to_be_typed_is_set_apart_and_a_lone_backtick_is_a_letter() -> N
     ]
     assert drawing({"id": "a ` b"}) == {"id": ["a ` b"]}
     assert drawing({"id": "`<b>` and `c"}) == {"id": [["code", {}, "<b>"], " and `c"]}
+
+
+def test_a_part_that_is_drawn_already_is_taken_as_it_is() -> None:
+    part = html.Div([html.Span("a `b`"), "c"])
+    assert drawing({"id": [Drawn(part), "d"]}) == drawing({"id": [part, "d"]})
+
+
+def test_what_all_share_is_written_as_the_json_of_its_drawing() -> None:
+    parts = {"id": html.Td(["\u201eé\u201c <b>", html.Span("`x`", title='"')]), "none": None}
+    assert {id: json.loads(told) for id, told in written(parts).items()} == drawing(parts)

@@ -12,6 +12,7 @@ from wattline_collector.access import Role, Viewer
 from wattline_collector.palette import Mode
 from wattline_dashboards import exports, markup
 from wattline_dashboards.answers import Answer
+from wattline_dashboards.components import job_report
 from wattline_dashboards.components.job_list import sheet
 from wattline_dashboards.context import Asked
 from wattline_dashboards.figures import burn, job_strips, like
@@ -132,7 +133,8 @@ def test_a_job_is_told_in_full(shown: job.Shown) -> None:
     assert "stepping" in words(parts["job-phases"])
     assert "Checkpoints" in words(parts["job-advice"])
     assert words(parts["job-devices"]).count("sim-r1-n01") == 2
-    assert "n = 1" in words(parts["job-like-note"])
+    assert "the same four weeks" in words(parts["job-like-note"])
+    assert any(", n = 1" in note.text for note in changes["like"].layout.annotations)
     assert (changes["no_strips"], changes["no_like"]) == (False, False)
 
 
@@ -186,6 +188,24 @@ def test_what_was_held_and_not_read_is_hatched() -> None:
     hatched = [trace for trace in figure.data if trace.type == "bar" and trace.yaxis == "y3"]
     assert hatched[0].marker.pattern.shape == "/"
     assert list(hatched[0].x) == [10_000]
+
+
+def test_tokens_that_nobody_counted_have_no_axis_and_are_said_to_be_unknown() -> None:
+    lane = {"start_unix_ms": 0, "step_ms": 10_000}
+    job_of = {"devices": [], "start_unix_ms": 0, "step_ms": 10_000, "steps": 2}
+    unknown = job_of | {"tokens": lane | {"per_second": [None, None]}}
+    none = job_of | {"tokens": lane | {"per_second": [None, 0.0]}}
+    figure = job_strips.figure(unknown, (), Mode.LIGHT, UTC)
+    assert list(figure.layout.yaxis.tickvals) == []
+    assert "nobody counted" in figure.layout.annotations[-1].text
+    assert job_strips.height(unknown, ()) < job_strips.height(none, ())
+
+
+def test_a_job_of_which_all_was_lost_is_not_said_to_have_idled() -> None:
+    figures = {"busy": {"value": 0.0}, "slowed": {"value": 0.0}, "gpu_time": {"value": 787.0},
+               "wasted_gpu_hours": {"value": 787.0}}  # fmt: skip
+    said = job_report.answer({"identity": {"job": "7"}}, figures)
+    assert said == "Job 7 held 787\u2009GPU-h, and nothing of it was of use."
 
 
 def test_a_straggler_and_an_idle_device_are_named() -> None:

@@ -58,7 +58,7 @@ def answer_of(**more: Any) -> Json:
 
 
 def parts_of(told: Json | None, **more: Any) -> Json:
-    changes = now.render(Answer(told, 0, None), HELSINKI, Mode.LIGHT, **more)
+    changes = now.render(Answer(told, 0, None), HELSINKI, **more)
     return drawing(changes["parts"])
 
 
@@ -151,11 +151,18 @@ def test_a_system_without_a_meter_hides_no_other() -> None:
 
 
 def test_the_chart_is_sent_again_only_when_its_course_is_another() -> None:
-    first = now.render(Answer(answer_of(), 0, None), HELSINKI, Mode.LIGHT)
-    again = now.render(Answer(answer_of(), 0, None), HELSINKI, Mode.LIGHT, first["drawn"])
+    first = now.course(Answer(answer_of(), 0, None), HELSINKI, Mode.LIGHT)
+    again = now.course(Answer(answer_of(), 0, None), HELSINKI, Mode.LIGHT, first["drawn"])
     assert first["power"] is not no_update and again["power"] is no_update
-    dark = now.render(Answer(answer_of(), 0, None), HELSINKI, Mode.DARK, first["drawn"])
+    dark = now.course(Answer(answer_of(), 0, None), HELSINKI, Mode.DARK, first["drawn"])
     assert dark["power"] is not no_update
+    away = now.course(Answer(None, None, "it is away", False), HELSINKI, Mode.LIGHT)
+    assert set(away.values()) == {no_update}
+
+
+def test_the_figures_do_not_wait_for_what_draws_charts() -> None:
+    # A browser asks for nothing that a chart takes part in before it has loaded how to draw it.
+    assert "now-power" not in {output.component_id for output in now.OUTPUTS.values()}
 
 
 def test_names_from_outside_are_cut_and_stay_text() -> None:
@@ -186,9 +193,9 @@ def test_who_may_not_see_alerts_is_told_so() -> None:
 
 
 def test_before_the_first_answer_it_waits_and_later_it_greys() -> None:
-    nothing = now.render(Answer(None, None, "it is away", False), HELSINKI, Mode.LIGHT)
+    nothing = now.render(Answer(None, None, "it is away", False), HELSINKI)
     assert nothing["class"] == "drawn now waiting"
-    old = now.render(Answer(answer_of(), 9_000, "it is away", False), HELSINKI, Mode.LIGHT)
+    old = now.render(Answer(answer_of(), 9_000, "it is away", False), HELSINKI)
     assert old["class"] == "drawn stale now"
 
 

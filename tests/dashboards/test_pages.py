@@ -34,9 +34,15 @@ def test_the_first_tick_draws_the_map_and_the_next_ones_patch_it(shown: Picture)
     assert not isinstance(first["map"], Patch)
     second = rendered(shown, CURRENT, drawn=first["drawn"])
     assert isinstance(second["map"], Patch)
-    assert second["drawn"] == first["drawn"]
+    assert second["drawn"] is no_update  # or each tick would ask where the cursor stands
     dark = rendered(shown, CURRENT, drawn=first["drawn"], mode=Mode.DARK)
     assert not isinstance(dark["map"], Patch)
+
+
+def test_tables_are_left_as_they_are_where_they_are_not_asked_for(shown: Picture) -> None:
+    every = rendered(shown, CURRENT)["parts"]
+    without = rendered(shown, CURRENT, tables=False)["parts"]
+    assert set(every) - set(without) == {"fleet-jobs", "fleet-attention", "fleet-hosts"}
 
 
 def test_the_map_waits_for_the_width_and_the_rest_does_not(shown: Picture) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from wattline_collector.ledger.accounts import Account
 from wattline_dashboards.columns import Columns, number
-from wattline_dashboards.picture import picture
+from wattline_dashboards.picture import having, picture
 
 Latest = Callable[..., dict[str, Any]]
 
@@ -65,29 +66,62 @@ def test_simulated_systems_are_told_by_their_name_or_their_source(
     assert picture(answer).simulated == simulated
 
 
-def test_a_picture_of_frames_is_that_of_lists(latest: Latest) -> None:
+def test_a_picture_of_tables_is_that_of_lists(latest: Latest) -> None:
     answer = latest(16, 8)
     lists = picture(answer)
-    frames = picture(
+    tables = picture(
         answer
         | {
-            name: pl.DataFrame(answer[name], strict=False, infer_schema_length=None)
+            name: pl.DataFrame(answer[name], strict=False, infer_schema_length=None).to_arrow()
             for name in ("devices", "nodes", "jobs")
         }
     )
-    assert frames.accounts == lists.accounts
-    assert frames.silent_nodes == lists.silent_nodes
-    assert frames.known("power_watts") == pytest.approx(lists.known("power_watts"))
-    for one, other in ((frames.devices, lists.devices), (frames.nodes, lists.nodes)):
+    assert tables.accounts == lists.accounts
+    assert tables.silent_nodes == lists.silent_nodes
+    assert tables.known("power_watts") == pytest.approx(lists.known("power_watts"))
+    for one, other in ((tables.devices, lists.devices), (tables.nodes, lists.nodes)):
         assert one.rows == other.rows
         assert one.texts("node") == other.texts("node")
         assert one.texts("index") == [None] * one.rows
         assert one.numbers("node") == [None] * one.rows
         assert one.row(3) == pytest.approx(other.row(3))
         assert one.only(["node", "nix"]) == other.only(["node"])
-    assert frames.devices.only(["node"]) != frames.devices.only(["device"])
-    silent = frames.silent_nodes.index(True)
-    assert frames.host(silent) == lists.host(silent)
+    assert tables.devices.only(["node"]) != tables.devices.only(["device"])
+    silent = tables.silent_nodes.index(True)
+    assert tables.host(silent) == lists.host(silent)
+
+
+def test_a_few_rows_and_whole_columns_are_the_same_from_tables_and_lists(latest: Latest) -> None:
+    devices = latest(4, 8)["devices"]
+    lists = Columns.of(devices, "device")
+    frame = pl.DataFrame(devices, strict=False, infer_schema_length=None)
+    table = Columns.of(frame.to_arrow(), "device")
+    names = ("node", "index", "power_watts", "nix")
+    for columns in (lists, table):
+        some = columns.some([3, 0], names)
+        assert some["node"] == [devices["node"][3], devices["node"][0]]
+        assert some["power_watts"] == [devices["power_watts"][3], devices["power_watts"][0]]
+        assert some["nix"] == [None, None]
+        assert columns.some([], ("node",)) == {"node": []}
+        assert columns.words("node").to_pylist() == devices["node"]
+        assert columns.words("index").to_pylist() == [None] * 32
+        assert columns.vector("index").to_pylist() == devices["index"]
+        assert columns.vector("node").null_count == columns.vector("nix").null_count == 32
+
+
+def test_to_ask_whether_a_column_is_there_does_not_read_it() -> None:
+    table = Columns.of(pa.table({"device": ["a"], "node": ["n"]}), "device")
+    assert "node" in table.data
+    assert "nix" not in table.data
+    assert not table.data._lists  # type: ignore[attr-defined]
+
+
+def test_devices_are_found_by_their_accounts(latest: Latest) -> None:
+    shown = picture(latest())
+    for wanted in ({Account.DOWN}, {Account.HELD, Account.FREE}, set(Account), set()):
+        places = [at for at, account in enumerate(shown.accounts) if account in wanted]
+        assert list(having(shown.codes, wanted)) == places
+    assert shown.counts == {one: shown.accounts.count(one) for one in Account}
 
 
 def test_a_silent_host_keeps_its_identity_and_loses_its_readings(latest: Latest) -> None:

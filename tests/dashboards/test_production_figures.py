@@ -165,3 +165,19 @@ def test_node_names_cannot_become_markup() -> None:
         [{"node": "<i>n</i>", "expected_hours": 1.0, "observed_hours": 1.0}], Mode.LIGHT
     )
     assert figure.data[0].customdata[0][0] == "&lt;i&gt;n&lt;/i&gt;"
+
+
+@pytest.mark.parametrize(("count", "numbers"), [(7, 7), (28, 1)])
+def test_coverage_of_thin_days_is_read_where_it_has_room_and_marked_where_not(
+    count: int, numbers: int
+) -> None:
+    rows = [
+        {"day": str(date(2026, 1, 1 + place)), "tokens_trained": 5.0, "coverage": 0.9 - place / 100}
+        for place in range(count)
+    ]
+    notes = days.figure(rows, Mode.LIGHT).layout.annotations
+    written = [note.text for note in notes if note.text.endswith("%")]
+    assert len(written) == numbers
+    assert f"{90 - count + 1}\u2009%" in written  # the least is always told
+    assert sum(note.text == "▾" for note in notes) == (count if count > numbers else 0)
+    assert all("coverage" in note.hovertext for note in notes)

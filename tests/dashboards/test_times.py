@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from flask import Flask
+
+from wattline_dashboards import times
 from wattline_dashboards.times import Bounds, bounds, long_time, parsed, short_time
 
 NOW = datetime(2026, 11, 21, 14, 5, 33, 123, tzinfo=UTC)
@@ -36,3 +39,11 @@ def test_times_are_read_and_written_in_utc() -> None:
     assert long_time("2026-11-01T06:00:00Z") == "1 Nov 2026 06:00"
     assert short_time("2026-11-01T06:00:00Z") == "1 Nov 06:00"
     assert short_time("soon") is None
+
+
+def test_days_and_months_are_named_in_the_readers_language() -> None:
+    at = date(2026, 3, 1)
+    assert (times.day(at), times.month(at)) == ("1 Mar", "Mar 2026")
+    with Flask("a page").test_request_context(headers={"Accept-Language": "de"}):
+        assert (times.day(at), times.month(at)) == ("1. Mär", "Mär 2026")
+        assert times.day_and_year(at) == "1. Mär 2026"

@@ -127,9 +127,12 @@ def jobs(occupied: Occupied, grid: Grid, viewer: Viewer) -> tuple[list[Row], int
             on=["system", "job"], how="left",
         )
         .with_columns(
-            # A bucket is coarser than what is known of when a job began and ended.
+            # A bucket is coarser than what is known of when a job began and ended; of one that
+            # has not ended nothing cuts the last.
             pl.max_horizontal("start_ms", pl.min_horizontal("began_ms", "end_ms")),
-            pl.min_horizontal("end_ms", pl.max_horizontal("ended_ms", "start_ms")),
+            pl.min_horizontal(
+                "end_ms", pl.max_horizontal(pl.coalesce("ended_ms", "end_ms"), "start_ms")
+            ),
         )
         .sort("start_ms", "job")
     )  # fmt: skip

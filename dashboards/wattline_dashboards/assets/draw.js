@@ -1,4 +1,5 @@
-// Draws what wattline_dashboards/markup.py describes: ["tag", {attributes}, child, ...] or a text.
+// Draws what wattline_dashboards/markup.py describes: ["tag", {attributes}, child, ...] or a text; a
+// part that is the same for all who look comes as JSON of its own.
 // Elements that stay are kept and only what differs is changed, so nothing flickers, a row that a
 // reader opened stays open, and selected text stays selected.
 (function () {
@@ -94,7 +95,8 @@
       for (const id in parts || {}) {
         const element = document.getElementById(id);
         if (element !== null) {
-          fill(element, parts[id], 0);
+          const drawn = parts[id];
+          fill(element, typeof drawn === "string" ? JSON.parse(drawn) : drawn, 0);
         }
       }
     },

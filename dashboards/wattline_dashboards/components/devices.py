@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
@@ -32,7 +32,7 @@ from wattline_dashboards.components.short import short
 from wattline_dashboards.elements import H3, Dd, Div, Dl, Dt, P, Section, Span
 from wattline_dashboards.figures.floor import natural
 from wattline_dashboards.language import N_, _, ngettext
-from wattline_dashboards.picture import Picture
+from wattline_dashboards.picture import ACCOUNTS, Picture, having
 
 CARDS_UP_TO = 8
 """One node's devices can be read one by one; more are a map."""
@@ -46,6 +46,12 @@ ATTENTION = (
     (Account.HELD, N_("a job holds it and does no work with it")),
 )
 """What needs a person, worst first, and what is wrong with it."""
+
+
+_OF_ATTENTION = ("system", "node", "index", "power_watts", "temperature_celsius", "age_ms")
+_RANKS = {ACCOUNTS.index(wrong): rank for rank, (wrong, _meaning) in enumerate(ATTENTION)}
+"""The place in `ATTENTION` of an account's code."""
+_HELD = _RANKS[ACCOUNTS.index(Account.HELD)]
 
 
 def details(picture: Picture, place: int) -> list[Div | Dl | P]:
@@ -90,22 +96,22 @@ def attention(picture: Picture) -> list[Div | P]:
     is who can change it.
     """
     groups: dict[tuple[int, str, str], list[int]] = {}
-    nodes, jobs = picture.devices.texts("node"), picture.devices.texts("job")
-    ranks = {wrong: rank for rank, (wrong, _meaning) in enumerate(ATTENTION)}
-    for place, account in enumerate(picture.accounts):
-        # Most are busy, and an account's hash is computed anew each time.
-        if account is not Account.BUSY and (rank := ranks.get(account)) is not None:
-            node = "" if account is Account.HELD else nodes[place] or ""
-            groups.setdefault((rank, node, jobs[place] or ""), []).append(place)
+    places = list(having(picture.codes, (wrong for wrong, _meaning in ATTENTION)))
+    columns = picture.devices.some(places, ("node", "job"))
+    for place, node, job in zip(places, columns["node"], columns["job"], strict=True):
+        rank = _RANKS[picture.codes[place]]
+        where = "" if rank == _HELD else text(node) or ""
+        groups.setdefault((rank, where, text(job) or ""), []).append(place)
     if not groups:
         return [nothing(_("No device is down, silent, slowed or held without work."))]
     order = sorted(groups, key=lambda key: (key[0], natural(key[1]), key[2]))
     shown = _each_state_first(order)
+    known = _of_each(picture, [groups[key] for key in shown])
     parts: list[Div | P] = [
         table(
             _("Devices that need attention"),
             _columns(),
-            [_row(picture, ATTENTION[key[0]], key, groups[key]) for key in shown],
+            [_row(ATTENTION[key[0]], key, one) for key, one in zip(shown, known, strict=True)],
             "attention",
         )
     ]
@@ -151,32 +157,36 @@ def _each_state_first(order: Sequence[tuple[int, str, str]]) -> list[tuple[int, 
     return [key for key in order if key in chosen]
 
 
+def _of_each(
+    picture: Picture, groups: Sequence[Sequence[int]]
+) -> Iterator[Mapping[str, Sequence[object]]]:
+    """What a line says is made of these columns of its devices; taken out once for all lines."""
+    columns = picture.devices.some([place for group in groups for place in group], _OF_ATTENTION)
+    first = 0
+    for group in groups:
+        last = first + len(group)
+        yield {name: column[first:last] for name, column in columns.items()}
+        first = last
+
+
 def _row(
-    picture: Picture,
-    wrong: tuple[Account, str],
-    key: tuple[int, str, str],
-    places: Sequence[int],
+    wrong: tuple[Account, str], key: tuple[int, str, str], columns: Mapping[str, Sequence[object]]
 ) -> Row:
     account, meaning = wrong
-    job = key[2]
-    columns = picture.devices
+    job, count = key[2], len(columns["node"])
 
     def of(column: str) -> list[float]:
-        every = columns.numbers(column)
-        return [value for place in places if (value := every[place]) is not None]
+        return [known for value in columns[column] if (known := number(value)) is not None]
 
-    nodes = columns.texts("node")
-    names = {nodes[place] or "" for place in places}
+    names = {text(name) or "" for name in columns["node"]}
     node = names.pop() if len(names) == 1 else ""
     live = account is not Account.UNOBSERVED
     return Row(
         {
-            "node": link(
-                "/node", short(node, "strong"), node=node, system=columns.texts("system")[places[0]]
-            )
+            "node": link("/node", short(node, "strong"), node=node, system=columns["system"][0])
             if node
             else Span(_("{n} nodes").format(n=len(names)), className="strong"),
-            "devices": _places(of("index"), len(places)) if node else str(len(places)),
+            "devices": _places(of("index"), count) if node else str(count),
             "state": Span(
                 [swatch(account.value), state_name(account)], className="state", title=_(meaning)
             ),

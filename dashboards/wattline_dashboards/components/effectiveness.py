@@ -7,9 +7,15 @@ from typing import Any
 
 from dash import html
 
-from wattline_collector.palette import format_number, format_percent, format_value
+from wattline_collector.palette import format_number, format_percent
 from wattline_dashboards.columns import number, text
-from wattline_dashboards.components.parts import coverage_note, marks, quantity, split_unit
+from wattline_dashboards.components.parts import (
+    coverage_note,
+    marks,
+    quantity,
+    split_unit,
+    written,
+)
 from wattline_dashboards.language import N_, _
 
 Figures = Mapping[str, Mapping[str, Any]]
@@ -85,15 +91,20 @@ def sums(figure: Mapping[str, Any]) -> str:
     over, under = number(figure.get("numerator")), number(figure.get("denominator"))
     over_unit = text(figure.get("numerator_unit")) or ""
     under_unit = text(figure.get("denominator_unit")) or ""
-    if over is None or over_unit == "1":
+    counts = over_unit == under_unit == "1"
+    if over is None or (over_unit == "1" and not (counts and under is not None)):
         return ""
     if under is None:
-        return format_value(over, over_unit)
-    upper = format_value(over, over_unit)
-    # Below the line "1" counts things: failures, incidents.
-    lower = format_number(under) if under_unit == "1" else format_value(under, under_unit)
-    if over_unit != under_unit:
+        return written(over, over_unit)
+    # Below the line "1" counts things, and above it things of the same kind: failures, proposals.
+    upper = _count(over) if counts else written(over, over_unit)
+    lower = _count(under) if under_unit == "1" else written(under, under_unit)
+    if over_unit != under_unit or over > under:  # over one it is no part of it, as a PUE is none
         return _("{above} over {count}").format(above=upper, count=lower)
     if split_unit(upper)[1] == split_unit(lower)[1]:
         upper = split_unit(upper)[0]
     return _("{some} of {all}").format(some=upper, all=lower)
+
+
+def _count(value: float) -> str:
+    return format_number(int(value) if value == int(value) else value)

@@ -49,9 +49,10 @@ def empty(said: Said) -> html.Div:
         [
             html.P(
                 _(
-                    "Put the bundles that factories sent, and your own, into the folder bundles of "
-                    "the collector's store, beside the ring of public keys, keys.json. This page "
-                    "finds them by itself. Each is verified before anything of it is shown."
+                    "Put the bundles that factories sent, and your own, into the folder "
+                    "`bundles` of the collector's store, beside the ring of public keys, "
+                    "`keys.json`. This page finds them by itself. Each is verified before "
+                    "anything of it is shown."
                 )
             ),
             html.Pre(
@@ -62,7 +63,7 @@ def empty(said: Said) -> html.Div:
                 tabIndex="0",
             ),
             html.P(
-                _("Another place: wattline collector --bundles DIR."),
+                _("Another place: `wattline collector --bundles DIR`."),
                 className="muted",
             ),
         ],
@@ -187,12 +188,14 @@ def refused_finding(said: Said) -> str:
 # Exchanges
 
 
-def kind_name(kind: object) -> str:
-    """A kind of exchange, for people."""
+def kind_name(kind: object, count: object) -> str:
+    """What is counted of a kind of exchange, for people; of nothing there are several."""
+    many = number(count) or 0.0
     names = {
         "asset_shared": _("shared"), "asset_reused": _("reused"),
-        "staff_exchange": _("person-days"), "joint_project": _("joint projects"),
-        "referral": _("referrals"),
+        "staff_exchange": ngettext("person-day", "person-days", many),
+        "joint_project": ngettext("joint project", "joint projects", many),
+        "referral": ngettext("referral", "referrals", many),
     }  # fmt: skip
     return names.get(str(kind), cut(str(kind).replace("_", " "), 40))
 
@@ -238,7 +241,9 @@ def _cell(
     if factory == other:
         return html.Span("", **marks(aria_label=_("the same factory")))
     lines: list[Any] = [
-        html.Div(f"{amount(row.get('amount'))} {kind_name(row.get('kind'))}") for row in rows
+        html.Div(f"{amount(count)} {kind_name(row.get('kind'), count)}")
+        for row in rows
+        for count in (row.get("amount"),)
     ]
     lines += [html.Div(line, className="caution") for line in wrong.get((factory, other), ())]
     return lines or None
@@ -249,14 +254,13 @@ def _wrong(rows: Sequence[Said]) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         first, second = str(row.get("first")), str(row.get("second"))
-        kind = kind_name(row.get("kind"))
         for me, other, says in (
             (first, second, row.get("second_says")),
             (second, first, row.get("first_says")),
         ):
             said = _("nothing") if says is None else amount(says)
             line = _("{other} says {amount} {kind}").format(
-                other=cut(other, 24), amount=said, kind=kind
+                other=cut(other, 24), amount=said, kind=kind_name(row.get("kind"), says)
             )
             found.setdefault((me, other), []).append(line)
     return found

@@ -54,19 +54,19 @@ def order(id: object, picture: Picture, said: Mapping[str, Any] | None) -> Order
         said: `GET /v1/fleet`, for those of `ASKED`; None: not known yet.
     """
     devices = picture.devices
-    systems, nodes = devices.texts("system"), devices.texts("node")
     match id:
         case "node":
-            return Order("node", tuple(nodes), _("no node"))
+            return Order("node", tuple(devices.texts("node")), _("no node"))
         case "job":
             return Order("job", tuple(devices.texts("job")), _("no job"))
         case "partition":
             known = _by(said, "partitions", "node", "partition")
-            found = [known.get(key) for key in zip(systems, nodes, strict=True)]
+            keys = zip(devices.texts("system"), devices.texts("node"), strict=True)
+            found = [known.get(key) for key in keys]
             return Order("partition", tuple(found), _("partition not known"))
         case "project":
             known = _by(said, "projects", "device", "project")
-            keys = zip(systems, devices.texts("device"), strict=True)
+            keys = zip(devices.texts("system"), devices.texts("device"), strict=True)
             return Order("project", tuple(known.get(key) for key in keys), _("no project"))
         case _:
             return RACKS

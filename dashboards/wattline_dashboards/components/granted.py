@@ -8,6 +8,7 @@ from typing import Any
 from dash import html
 
 from wattline_collector.palette import UNKNOWN, format_number, format_percent
+from wattline_dashboards import words
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components import stats
 from wattline_dashboards.components.explain import explained
@@ -38,7 +39,7 @@ def rows(figures: Sequence[Figure], by: str) -> list[dict[str, Any]]:
         word = stats.dim(figure, by if by in _KPIS else "word")
         found.append(
             {
-                "name": word.replace("_", " "),
+                "name": words.registered(word),
                 "used": used,
                 "granted": granted,
                 "projects": number(figure.get("n")),
@@ -85,7 +86,7 @@ def burn_rows(burn: Mapping[str, Any]) -> list[dict[str, Any]]:
     by = text(burn.get("by")) or "project"
     found = burn.get("rows")
     return [
-        {**row, "name": str(row.get(by)).replace("_", " ") if by != "project" else row.get(by)}
+        {**row, "name": words.registered(str(row.get(by))) if by != "project" else row.get(by)}
         for row in (found if isinstance(found, list) else ())
         if isinstance(row, Mapping)
     ]
@@ -234,7 +235,7 @@ def _wait(row: Mapping[str, Any]) -> Row:
     late = in_time is not None and in_time < 100
     return Row(
         {
-            "mode": str(row.get("mode"))[:60].replace("_", " "),
+            "mode": words.registered(str(row.get("mode"))[:60]),
             "p50": _days(row.get("p50"), unit),
             "p95": _days(row.get("p95"), unit),
             "most": UNKNOWN if most is None else _days(most, unit),

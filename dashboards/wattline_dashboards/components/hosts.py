@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
 from wattline_collector.palette import (
     format_age,
     format_celsius,
@@ -25,7 +28,8 @@ from wattline_dashboards.components.parts import (
 from wattline_dashboards.components.short import short
 from wattline_dashboards.elements import H3, Div, Dl, P, Section, Span
 from wattline_dashboards.figures.floor import natural
-from wattline_dashboards.language import _
+from wattline_dashboards.language import _, language
+from wattline_dashboards.markup import Drawn
 from wattline_dashboards.picture import Picture
 
 CARDS_UP_TO = 2
@@ -36,22 +40,31 @@ MOST = 40
 def hosts(picture: Picture, wanted: str = "") -> list[Div | P]:
     """The hosts whose name holds `wanted`."""
     nodes = picture.nodes
-    names = [name or "" for name in nodes.texts("node")]
-    places = [place for place in range(nodes.rows) if wanted.casefold() in names[place].casefold()]
+    names = tuple(name or "" for name in nodes.texts("node"))
+    places = _in_order(names, tuple(picture.silent_nodes), wanted.casefold())
     if not nodes.rows:
         return [nothing(_("No host reports. Start `wattline agent` on one."))]
     if not places:
         return [nothing(_("No host's name holds “{wanted}”.").format(wanted=wanted))]
     if nodes.rows <= CARDS_UP_TO:
         return [Div([_card(picture, place) for place in places], className="cards")]
-    places.sort(key=lambda place: (not picture.silent_nodes[place], natural(names[place])))
-    parts: list[Div | P] = [
-        table(_("Hosts"), _columns(), [_row(picture, place) for place in places[:MOST]], "hosts")
+    shown = places[:MOST]
+    rows = [
+        _row(host, picture.silent_nodes[place])
+        for place, host in zip(shown, picture.hosts(shown), strict=True)
     ]
+    parts: list[Div | P] = [table(_("Hosts"), _columns(), rows, "hosts")]
     if len(places) > MOST:
         more = _("{shown} of {count} hosts, silent ones first. Filter by name.")
         parts.append(nothing(more.format(shown=MOST, count=len(places))))
     return parts
+
+
+@lru_cache(maxsize=32)
+def _in_order(names: Sequence[str], silent: Sequence[bool], wanted: str) -> Sequence[int]:
+    """Which hosts are listed, silent ones first; it hardly changes from one second to the next."""
+    places = [place for place, name in enumerate(names) if wanted in name.casefold()]
+    return tuple(sorted(places, key=lambda place: (not silent[place], natural(names[place]))))
 
 
 def _columns() -> tuple[Column, ...]:
@@ -69,13 +82,27 @@ def _columns() -> tuple[Column, ...]:
     )
 
 
-def _row(picture: Picture, place: int) -> Row:
-    host = picture.host(place)
-    silent = picture.silent_nodes[place]
+_SAID = (
+    "node", "system", "devices", "cpu_busy_ratio", "memory_used_bytes", "memory_size_bytes",
+    "network_receive_bytes_per_second", "network_transmit_bytes_per_second", "temperature_celsius",
+    "power_watts",
+)  # fmt: skip
+"""What a row shows, besides how old its reading is."""
+
+
+def _row(host: dict[str, object], silent: bool) -> Row:
     age = Span(
         [format_age(number(host.get("age_ms"))), " " + _("silent") if silent else ""],
         className="caution" if silent else None,
     )
+    said = _cells(tuple(host.get(name) for name in _SAID), silent, language())
+    return Row({**said, "age": age}, {"data-node": text(host.get("node")) or ""})
+
+
+@lru_cache(maxsize=2048)
+def _cells(said: Sequence[object], silent: bool, _language: str) -> Mapping[str, Drawn]:
+    """The cells of a host, drawn: an agent sends every few seconds, and all is drawn each one."""
+    host = dict(zip(_SAID, said, strict=True))
     cells: dict[str, object] = {
         "node": link(
             "/node",
@@ -84,7 +111,6 @@ def _row(picture: Picture, place: int) -> Row:
             system=host.get("system"),
         ),
         "devices": format_number(number(host.get("devices"))),
-        "age": age,
     }
     if not silent:
         cells |= {
@@ -94,7 +120,7 @@ def _row(picture: Picture, place: int) -> Row:
             "temperature": format_celsius(number(host.get("temperature_celsius"))),
             "power": format_si(number(host.get("power_watts")), "W"),
         }
-    return Row(cells, {"data-node": text(host.get("node")) or ""})
+    return {name: Drawn(cell) for name, cell in cells.items()}
 
 
 def _card(picture: Picture, place: int) -> Section:

@@ -44,7 +44,7 @@ def heads(*, with_user: bool) -> list[tuple[str, str, str]]:
         ("tokens", _("Tokens"), _("Trained, prompt and generated, in the period")),
         ("gpu_hours", _("GPU-hours"), _("It had devices in the period")),
         ("working", _("Working"), _("Busy or slowed, of the time it held its devices")),
-        ("wasted", _("Wasted"), _("GPU-hours held idle, or whose work was lost")),
+        ("wasted", _("Wasted GPU-h"), _("Held idle, or whose work was lost")),
         ("energy", _("Energy"), _("At the widest boundary that is metered")),
         ("efficiency", _("Tokens/J"), _("Tokens over the energy of the job")),
     ]

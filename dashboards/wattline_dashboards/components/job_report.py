@@ -93,10 +93,14 @@ def answer(report: Json, figures: Figures) -> str:
         return _("Job {job} held {hours}; whether they worked was not measured.").format(
             job=name, hours=format_number(hours, "GPU-h")
         )
+    wasted = value(figures, "wasted_gpu_hours")
+    if share == 0 and wasted and hours:
+        return _("Job {job} held {hours}, and nothing of it was of use.").format(
+            job=name, hours=format_number(hours, "GPU-h")
+        )
     said = _("Job {job} worked for {share} of the time it held its GPUs").format(
         job=name, share=format_percent(share)
     )
-    wasted = value(figures, "wasted_gpu_hours")
     if wasted:
         brought = format_number(wasted, "GPU-h")
         return _("{said}; {wasted} brought nothing.").format(said=said, wasted=brought)
@@ -229,7 +233,7 @@ def phases(figures: Figures) -> list[Any]:
     ]
     lines: list[Any] = []
     for place, id, share in known:
-        name = text(figures[id].get("name")) or id
+        name = _phase_name(id) or text(figures[id].get("name")) or id
         lines += [
             html.Dt([html.Span(className=f"swatch phase-{place}", **marks(aria_hidden="true")),
                      name]),
@@ -241,6 +245,18 @@ def phases(figures: Figures) -> list[Any]:
         html.Div(bar, className="share-bar", **marks(aria_hidden="true")),
         html.Dl(lines, className="shares"),
     ]
+
+
+def _phase_name(id: str) -> str | None:
+    return {
+        "phase_step": _("stepping"),
+        "phase_data_wait": _("waiting for data"),
+        "phase_checkpoint_save": _("saving checkpoints"),
+        "phase_init": _("starting up"),
+        "phase_restore": _("restoring"),
+        "phase_eval": _("evaluating"),
+        "phase_other": _("in none of these"),
+    }.get(id)
 
 
 def advice(report: Json) -> list[Any]:

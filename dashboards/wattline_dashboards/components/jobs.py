@@ -52,7 +52,7 @@ def _columns() -> tuple[Column, ...]:
         Column(
             "sm_active_ratio", _("Compute active"), title=_("Mean over the time it held devices")
         ),
-        Column("held_hours", _("Held idle"), numeric=True, title=_("GPU-hours held without work")),
+        Column("held_hours", _("Idle GPU-hours"), numeric=True, title=_("Held without work")),
     )  # fmt: skip
 
 

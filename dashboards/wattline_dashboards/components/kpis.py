@@ -7,10 +7,10 @@ from typing import Any
 
 from dash import html
 
-from wattline_collector.palette import format_number, format_percent, format_value
+from wattline_collector.palette import format_number, format_percent
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.effectiveness import sums
-from wattline_dashboards.components.parts import marks, nothing, sentence
+from wattline_dashboards.components.parts import PLAIN, marks, nothing, sentence, written
 from wattline_dashboards.language import N_, _
 from wattline_dashboards.trust import COMFORT
 
@@ -85,7 +85,7 @@ def _row(figure: Mapping[str, Any]) -> html.Tr:
     coverage = number(figure.get("coverage"))
     thin = coverage is not None and coverage < COMFORT
     value = html.Span(
-        format_value(number(figure.get("value")), text(figure.get("unit")) or ""),
+        written(number(figure.get("value")), text(figure.get("unit")) or "", plain=id in PLAIN),
         className="strong",
     )
     status = text(figure.get("status")) or ""

@@ -18,17 +18,21 @@ QUIET_MS = 60_000
 
 def live_jobs(jobs: Columns) -> list[Div | P]:
     """Running jobs, the largest first."""
-    rows = [jobs.row(place) for place in range(jobs.rows)]
-    rows = [row for row in rows if row.get("state") in (None, "running")]
-    rows.sort(key=lambda row: (-(number(row.get("devices")) or 0), str(row.get("job"))))
+    named = zip(jobs.texts("state"), jobs.numbers("devices"), jobs.texts("job"), strict=True)
+    order = sorted(
+        (-(devices or 0), job or "", place)
+        for place, (state, devices, job) in enumerate(named)
+        if state in (None, "running")
+    )
+    rows = [jobs.row(place) for _devices, _job, place in order[:MOST]]
     if not rows:
         return [nothing(_("No job runs, or none has been seen yet."))]
     parts: list[Div | P] = [
-        table(_("Running jobs"), _columns(), [_row(row) for row in rows[:MOST]], "live-jobs")
+        table(_("Running jobs"), _columns(), [_row(row) for row in rows], "live-jobs")
     ]
-    if len(rows) > MOST:
-        more = ngettext("and {n} smaller job", "and {n} smaller jobs", len(rows) - MOST)
-        parts.append(nothing(more.format(n=len(rows) - MOST)))
+    if (left := len(order) - MOST) > 0:
+        more = ngettext("and {n} smaller job", "and {n} smaller jobs", left)
+        parts.append(nothing(more.format(n=left)))
     return parts
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from dash import html
 
 from wattline_collector.palette import THIN_SPACE
+from wattline_dashboards import times
 from wattline_dashboards.columns import number
 from wattline_dashboards.components.moment import moment
 from wattline_dashboards.components.parts import Column, Row, marks, meter, nothing, table
@@ -92,16 +93,16 @@ def period(code: object) -> str:
     text = str(code or "")
     try:
         if match := _DAYS.fullmatch(text):
-            first, last = (_day(date.fromisoformat(one)) for one in match.groups())
+            first, last = (times.day_and_year(date.fromisoformat(one)) for one in match.groups())
             return _("{first} to {last}").format(first=first, last=last)
         if match := _TIMES.fullmatch(text):
             return _between(*(datetime.fromisoformat(one) for one in match.groups()))
         if "Q" in text:
             return f"{text[5:]} {text[:4]}"
         if len(text) == 10:
-            return _day(date.fromisoformat(text))
+            return times.day_and_year(date.fromisoformat(text))
         if len(text) == 7:
-            return f"{date.fromisoformat(f'{text}-01'):%b %Y}"
+            return times.month(date.fromisoformat(f"{text}-01"))
     except ValueError:
         return cut(text, 40)
     return _("all its time") if text == "all" else cut(text, 40)
@@ -257,14 +258,11 @@ def _cells(row: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _day(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"
-
-
 def _between(start: datetime, end: datetime) -> str:
     """Two moments, or days where both are midnights; the end is not part of it."""
     if not any((start.hour, start.minute, start.second, end.hour, end.minute, end.second)):
-        last = end.date() - timedelta(days=1)
-        return _("{first} to {last}").format(first=_day(start.date()), last=_day(last))
-    first, last_moment = (f"{_day(one)} {one:%H:%M}" for one in (start, end))
-    return _("{first} to {last}").format(first=first, last=last_moment) + " UTC"
+        last_day = end.date() - timedelta(days=1)
+        first, last = (times.day_and_year(one) for one in (start.date(), last_day))
+        return _("{first} to {last}").format(first=first, last=last)
+    first, last = (f"{times.day_and_year(one)} {one:%H:%M}" for one in (start, end))
+    return _("{first} to {last}").format(first=first, last=last) + " UTC"

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from dash import html
 
 from wattline_collector.palette import UNKNOWN
+from wattline_dashboards import times
 
 
 def moment(unix_ms: float | None, zone: ZoneInfo, *, seconds: bool = False) -> html.Time | str:
@@ -19,11 +20,12 @@ def moment(unix_ms: float | None, zone: ZoneInfo, *, seconds: bool = False) -> h
     return html.Time(
         shown(utc, zone, clock),
         dateTime=utc.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        title=f"{utc.day} {utc:%b %Y {clock}} UTC",
+        title=f"{times.day_and_year(utc)} {utc:{clock}} UTC",
     )
 
 
 def shown(when: datetime, zone: ZoneInfo, clock: str = "%H:%M") -> str:
     """`21 Nov 2026 14:05` in a time zone; `clock` may be empty for the day alone."""
     local = when.astimezone(zone)
-    return f"{local.day} {local:%b %Y} {local:{clock}}" if clock else f"{local.day} {local:%b %Y}"
+    day = times.day_and_year(local)
+    return f"{day} {local:{clock}}" if clock else day

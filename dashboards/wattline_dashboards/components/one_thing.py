@@ -75,7 +75,7 @@ def layout(page: str, name: object, height: int, *, devices: bool) -> html.Div:
                         ],
                         className="answer",
                     ),
-                    chart(f"{page}-strips", height, class_name="area-strips"),
+                    chart(f"{page}-strips", height, class_name="area-strips", title=_("Over time")),
                     html.Div(
                         [
                             html.Section(
@@ -236,7 +236,10 @@ def jobs(rows: Sequence[Json], left_out: int, zone: ZoneInfo, *, devices: bool) 
                 "state": state(text(row.get("state"))),
                 "devices": format_number(number(row.get("devices"))),
                 "from": moment(number(row.get("start_ms")), zone),
-                "to": moment(number(row.get("end_ms")), zone),
+                # What is booked ends with a bucket, and a job that runs on does not.
+                "to": _("now")
+                if row.get("state") == "running"
+                else moment(number(row.get("end_ms")), zone),
             }
         )
         for row in reversed(rows)

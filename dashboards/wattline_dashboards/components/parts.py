@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wattline_collector.palette import THIN_SPACE, UNKNOWN, format_percent
+from wattline_collector.palette import (
+    THIN_SPACE,
+    UNKNOWN,
+    format_number,
+    format_percent,
+    format_value,
+)
 from wattline_dashboards.elements import (
     Caption,
     Dd,
@@ -53,6 +59,35 @@ def split_unit(formatted: str) -> tuple[str, str]:
     if not number or unit[:1].isdigit():
         return formatted, ""
     return number, unit
+
+
+_UNITS = {
+    "m3": "m³", "m3/MWh": "m³/MWh", "kgCO2e": "kg CO₂e", "EUR": "€", "EUR/GPU-h": "€/GPU-h",
+}  # fmt: skip
+"""Units whose names in files are not how people write them."""
+
+PLAIN = frozenset({"S03"})
+"""KPIs whose ratio is written as a number and no percentage, as a PUE is."""
+
+
+def written(value: float | None, unit: str, *, plain: bool = False) -> str:
+    """A value in a KPI's unit, as people write both.
+
+    Args:
+        value: Null: not known.
+        unit: As the KPI has it.
+        plain: Whether a ratio is written as a number.
+    """
+    if plain and unit == "1":
+        return format_number(value)
+    return format_value(value, _UNITS.get(unit, unit))
+
+
+def unbroken(text: str) -> str:
+    """A text in whose amounts no line ends: neither before a unit nor within `GPU-h`."""
+    return text.replace(THIN_SPACE, "\N{NARROW NO-BREAK SPACE}").replace(
+        "-h", "\N{NON-BREAKING HYPHEN}h"
+    )
 
 
 def swatch(name: str) -> Span:

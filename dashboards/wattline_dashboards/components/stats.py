@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dash import html
 
-from wattline_collector.palette import UNKNOWN, format_number, format_percent, format_value
+from wattline_collector.palette import UNKNOWN, format_percent
 from wattline_dashboards import exports
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.effectiveness import sums
 from wattline_dashboards.components.explain import explained
-from wattline_dashboards.components.parts import coverage_note, quantity, stat
+from wattline_dashboards.components.parts import (
+    coverage_note,
+    quantity,
+    stat,
+    unbroken,
+    written,
+)
 from wattline_dashboards.language import _
 
 Figure = Mapping[str, Any]
@@ -80,20 +87,35 @@ def shown(figure: Figure | None, *, plain: bool = False) -> str:
     value, unit = value_of(figure), "" if figure is None else text(figure.get("unit")) or ""
     if value is None:
         return UNKNOWN
-    return format_number(value) if plain and unit == "1" else format_value(value, unit)
+    return written(value, unit, plain=plain)
 
 
-def stats(figures: Sequence[Figure], wanted: Iterable[Wanted]) -> html.Dl:
-    """The row of numbers a page opens with; what is not known says why."""
-    return html.Dl([one(figures, each) for each in wanted], className="answers")
+def stats(figures: Sequence[Figure], wanted: Iterable[Wanted]) -> list[Any]:
+    """The row of numbers a page opens with; what is not known says why.
+
+    A reason that several have stands beneath the row, once and whole.
+    """
+    asked = list(wanted)
+    why = Counter(filter(None, (_why(picked(figures, each.id, each.dims)) for each in asked)))
+    shared = [reason for reason, count in why.items() if count > 1]
+    row = html.Dl([one(figures, each, shared) for each in asked], className="answers")
+    notes = [_("Not known: {why}").format(why=reason[:_TITLE]) for reason in shared]
+    return [row, *(html.P(note, className="muted note answers-note") for note in notes)]
 
 
-def one(figures: Sequence[Figure], wanted: Wanted) -> html.Div:
-    """One of them."""
+def one(figures: Sequence[Figure], wanted: Wanted, shared: Sequence[str] = ()) -> html.Div:
+    """One of them; its reason is not said where it is among the shared."""
     figure = picked(figures, wanted.id, wanted.dims)
     said = shown(figure, plain=wanted.plain)
     number_shown = explained(wanted.id, quantity(said), f"{wanted.label} {said}")
-    return stat(wanted.label, number_shown, beneath(figure), **{"data-kpi": wanted.id})
+    below = [_("not known")] if _why(figure) in shared else beneath(figure)
+    return stat(wanted.label, number_shown, below, **{"data-kpi": wanted.id})
+
+
+def _why(figure: Figure | None) -> str:
+    """Why a figure is not known; empty where it is, or nobody says."""
+    known = figure is None or value_of(figure) is not None
+    return "" if known or figure is None else text(figure.get("note")) or ""
 
 
 def beneath(figure: Figure | None) -> list[Any]:
@@ -104,31 +126,17 @@ def beneath(figure: Figure | None) -> list[Any]:
     if value_of(figure) is None:
         return [cut(note or _("not known"))]
     parts: list[Any] = []
-    if number(figure.get("denominator")) is not None and (made := _made(figure)):
-        parts.append(html.Span(made, className="sums"))
+    if number(figure.get("denominator")) is not None and (made := made_of(figure)):
+        parts.append(html.Span(unbroken(made), className="sums"))
     caution = coverage_note(number(figure.get("coverage")))
     if caution is not None:
         parts += [" · " if parts else "", caution]
     return parts or [cut(text(figure.get("method")) or "")]
 
 
-def _made(figure: Figure) -> str:
+def made_of(figure: Figure) -> str:
     """Numerator over denominator; empty where a KPI's figures are of several units."""
-    over, under = number(figure.get("numerator")), number(figure.get("denominator"))
-    unit = text(figure.get("denominator_unit")) or ""
-    if " or " in unit:
-        return ""
-    if unit == "1" and under is not None and over is not None:  # a count, no percentage
-        above = format_value(over, text(figure.get("numerator_unit")) or "")
-        count = format_number(int(under) if under == int(under) else under)
-        return _("{above} over {count}").format(above=above, count=count)
-    if under is not None and over is not None and over > under:  # a ratio over one, as a PUE is
-        above, below = (
-            format_value(one, text(figure.get(f"{part}_unit")) or "")
-            for one, part in ((over, "numerator"), (under, "denominator"))
-        )
-        return _("{above} over {count}").format(above=above, count=below)
-    return sums(figure)
+    return "" if " or " in (text(figure.get("denominator_unit")) or "") else sums(figure)
 
 
 def cut(said: str, most: int = _NOTE) -> html.Span | str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow.compute as pc
+
 from wattline_collector.ledger.accounts import WORKING, Account
 from wattline_collector.palette import (
     THIN_SPACE,
@@ -75,7 +77,7 @@ def _efficiency(sums: Mapping[str, Any]) -> Div:
 
 def _states(picture: Picture) -> list[Div]:
     counts = picture.counts
-    devices = len(picture.accounts)
+    devices = picture.devices.rows
     if not devices:
         return []
     shown: list[tuple[str, str, str, int]] = [
@@ -103,16 +105,12 @@ def _states(picture: Picture) -> list[Div]:
 
 def _freshness(picture: Picture) -> Div:
     table, silent, said = (
-        (
-            picture.devices,
-            [a is Account.UNOBSERVED for a in picture.accounts],
-            _("{n} devices report"),
-        )
+        (picture.devices, picture.counts[Account.UNOBSERVED], _("{n} devices report"))
         if picture.devices.rows
-        else (picture.nodes, list(picture.silent_nodes), _("{n} hosts report"))
+        else (picture.nodes, sum(picture.silent_nodes), _("{n} hosts report"))
     )
-    age = min((age for age in table.numbers("age_ms") if age is not None), default=None)
-    fresh = len(silent) - sum(silent)
+    age = number(pc.min(table.vector("age_ms")).as_py())
+    fresh = table.rows - silent
     return stat(
         _("Newest reading"),
         quantity(format_age(age)),

@@ -13,6 +13,7 @@ from wattline_dashboards import theme
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.days import ticks_to
+from wattline_dashboards.figures.ticks import ticks
 from wattline_dashboards.language import _
 
 HEIGHT = 320
@@ -40,7 +41,7 @@ def figure(grant: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Figure:
         traces.append(
             _line([(now, used), (end, forecast)], tokens.accent, "dot", _("forecast"), zone)
         )
-    ticks = ticks_to(highest)
+    amounts, named = ticks_to(highest), ticks(start, end, zone)
     notes = [_note(end, granted, _("granted {hours}"), granted, tokens.muted, zone, "bottom")]
     last = (end, forecast) if forecast is not None and end - now > _DAY_MS else (now, used)
     words = _("forecast {hours}") if last[0] == end and last[1] != used else _("used {hours}")
@@ -53,16 +54,19 @@ def figure(grant: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Figure:
             xaxis=theme.axis(
                 mode, type="date", showgrid=False,
                 range=[moments.local(start, zone), moments.local(end, zone)],
+                tickvals=[moments.local(at, zone) for at, _label in named],
+                ticktext=[label for _at, label in named],
             ),
             yaxis=theme.axis(
-                mode, range=[0, highest], tickvals=ticks,
-                ticktext=[format_number(round(tick), "GPU-h") for tick in ticks],
+                mode, range=[0, highest], tickvals=amounts,
+                ticktext=[format_number(round(one), "GPU-h") for one in amounts],
             ),
             shapes=[
                 {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": granted, "y1": granted,
                  "line": {"color": tokens.line, "width": 1}},
             ],
-            annotations=notes,
+            # The line that a note names rises to it, and would strike it through.
+            annotations=[note | {"bgcolor": tokens.background} for note in notes],
         ),
     )  # fmt: skip
 
@@ -89,7 +93,7 @@ def _note(
 ) -> dict[str, Any]:
     return {
         "x": moments.local(at, zone), "y": height, "xanchor": "right", "yanchor": anchor,
-        "yshift": 2 if anchor == "bottom" else -16, "showarrow": False,
+        "yshift": 2 if anchor == "bottom" else -4, "showarrow": False,
         "text": words.format(hours=format_number(hours, "GPU-h")),
         "font": {"size": theme.SMALL, "color": colour},
     }  # fmt: skip

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import plotly.graph_objects as go
 
 from wattline_collector.palette import TOKENS, Mode, format_percent
-from wattline_dashboards import theme
+from wattline_dashboards import theme, times
 from wattline_dashboards.columns import number
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.language import _
@@ -93,8 +93,7 @@ def figure(told: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
                 marker={"color": tokens.background, "pattern": theme.hatch(mode, "/"),
                         "line": {"width": 0}},
                 customdata=[
-                    (f"{edges[begin].day} {edges[begin]:%b %H:%M}",
-                     f"{edges[end].day} {edges[end]:%b %H:%M}")
+                    tuple(f"{times.day(edges[at])} {edges[at]:%H:%M}" for at in (begin, end))
                     for _place, (begin, end) in silent
                 ],
                 hovertemplate="%{y}<br>"
@@ -147,6 +146,6 @@ def _ticks(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[tuple[dat
     place = 0
     while (at := day.astimezone(UTC)) <= end:
         if at >= start and place % each == 0:
-            yield at, f"{day.day} {day:%b}"
+            yield at, times.day(day)
         day = (day.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=zone)
         place += 1

@@ -10,15 +10,18 @@ from typing import Any
 import plotly.graph_objects as go
 
 from wattline_collector.palette import TOKEN_KINDS, TOKENS, Mode, format_percent, format_si
-from wattline_dashboards import theme, words
+from wattline_dashboards import theme, times, words
 from wattline_dashboards.columns import number
+from wattline_dashboards.figures.ticks import plain
 from wattline_dashboards.language import _
 from wattline_dashboards.trust import COMFORT
 
 HEIGHT = 280
 
-_FEWEST_DAYS = 10
+_FEWEST_DAYS = 8
+"""A bar is no broader than of so many; a week that begins at noon has eight."""
 _MOST_LABELS = 12
+_OVER_PX = 8
 
 
 def missing(rows: Sequence[Mapping[str, Any]]) -> list[date]:
@@ -87,11 +90,12 @@ def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
             margin={"l": 0, "r": 0, "t": 16, "b": 0},
             xaxis=theme.axis(
                 mode, showgrid=False, type="date", range=_span([*days, *gaps]),
-                tickvals=_labelled(sorted([*days, *gaps])), tickformat="%-d %b",
+                tickvals=(labelled := _labelled(sorted([*days, *gaps]))),
+                ticktext=[times.day(one) for one in labelled],
             ),
             yaxis=theme.axis(
                 mode, range=[0, (highest or 1.0) * 1.08], tickvals=ticks,
-                ticktext=[format_si(round(tick), "tok") for tick in ticks],
+                ticktext=[plain(format_si(round(tick), "tok")) for tick in ticks],
             ),
             annotations=_thin(known, mode),
         ),
@@ -111,7 +115,7 @@ def ticks_to(highest: float) -> list[float]:
 
 
 def _span(days: Sequence[date]) -> list[datetime]:
-    """From the first day to the last, and so far that a day is no broader than a tenth."""
+    """From the first day to the last, and over so many that no bar is a broad block."""
     start = datetime.combine(min(days), time()) - timedelta(hours=12)
     end = datetime.combine(max(days), time()) + timedelta(hours=12)
     return [start, max(end, start + timedelta(days=_FEWEST_DAYS))]
@@ -123,19 +127,30 @@ def _labelled(days: Sequence[date]) -> list[date]:
 
 
 def _thin(known: Sequence[tuple[date, Mapping[str, Any]]], mode: Mode) -> list[dict[str, Any]]:
-    """Coverage beside the bars of days that were not fully observed."""
-    return [
-        {
-            "x": day,
-            "y": _tokens(row),
-            "text": format_percent(coverage, digits=2),
-            "hovertext": _("coverage of the day"),
-            "showarrow": False,
-            "yshift": 9,
-            "font": {"size": theme.SMALL, "color": TOKENS[mode].warning},
-        }
+    """Coverage over the bars of days that were not fully observed.
+
+    Of more days than have room for numbers, each has a mark, and the least has its number over it.
+    """
+    thin = [
+        (coverage, day, row)
         for day, row in known
         if (coverage := number(row.get("coverage"))) is not None and coverage < COMFORT
+    ]
+    crowded = len(known) > _MOST_LABELS
+    least = min(thin, key=lambda one: one[0])[1] if thin else None
+
+    def over(coverage: float, day: date, row: Mapping[str, Any], said: str, up: int) -> Any:
+        return {
+            "x": day, "y": _tokens(row), "text": said, "showarrow": False, "yshift": up,
+            "hovertext": _("coverage of the day") + f": {format_percent(coverage)}",
+            "font": {"size": theme.SMALL, "color": TOKENS[mode].warning},
+        }  # fmt: skip
+
+    marks = [over(*one, "▾", _OVER_PX) for one in thin] if crowded else []
+    return marks + [
+        over(*one, format_percent(one[0], digits=2), (3 if crowded else 1) * _OVER_PX)
+        for one in thin
+        if not crowded or one[1] == least
     ]
 
 

@@ -72,7 +72,7 @@ def dots(
 def _traces(
     measure: Measure, rows: Sequence[Measure], own: str | None, axis: str, mode: Mode
 ) -> list[Any]:
-    tokens, unit = TOKENS[mode], str(measure.get("unit") or "")
+    tokens, unit = TOKENS[mode], unit_of(measure)
     known = [(place, row) for place, row in enumerate(rows) if number(row.get("value")) is not None]
     last = len(rows) - 1
     values = [number(row.get("value")) or 0.0 for _place, row in known]
@@ -128,7 +128,7 @@ def _shapes(
 def _notes(
     measure: Measure, rows: Sequence[Measure], left: float, right: float, mode: Mode
 ) -> list[dict[str, Any]]:
-    tokens, unit = TOKENS[mode], str(measure.get("unit") or "")
+    tokens, unit = TOKENS[mode], unit_of(measure)
     least = number(measure.get("least")) or 0.0
     begins = _("from {start}").format(start=f"{least:g}")
     head = f"<b>{escape(sentence(measure_name(measure)))}</b><br>" + escape(
@@ -166,6 +166,16 @@ def measure_name(measure: Measure) -> str:
         "training_per_gpu": _("training per GPU"), "wasted_share": _("wasted"),
     }  # fmt: skip
     return names.get(str(measure.get("key")), cut(measure.get("short"), 40))
+
+
+def unit_of(measure: Measure) -> str:
+    """A measure's unit, as people write it."""
+    unit = str(measure.get("unit") or "")
+    words = {
+        "projects/100 GPUs": _("projects/100 GPUs"), "person-days/GPU": _("person-days/GPU"),
+        "m3/MWh": "m³/MWh",
+    }  # fmt: skip
+    return words.get(unit, unit)
 
 
 def shown(row: Measure) -> str:

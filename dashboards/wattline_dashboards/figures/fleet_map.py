@@ -7,22 +7,26 @@ devices nothing is known of; the hatching is a second trace, one path of short s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from math import nan
 from typing import Any
 
 import plotly.graph_objects as go
+import pyarrow as pa
+import pyarrow.compute as pc
 from dash import Patch
 
 from wattline_collector.ledger.accounts import Account
-from wattline_collector.palette import ACCOUNTS, RAMP, TOKENS, Mode
+from wattline_collector.palette import ACCOUNTS as PALETTE
+from wattline_collector.palette import RAMP, TOKENS, Mode
 from wattline_dashboards import theme
 from wattline_dashboards.figures.floor import Floor
 from wattline_dashboards.figures.packed import packed
-from wattline_dashboards.figures.views import ACCOUNT, View
-from wattline_dashboards.picture import Picture
+from wattline_dashboards.figures.views import ACCOUNT, Values, View
+from wattline_dashboards.picture import ACCOUNTS, Picture, having
 
 UNKNOWN_Z = -0.1
 """Where unknown stands on the colour axis: below every value, in a band of its own."""
@@ -30,12 +34,11 @@ UNKNOWN_Z = -0.1
 _BAND_END = -0.02
 _LEVELS = 250
 """Steps of colour an eye could tell apart at most; rounding to them compresses the update."""
-_STEPS = tuple(step / _LEVELS for step in range(_LEVELS + 1))
-_LEVEL_OF = {
-    account: _STEPS[int((place + 0.5) / len(Account) * _LEVELS + 0.5)]
-    for place, account in enumerate(Account)
-}
-_HATCHED = frozenset(account for account in Account if ACCOUNTS[account].hatched)
+_LEVEL_OF = pa.array(
+    [int((place + 0.5) / len(ACCOUNTS) * _LEVELS + 0.5) / _LEVELS for place in range(len(ACCOUNTS))]
+)
+"""Of each account, by its code."""
+_HATCHED = tuple(account for account in Account if PALETTE[account].hatched)
 
 Found = Sequence[bool]
 """Whether somebody looks for each device."""
@@ -43,28 +46,36 @@ Found = Sequence[bool]
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What changes from tick to tick."""
+    """What changes from tick to tick.
 
-    z: list[float]
-    hatch_x: list[float]
-    hatch_y: list[float]
+    Attributes:
+        z: The colour value of each cell, row by row; null where no device stands.
+        hatch_x: The strokes over what is unknown, with gaps between them.
+        hatch_y: The same.
+    """
+
+    z: pa.Array
+    hatch_x: array[float]
+    hatch_y: array[float]
 
 
 def cells(floor: Floor, view: View, picture: Picture) -> Cells:
-    """The colour value of every cell, NaN where no device stands, and the hatching."""
-    values = _scaled(view, picture)
-    z = [nan] * (floor.rows * floor.columns)
-    for place, value in zip(floor.flat, values, strict=True):
-        z[place] = UNKNOWN_Z if value is None else value
+    """The colour value of every cell, and the hatching."""
     if view is ACCOUNT:
-        hatched = [
-            spot for spot, account in zip(floor.spots, picture.accounts, strict=True)
-            if account in _HATCHED
-        ]  # fmt: skip
+        hatched = having(picture.codes, _HATCHED)
+        values = _LEVEL_OF.take(pa.Array.from_buffers(
+            pa.uint8(), len(picture.codes), [None, pa.py_buffer(picture.codes)]
+        ))  # fmt: skip
     else:
-        hatched = [spot for spot, value in zip(floor.spots, values, strict=True) if value is None]
-    strokes = list(_strokes(hatched, floor))
-    return Cells(z, [x for x, _ in strokes], [y for _, y in strokes])
+        known = view.values(picture)
+        hatched = (place for place, value in enumerate(known) if value is None)
+        values = _scaled(known, view.scale(picture))
+    places, (x, y) = list(hatched), floor.strokes
+    return Cells(
+        values.take(floor.cells),
+        array("f", b"".join([x[place] for place in places])),
+        array("f", b"".join([y[place] for place in places])),
+    )
 
 
 def figure(
@@ -158,27 +169,20 @@ def device_at(floor: Floor, x: float, y: float) -> int | None:
     return floor.spots.index(spot) if spot in floor.spots else None
 
 
-def _scaled(view: View, picture: Picture) -> Sequence[float | None]:
-    if view is ACCOUNT:
-        return [_LEVEL_OF[account] for account in picture.accounts]
-    low, high = view.scale(picture)
-    # One division, and steps looked up: this is done for every device with every tick.
-    step = _LEVELS / (high - low)
-    return [
-        None
-        if value is None
-        else _STEPS[int((value - low) * step + 0.5)]
-        if low <= value <= high
-        else (0.0 if value < low else 1.0)
-        for value in view.values(picture)
-    ]
+def _scaled(values: Values, scale: tuple[float, float]) -> pa.Array:
+    """Values as steps of the scale, all at once: this is done with every tick."""
+    low, high = scale
+    steps = pc.multiply(pc.subtract(pa.array(values, pa.float64()), low), _LEVELS / (high - low))
+    steps = pc.min_element_wise(pc.max_element_wise(steps, 0.0, skip_nulls=False), float(_LEVELS),
+                                skip_nulls=False)  # fmt: skip
+    return pc.fill_null(pc.divide(pc.floor(pc.add(steps, 0.5)), float(_LEVELS)), UNKNOWN_Z)
 
 
 def _colours(view: View, mode: Mode) -> list[tuple[float, str]]:
     neutral = TOKENS[mode].neutral
     band = _place(_BAND_END)
     if view is ACCOUNT:
-        steps = [ACCOUNTS[account].colour(mode) for account in Account]
+        steps = [PALETTE[account].colour(mode) for account in Account]
         edges = [_place(step / len(steps)) for step in range(len(steps) + 1)]
         ramp = [
             (edge, colour)
@@ -193,18 +197,6 @@ def _colours(view: View, mode: Mode) -> list[tuple[float, str]]:
 
 def _place(value: float) -> float:
     return round((value - UNKNOWN_Z) / (1 - UNKNOWN_Z), 6)
-
-
-def _strokes(spots: Sequence[tuple[int, int]], floor: Floor) -> Iterator[tuple[float, float]]:
-    """Parallel diagonals inside each cell; one where a cell is too small for more."""
-    reach = 0.5 - floor.gap / floor.cell / 2
-    offsets = (-reach, 0.0, reach) if floor.cell >= 14 else (0.0,)
-    for row, column in spots:
-        for offset in offsets:
-            left, right = max(-reach, offset - reach), min(reach, offset + reach)
-            yield column + left, row - (left - offset)
-            yield column + right, row - (right - offset)
-            yield nan, nan
 
 
 def _names(floor: Floor, mode: Mode) -> list[go.Scatter]:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from itertools import groupby, takewhile
 from threading import Lock
+
+import pyarrow as pa
 
 from wattline_dashboards.columns import Columns
 
@@ -45,7 +48,7 @@ class Label:
     column: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Floor:
     """The plan.
 
@@ -56,6 +59,7 @@ class Floor:
         bands: Rows of racks.
         spots: Row and column of each device, in the order devices came in.
         flat: The same, as places in a list of all cells, row by row.
+        cells: The other way about: the device in each cell, row by row; null where none stands.
         racks: Names over racks.
         nodes: Names left of rows; none where cells are too small to read them by.
         key: Equal for floors that are drawn the same.
@@ -70,11 +74,34 @@ class Floor:
     nodes: tuple[Label, ...]
     key: str = ""
     flat: tuple[int, ...] = ()
+    cells: pa.Array = field(default_factory=lambda: pa.nulls(0, pa.int32()), compare=False)
 
     @property
     def gap(self) -> int:
         """Pixels between cells."""
         return 2 if self.cell >= 14 else 1 if self.cell >= 5 else 0
+
+    @cached_property
+    def strokes(self) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """The hatching over each device, x and y, as packed points with gaps between them.
+
+        Parallel diagonals inside the cell; one where a cell is too small for more.
+        """
+        reach = 0.5 - self.gap / self.cell / 2
+        lines = [
+            (max(-reach, offset - reach), min(reach, offset + reach), offset)
+            for offset in ((-reach, 0.0, reach) if self.cell >= 14 else (0.0,))
+        ]
+        across = [x for left, right, _offset in lines for x in (left, right, math.nan)]
+        down = [
+            y for left, right, offset in lines for y in (offset - left, offset - right, math.nan)
+        ]
+        return (
+            tuple(
+                array("f", [column + x for x in across]).tobytes() for _row, column in self.spots
+            ),
+            tuple(array("f", [row + y for y in down]).tobytes() for row, _column in self.spots),
+        )
 
 
 Place = tuple[str, str, str, float, str]
@@ -157,7 +184,10 @@ def _made(devices: Columns, width: int, order: Order) -> Floor:
     digest = hashlib.sha256(repr((places, width, order)).encode()).hexdigest()
     floor = _plan(places, width, order)
     flat = tuple(row * floor.columns + column for row, column in floor.spots)
-    return replace(floor, key=digest[:16], flat=flat)
+    devices_of: list[int | None] = [None] * (floor.rows * floor.columns)
+    for device, cell in enumerate(flat):
+        devices_of[cell] = device
+    return replace(floor, key=digest[:16], flat=flat, cells=pa.array(devices_of, pa.int32()))
 
 
 def _plan(places: tuple[Place, ...], width: int, order: Order) -> Floor:
@@ -170,12 +200,14 @@ def _plan(places: tuple[Place, ...], width: int, order: Order) -> Floor:
         if fitting is not None and cell < _ONE_BAND_FROM:
             break
         margin = math.ceil(longest * _CHARACTER_PX / cell) if cell >= _NODE_NAMES_FROM else 0
-        floor = _placed(racks, width // cell, cell, margin, len(places))
+        # Most sizes do not fit: the devices are placed only in the one that does.
+        floor = _placed(racks, width // cell, cell, margin, 0)
         if floor is None or floor.rows * cell > TALLEST:
             continue
+        if floor.bands == 1 or fitting is None:
+            fitting = _placed(racks, width // cell, cell, margin, len(places))
         if floor.bands == 1:
-            return floor
-        fitting = fitting or floor
+            break
     if fitting is not None:
         return fitting
     # More than fits without scrolling: the page grows downwards, never sideways.
@@ -302,7 +334,10 @@ def neighbour(floor: Floor, spot: tuple[int, int] | None, key: str) -> tuple[int
 def _placed(
     racks: Sequence[_Rack], columns: int, cell: int, margin: int, devices: int
 ) -> Floor | None:
-    """Racks in bands from left to right; null if one does not fit."""
+    """Racks in bands from left to right; null if one does not fit.
+
+    With no `devices` only the size is told.
+    """
     several = len({rack.system for rack in racks}) > 1
     head = math.ceil(_LABEL_PX / cell)
     aisle = 1 if cell >= 8 else 2
@@ -320,9 +355,9 @@ def _placed(
         first = column + margin
         title = f"{rack.system} {rack.name}".strip() if several else rack.name
         title = _fitting(title, (rack.width + aisle) * cell)
-        if title:
+        if title and devices:
             names.append(Label(title, top + head - 0.5 - _LABEL_PX / 2 / cell, first - 0.5))
-        for line, (node, members) in enumerate(rack.nodes):
+        for line, (node, members) in enumerate(rack.nodes if devices else ()):
             row = top + head + line
             if margin:
                 node_names.append(Label(node, row, first - 0.5 - 6 / cell))

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from wattline_collector.palette import RAMP, TOKENS, Mode, format_number, format_si, text_on
-from wattline_dashboards import theme
+from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.language import _
 
@@ -84,7 +84,7 @@ def figure(cells: Cells, mode: Mode) -> go.Figure:
 def _axis(names: Sequence[str], mode: Mode, **more: Any) -> dict[str, Any]:
     return theme.axis(
         mode, showgrid=False, tickvals=list(range(len(names))), ticklabelstandoff=4,
-        ticktext=[escape(name[:24].replace("_", " ")) for name in names],
+        ticktext=[escape(words.registered(name)[:24]) for name in names],
         tickfont={"size": theme.SMALL, "color": TOKENS[mode].text}, **more,
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ import plotly.graph_objects as go
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.pages.strip import LETTERS
 from wattline_collector.palette import ACCOUNTS, TOKENS, Mode
-from wattline_dashboards import theme, words
+from wattline_dashboards import theme, times, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.packed import packed
@@ -180,14 +180,16 @@ def _ticks(drawn: Grid, zone: ZoneInfo) -> dict[str, Any]:
         next((line[place] for line in drawn.starts if place < len(line) and line[place]), None)
         for place in range(0, count, step)
     ]
-    shape = "%H:%M" if not drawn.by_day and count * drawn.hours <= 2 * _DAY_HOURS else "%-d %b"
+    by_hour = not drawn.by_day and count * drawn.hours <= 2 * _DAY_HOURS
+    moments_shown = [
+        None if at is None else datetime.fromtimestamp(at / 1000, UTC).astimezone(zone)
+        for at in starts
+    ]
     return {
         "tickvals": list(range(0, count, step)),
         "ticktext": [
-            ""
-            if at is None
-            else datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).strftime(shape)
-            for at in starts
+            "" if at is None else f"{at:%H:%M}" if by_hour else times.day(at)
+            for at in moments_shown
         ],
     }
 

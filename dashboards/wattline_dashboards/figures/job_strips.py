@@ -21,6 +21,7 @@ from wattline_dashboards.columns import number
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.days import ticks_to
+from wattline_dashboards.figures.ticks import ticks
 from wattline_dashboards.language import _
 
 WASTED = (Account.HELD, Account.LOST)
@@ -41,8 +42,7 @@ def row_height(devices: int) -> int:
 
 def height(strips: Strips, accounts: Accounts) -> int:
     """Pixels of the whole figure."""
-    devices = len(strips.get("devices") or ())
-    return _AXIS + round(sum(high + _GAP for _name, high in _sizes(devices, accounts)))
+    return _AXIS + round(sum(high + _GAP for _name, high in _sizes(strips, accounts)))
 
 
 def figure(strips: Strips, accounts: Accounts, mode: Mode, zone: ZoneInfo) -> go.Figure:
@@ -55,7 +55,7 @@ def figure(strips: Strips, accounts: Accounts, mode: Mode, zone: ZoneInfo) -> go
         zone: The site's.
     """
     devices = [one for one in strips.get("devices") or () if isinstance(one, Mapping)]
-    lanes = _lanes(_sizes(len(devices), accounts))
+    lanes = _lanes(_sizes(strips, accounts))
     start, step = number(strips.get("start_unix_ms")) or 0, number(strips.get("step_ms")) or 1
     end = start + step * (number(strips.get("steps")) or 0)
     traces: list[Any] = [
@@ -75,9 +75,10 @@ def figure(strips: Strips, accounts: Accounts, mode: Mode, zone: ZoneInfo) -> go
                 traces.append(_cells(cells, axis, devices, start, step, zone, unit, most))
             gaps = (strips.get("unread") or {}).get(name) or ()
             traces.append(_unread(gaps, axis, mode, zone))
-    ticks = _labels(devices)
-    place = {"tickvals": [at for at, _name in ticks], "ticktext": [name for _at, name in ticks]}
+    named, times = _labels(devices), ticks(start, max(end, start + 1), zone)
+    place = {"tickvals": [at for at, _name in named], "ticktext": [name for _at, name in named]}
     rows = {"range": [len(devices) - 0.5, -0.5], **place, "showgrid": False}
+    counted = _counted(strips)
     fastest = max((v for v in _per_second(strips) if v is not None), default=0.0)
     speeds = ticks_to(fastest)[-1:] if fastest else []
     return go.Figure(
@@ -89,16 +90,19 @@ def figure(strips: Strips, accounts: Accounts, mode: Mode, zone: ZoneInfo) -> go
             xaxis=theme.axis(
                 mode, type="date", anchor="y4", showgrid=True,
                 range=[moments.local(start, zone), moments.local(max(end, start + 1), zone)],
+                tickvals=[moments.local(at, zone) for at, _label in times],
+                ticktext=[label for _at, label in times],
                 hoverformat="%-d %b %H:%M:%S", ticks="outside", tickcolor=TOKENS[mode].line,
             ),
             yaxis=theme.axis(
                 mode, domain=lanes["tokens"], range=[0, (fastest or 1.0) * 1.05],
-                tickvals=[0.0, *speeds], ticktext=["0", *(format_si(v, "tok/s") for v in speeds)],
+                tickvals=[0.0, *speeds] if counted else [],
+                ticktext=["0", *(format_si(v, "tok/s") for v in speeds)] if counted else [],
             ),
             yaxis2=theme.bare_axis(domain=lanes.get("waste", [0, 0.01]), range=[-0.5, 0.5]),
             yaxis3=theme.axis(mode, domain=lanes["activity"], **rows),
             yaxis4=theme.axis(mode, domain=lanes["power"], **rows),
-            annotations=[_title(name, lanes, mode) for name in lanes],
+            annotations=[_title(name, lanes, mode, counted=counted) for name in lanes],
         ),
     )  # fmt: skip
 
@@ -108,12 +112,22 @@ def most_watts(strips: Strips) -> float | None:
     return number(strips.get("power_most_watts"))
 
 
-def _sizes(devices: int, accounts: Accounts) -> list[tuple[str, float]]:
-    """The lanes from the bottom, and how high each is; waste has one where there is any."""
+def _sizes(strips: Strips, accounts: Accounts) -> list[tuple[str, float]]:
+    """The lanes from the bottom, and how high each is; waste has one where there is any.
+
+    Of tokens that nobody counted only the title is left: an empty lane would look like none.
+    """
+    devices = len(strips.get("devices") or ())
     strip = float(row_height(devices) * max(1, devices))
     is_wasted = any(row.get("account") in WASTED and row.get("when") for row in accounts)
     waste = [("waste", float(_WASTE))] if is_wasted else []
-    return [("power", strip), ("activity", strip), *waste, ("tokens", float(_TOKENS))]
+    tokens = float(_TOKENS if _counted(strips) else 1)
+    return [("power", strip), ("activity", strip), *waste, ("tokens", tokens)]
+
+
+def _counted(strips: Strips) -> bool:
+    """Whether anybody counted its tokens."""
+    return any(value is not None for value in _per_second(strips))
 
 
 def _lanes(sizes: Sequence[tuple[str, float]]) -> dict[str, list[float]]:
@@ -126,9 +140,11 @@ def _lanes(sizes: Sequence[tuple[str, float]]) -> dict[str, list[float]]:
     return found
 
 
-def _title(name: str, lanes: Mapping[str, list[float]], mode: Mode) -> dict[str, Any]:
+def _title(
+    name: str, lanes: Mapping[str, list[float]], mode: Mode, *, counted: bool
+) -> dict[str, Any]:
     words = {
-        "tokens": _("Tokens per second"),
+        "tokens": _("Tokens per second") if counted else _("Tokens: nobody counted them"),
         "waste": _("Held idle or lost, on any device"),
         "activity": _("Activity of each device"),
         "power": _("Power of each device"),

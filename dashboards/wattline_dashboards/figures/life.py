@@ -17,8 +17,10 @@ from wattline_dashboards.language import _
 HEIGHT = 240
 _DAY_MS = 86_400_000
 _STEPS = {
-    "data": 9, "pretrain": 1, "finetune": 3, "training": 2, "eval": 5, "inference": 7,
-}  # fmt: skip
+    Mode.LIGHT: {"data": 9, "pretrain": 1, "finetune": 3, "training": 2, "eval": 5, "inference": 7},
+    Mode.DARK: {"data": 9, "pretrain": 3, "finetune": 5, "training": 4, "eval": 6, "inference": 8},
+}
+"""Of the ramp; its darkest would not be seen on a dark ground."""
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -33,7 +35,9 @@ def names(rows: Rows, mode: Mode) -> dict[str, tuple[str, str]]:
         "inference": _("inference"),
     }
     there = {str(row.get("stage")) for row in rows}
-    found = {word: (label, RAMP[_STEPS[word]]) for word, label in told.items() if word in there}
+    found = {
+        word: (label, RAMP[_STEPS[mode][word]]) for word, label in told.items() if word in there
+    }
     if there - set(told):
         found["other"] = (_("other"), TOKENS[mode].mark)
     return found

@@ -22,7 +22,10 @@ def figure(like: Mapping[str, Any], mode: Mode) -> go.Figure:
     traces, shapes, notes = [], [], []
     axes: dict[str, Any] = {}
     tokens = TOKENS[mode]
-    names = {"working": _("Share of held time working"), "tokens_per_joule": _("Tokens per joule")}
+    names = {
+        "working": _("Jobs by the share of held time they worked"),
+        "tokens_per_joule": _("Jobs by tokens per joule"),
+    }
     for place, name in enumerate(METRICS):
         metric = metrics.get(name) or {}
         number_of = "" if place == 0 else "2"
@@ -40,7 +43,9 @@ def figure(like: Mapping[str, Any], mode: Mode) -> go.Figure:
         axes[f"yaxis{number_of}"] = theme.bare_axis(
             domain=[low, high], range=[0, max(counts, default=1) * 1.15], anchor=f"x{number_of}"
         )
-        notes.append(_words(names[name], 0, high, tokens.text))
+        count = number(metric.get("n"))
+        told = f"{names[name]}, n = {count:.0f}" if counts and count else names[name]
+        notes.append(_words(told, 0, high, tokens.text))
         if not counts:
             notes.append(
                 _words(_("Not shown: too few, or too few people"), 0, (low + high) / 2,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from wattline_dashboards import times
+
 
 def local(unix_ms: float, zone: ZoneInfo) -> str:
     """A moment for an axis: the zone's clock, without an offset, as the browser has none of it."""
@@ -21,7 +23,7 @@ def utc_axis(unix_ms: float) -> str:
 def utc(unix_ms: float) -> str:
     """The same moment for a hover: `1 Nov 2026 14:05 UTC`."""
     when = datetime.fromtimestamp(unix_ms / 1000, UTC)
-    return f"{when.day} {when:%b %Y %H:%M} UTC"
+    return f"{times.day_and_year(when)} {when:%H:%M} UTC"
 
 
 def iso(unix_ms: float | None) -> str | None:

@@ -6,16 +6,30 @@ import base64
 import sys
 from array import array
 from collections.abc import Iterable
+from math import nan
+
+import pyarrow as pa
 
 Packed = dict[str, str]
 """Plotly's form of a typed array: `dtype`, base64 `bdata`, and `shape` where it has two axes."""
 
 
 def packed(
-    values: Iterable[float], shape: tuple[int, int] | None = None, *, precise: bool = False
+    values: Iterable[float] | pa.Array,
+    shape: tuple[int, int] | None = None,
+    *,
+    precise: bool = False,
 ) -> Packed:
-    """Values as 32-bit floats, little-endian; NaN is a gap. Moments need the `precise` 64 bits."""
-    numbers = array("d" if precise else "f", values)
+    """Values as 32-bit floats, little-endian; NaN or null is a gap.
+
+    Moments need the `precise` 64 bits.
+    """
+    if isinstance(values, pa.Array):
+        numbers = array("d" if precise else "f")
+        whole = values.cast(pa.float64() if precise else pa.float32(), safe=False)
+        numbers.frombytes(_held(whole.fill_null(nan)))
+    else:
+        numbers = array("d" if precise else "f", values)
     if sys.byteorder == "big":
         numbers.byteswap()
     spec = {
@@ -25,6 +39,13 @@ def packed(
     if shape is not None:
         spec["shape"] = f"{shape[0]}, {shape[1]}"
     return spec
+
+
+def _held(numbers: pa.Array) -> memoryview:
+    size = numbers.type.bit_width // 8
+    held = numbers.buffers()[1]
+    start = numbers.offset * size
+    return memoryview(b"" if held is None else held)[start : start + len(numbers) * size]
 
 
 def unpacked(spec: Packed) -> list[float]:

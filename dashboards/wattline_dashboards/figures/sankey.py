@@ -40,6 +40,8 @@ _PAD = 18
 _MARGIN = 8
 _LINE = 17
 """Pixels that a label needs."""
+_LEAST_NAMED = 0.0005
+"""Of all the energy, what a knot within the flow needs to be named; the pointer names all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,8 @@ def _labels(
         heights = _apart([places[knot][1] for knot in mine], step * lines)
         for knot, height in zip(mine, heights, strict=True):
             joules = energy.through(knot)
+            if not is_last and joules < _LEAST_NAMED * energy.total:
+                continue  # a line of no width: its name would be struck through by the others
             share = format_percent(joules / energy.total, digits=2)
             value = f"<span style='color:{muted}'>{format_energy(joules)}  {share}</span>"
             found.append(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,13 +16,19 @@ import plotly.graph_objects as go
 
 from wattline_collector.palette import TOKENS, Mode, format_percent
 from wattline_dashboards import theme
+from wattline_dashboards import times as times_of
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.days import ticks_to
+from wattline_dashboards.figures.ticks import between, plain, ticks
 from wattline_dashboards.language import _
 from wattline_dashboards.trust import COMFORT
 
 HEIGHT = 240
+_DAY_MS = 86_400_000
+_MONTH_MS = 20 * _DAY_MS
+"""Bars at least so long are called by their month."""
+_MOST_TICKS = 12
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -188,10 +195,26 @@ def times(
     if not known:
         return theme.axis(mode, showgrid=False, type="date")
     first, last = span or (min(known), max(known) + step_ms)
-    days = (last - first) / 86_400_000
-    shape = "%H:%M<br>%-d %b" if days <= 3 else "%-d %b" if days <= 330 else "%b %Y"
-    ends = [moments.local(at, zone) for at in (first, max(last, first + 3_600_000))]
-    return theme.axis(mode, showgrid=False, type="date", range=ends, tickformat=shape, nticks=12)
+    last = max(last, first + 3_600_000)
+    labelled = _named(known, step_ms, zone) if step_ms >= _DAY_MS else []
+    labelled = labelled or [(float(at), label) for at, label in ticks(first, last, zone)]
+    return theme.axis(
+        mode, showgrid=False, type="date",
+        range=[moments.local(at, zone) for at in (first, last)],
+        tickvals=[moments.local(at, zone) for at, _label in labelled],
+        ticktext=[label for _at, label in labelled],
+    )  # fmt: skip
+
+
+def _named(starts: Iterable[float], step_ms: float, zone: ZoneInfo) -> list[tuple[float, str]]:
+    """The middle of bars that have room for a name, and their day or month."""
+    lasts = _lasts(set(starts), step_ms)
+    wide = [at for at in sorted(lasts) if lasts[at] >= step_ms / 2]
+    shown = times_of.month if step_ms >= _MONTH_MS else times_of.day
+    return [
+        (at + lasts[at] / 2, shown(datetime.fromtimestamp(at / 1000, UTC).astimezone(zone)))
+        for at in wide[:: max(1, -(-len(wide) // _MOST_TICKS))]
+    ]
 
 
 def _range(values: Sequence[float], *, from_zero: bool) -> tuple[float, float]:
@@ -249,15 +272,11 @@ def _ends(
 
 
 def _amounts(low: float, high: float, mode: Mode, written: Any) -> dict[str, Any]:
-    ticks = ticks_to(high) if low == 0 else _between(low, high)
+    values = ticks_to(high) if low == 0 else between(low, high)
     return theme.axis(
-        mode, range=[low, high], tickvals=ticks, ticktext=[written(tick) for tick in ticks]
-    )
-
-
-def _between(low: float, high: float) -> list[float]:
-    step = (high - low) / 4
-    return [low + step * place for place in range(1, 4)]
+        mode, range=[low, high], tickvals=values,
+        ticktext=[plain(written(value)) for value in values],
+    )  # fmt: skip
 
 
 def _since(unix_ms: float) -> str:

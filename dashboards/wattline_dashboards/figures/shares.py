@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from wattline_collector.palette import TOKENS, Mode, format_number, format_percent
 from wattline_dashboards import theme
 from wattline_dashboards.columns import number
+from wattline_dashboards.figures.ticks import plain
 from wattline_dashboards.language import _
 
 ROW = 34
@@ -116,7 +117,7 @@ def burn_down(rows: Rows, mode: Mode) -> go.Figure:
             ],
             xaxis=theme.axis(
                 mode, range=[0, most * 1.45], tickvals=[0, 0.25, 0.5, 0.75, 1.0],
-                ticktext=[format_percent(v) for v in (0, 0.25, 0.5, 0.75, 1.0)],
+                ticktext=[plain(format_percent(v)) for v in (0, 0.25, 0.5, 0.75, 1.0)],
             ),
             yaxis=_names([str(row.get("name")) for row in rows], mode),
         ),

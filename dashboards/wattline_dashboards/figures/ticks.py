@@ -6,11 +6,17 @@ still stand at the right moments, and what stands under the pointer is UTC.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from wattline_dashboards import times
+
 MOST = 10
+
+_ZEROS = re.compile(r"(\.\d*?)0+(?=\D|$)")
 
 _STEPS = (
     *(timedelta(seconds=count) for count in (1, 2, 5, 10, 15, 30)),
@@ -19,6 +25,27 @@ _STEPS = (
     *(timedelta(days=count) for count in (1, 2, 5, 10)),
 )
 _MONTH = timedelta(days=30)
+
+
+def plain(label: str) -> str:
+    """A label of an axis without the zeros that an exact value does not need: `2.00 GHz`, `2 GHz`.
+
+    Labels stand at round values, where the digits that say how exact a reading is mean nothing.
+    """
+    return _ZEROS.sub(lambda found: found[1].rstrip("."), label, count=1)
+
+
+def between(low: float, high: float, most: int = 4) -> list[float]:
+    """Round values within a scale that does not begin at zero: two or more, at most so many."""
+    if not high > low:
+        return [low]
+    unit = 10.0 ** math.floor(math.log10(high - low))
+    for step in (unit * size for size in (0.1, 0.2, 0.5, 1, 2, 5)):
+        first, last = math.ceil(low / step), math.floor(high / step)
+        if last - first < most:
+            # From whole numbers, so that no tick has the crumbs of a sum of fractions.
+            return [round(place * step, 12) for place in range(first, last + 1)]
+    return [low]
 
 
 def ticks(
@@ -55,7 +82,7 @@ def _steps(start: datetime, step: timedelta, span: timedelta) -> Iterator[tuple[
 
 def _label(at: datetime, step: timedelta) -> str:
     if at.hour == at.minute == at.second == 0:
-        return f"{at.day} {at:%b}"
+        return times.day(at)
     return f"{at:%H:%M:%S}" if step < timedelta(minutes=1) else f"{at:%H:%M}"
 
 
@@ -64,4 +91,5 @@ def _months(start: datetime, span: timedelta, most: int) -> Iterator[tuple[datet
     for count in range(0, int(span / _MONTH) + 2, every):
         month = start.month - 1 + count
         at = datetime(start.year + month // 12, month % 12 + 1, 1)
-        yield at, f"{at:%b %Y}" if at.month == 1 or count == 0 else f"{at:%b}"
+        with_year = at.month == 1 or count == 0
+        yield at, times.month(at) if with_year else times.month_name(at)

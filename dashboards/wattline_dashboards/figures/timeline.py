@@ -21,7 +21,7 @@ from wattline_dashboards import theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.packed import packed
-from wattline_dashboards.figures.ticks import ticks
+from wattline_dashboards.figures.ticks import plain, ticks
 from wattline_dashboards.language import _
 
 Values = Sequence[float | None]
@@ -94,7 +94,7 @@ class Timeline:
         at = (0.0, high / 2, high)
         return self.strip(
             title, height, range=[0, high * _HEADROOM], tickvals=at,
-            ticktext=[written(value) for value in at],
+            ticktext=[plain(written(value)) for value in at],
         )  # fmt: skip
 
     def rows(self, title: str, names: Sequence[str], row_px: int) -> str:

@@ -73,7 +73,9 @@ def layout(severity: str | None = None, node: str | None = None, **more: Any) ->
                         className="controls", role="group",
                         **marks(aria_label=_("Which alerts")),
                     ),
-                    html.Section([html.H2(_("On now")), html.Div(id="alerts-open")]),
+                    html.Section(
+                        [html.H2(_("On now")), html.Div(id="alerts-open")], className="area-on"
+                    ),
                     html.Section(
                         [
                             html.Div(
@@ -84,7 +86,8 @@ def layout(severity: str | None = None, node: str | None = None, **more: Any) ->
                                 className="section-head",
                             ),
                             html.Div(id="alerts-past"),
-                        ]
+                        ],
+                        className="area-ended",
                     ),
                 ],
                 id="alerts-page",

@@ -34,6 +34,10 @@ PICKERS: tuple[str, ...] = ()
 EVERY_MS = 1000
 """A reading is on the screen within two seconds, the memories on its way included."""
 
+TABLES_EVERY = 2
+"""Ticks after which the tables are drawn anew. The line of figures and the map are with each: a
+table is read row by row, and its agents send every few seconds."""
+
 _ORDER_SECONDS = 10.0
 """Partitions hardly change, and a job holds its devices for minutes at least."""
 
@@ -238,6 +242,7 @@ def render(
     drawn: object,
     *,
     asked: Asked | None = None,
+    tables: bool = True,
 ) -> dict[str, Any]:
     """All that one tick changes, by name; `parts` are components by the id they fill.
 
@@ -252,6 +257,7 @@ def render(
         host: What the names of hosts that are listed hold.
         drawn: What the browser has drawn.
         asked: What else the controls of the map say.
+        tables: Whether the tables are drawn, too.
     """
     asked = asked or Asked(view_id)
     changes: dict[str, Any] = dict.fromkeys(OUTPUTS, no_update)
@@ -272,11 +278,14 @@ def render(
     }
     parts |= {
         "fleet-totals": lambda: totals(picture),
-        "fleet-jobs": lambda: live_jobs(picture.jobs),
-        "fleet-attention": lambda: devices.attention(picture),
-        "fleet-hosts": lambda: hosts.hosts(picture, host),
         "fleet-cards": lambda: devices.cards(picture) if few else None,
     }
+    if tables:
+        parts |= {
+            "fleet-jobs": lambda: live_jobs(picture.jobs),
+            "fleet-attention": lambda: devices.attention(picture),
+            "fleet-hosts": lambda: hosts.hosts(picture, host),
+        }
     if not few and count and isinstance(width, int | float):
         view = views.view_named(view_id)
         plan = _plan(picture, width, asked)
@@ -284,12 +293,11 @@ def render(
         name = fleet_map.drawn(plan, view, mode, found)
         parts["fleet-legend"] = legend(view, picture)
         parts["fleet-results"] = fleet_order.found(picture, found)
-        changes["drawn"] = name
-        changes["map"] = (
-            fleet_map.patch(plan, view, picture, found)
-            if name == drawn
-            else fleet_map.figure(plan, view, picture, mode, found)
-        )
+        if name == drawn:
+            changes["map"] = fleet_map.patch(plan, view, picture, found)
+        else:  # what is told of it, `moved` is asked for: not with every tick
+            changes["map"] = fleet_map.figure(plan, view, picture, mode, found)
+            changes["drawn"] = name
     return changes
 
 
@@ -300,14 +308,16 @@ class _Drawing:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[Picture | None, str, dict[str, Any]]] = {}
+        self._last: dict[str, tuple[Picture | None, str, dict[str, str]]] = {}
 
     def of(self, picture: Picture | None, host: str, parts: Mapping[str, Any]) -> dict[str, Any]:
         """The parts, drawn; those that are functions only where nobody had them drawn before."""
-        shared = {id: make for id, make in parts.items() if callable(make)}
         known, named, drawn = self._last.get(language(), (None, "", {}))
-        if shared and (known is not picture or named != host):
-            drawn = markup.drawing(shared)
+        if known is not picture or named != host:
+            drawn = {}
+        shared = {id: make for id, make in parts.items() if callable(make)}
+        if missing := {id: make for id, make in shared.items() if id not in drawn}:
+            drawn = drawn | markup.written(missing)
             self._last[language()] = (picture, host, drawn)
         own = markup.drawing({id: part for id, part in parts.items() if id not in shared})
         return own | {id: drawn[id] for id in shared}
@@ -446,13 +456,15 @@ def register(app: Dash, context: Context) -> None:
     drawing = _Drawing()
 
     def tick(
-        _tick: int | None, view: str, group: str, search: str | None, width: int | None,
+        count: int | None, view: str, group: str, search: str | None, width: int | None,
         mode: str, host: str | None, drawn: str | None,
     ) -> dict[str, Any]:  # fmt: skip
         picture, answer = live.now()
         changes = render(
             picture, answer, view, width, theme.mode_named(mode), host or "", drawn,
             asked=asked(view, group, search),
+            tables=[*ctx.triggered_prop_ids.values()] != ["fleet-tick"]
+            or not (count or 0) % TABLES_EVERY,
         )  # fmt: skip
         return changes | {"parts": drawing.of(picture, host or "", changes["parts"])}
 

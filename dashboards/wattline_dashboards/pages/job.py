@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
-from wattline_collector.palette import UNKNOWN, Mode, format_age, format_percent, format_si
+from wattline_collector.palette import Mode, format_age, format_percent, format_si
 from wattline_dashboards import exports, markup, theme
 from wattline_dashboards.access.audit import NotWritten, Seen
 from wattline_dashboards.answers import Answer
@@ -192,6 +192,8 @@ def like_finding(like: Mapping[str, Any]) -> str:
     below, count = number(metric.get("below")), number(metric.get("n"))
     if below is None or count is None:
         return _("Compared with like jobs")
+    if below == 0:
+        return _("No like job worked a smaller share of its time")
     return _("It worked a larger share of its time than {share} of like jobs").format(
         share=format_percent(below, 2)
     )
@@ -207,16 +209,15 @@ def like_note(like: Mapping[str, Any]) -> str:
     told = [
         number((like.get("metrics") or {}).get(one, {}).get("n")) for one in like_figure.METRICS
     ]
-    counts = [str(int(count)) if count else UNKNOWN for count in told]
     if not any(told):
         return _(
             "Others' {kind} jobs with {low} to {high} devices in the same four weeks are too few, "
             "or of fewer than five owners."
         ).format(kind=like.get("kind"), low=sizes[0], high=sizes[1])
     return _(
-        "Others' {kind} jobs with {low} to {high} devices in the same four weeks; n = {n} and "
-        "{m}. At most ten of one owner count, and never fewer than five owners."
-    ).format(kind=like.get("kind"), low=sizes[0], high=sizes[1], n=counts[0], m=counts[1])
+        "Others' {kind} jobs with {low} to {high} devices in the same four weeks; at most ten of "
+        "one owner count, and never fewer than five owners."
+    ).format(kind=like.get("kind"), low=sizes[0], high=sizes[1])
 
 
 def _absent(which: Mapping[str, str], answer: Answer) -> dict[str, Any]:
@@ -376,7 +377,7 @@ def register(app: Dash, context: Context) -> None:
                 context.looks.shown(page, seen(answer.value))
             except NotWritten as error:
                 return named, Shown(Answer(None, None, str(error)), {})
-        if answer.value is None or answer.error is not None or answer.value.get("report") is None:
+        if answer.value is None or answer.value.get("report") is None:
             return named, Shown(answer, {})
         like = context.answers.ask("/v1/job/like", query, LIKE_KEPT_SECONDS)
         return named, Shown(answer, like.value or {})

@@ -298,7 +298,7 @@ def _users(said: Mapping[str, Any]) -> list[Any]:
         Column("gpu_hours", _("GPU-hours"), numeric=True),
         Column("share", _("Share"), numeric=True),
         Column("working", _("Working"), numeric=True),
-        Column("wasted", _("Wasted"), numeric=True, title=_("GPU-hours held idle or lost")),
+        Column("wasted", _("Wasted GPU-h"), numeric=True, title=_("Held idle or lost")),
         Column("energy", _("Energy"), numeric=True),
     ]
     return [table(_("Who used what"), columns, [_user(row, whole) for row in rows], "users")]

@@ -94,16 +94,14 @@ def _section(name: str, title: str) -> html.Section:
     return html.Section([html.H2(title), html.Div(id=f"now-{name}")], className=f"area-{name}")
 
 
-def render(
-    answer: Answer, zone: ZoneInfo, mode: Mode, drawn: object = None, *, wall: bool = False
-) -> dict[str, Any]:
-    """All that an answer of `/v1/now` fills, by name; `parts` are components by the id they fill.
+def render(answer: Answer, zone: ZoneInfo, *, wall: bool = False) -> dict[str, Any]:
+    """All that an answer of `/v1/now` fills but the chart, by name.
+
+    `parts` are components by the id they fill.
 
     Args:
         answer: What the collector says.
         zone: The site's time zone.
-        mode: Light or dark.
-        drawn: Which course of power the chart shows already; the same is not sent again.
         wall: Whether nobody stands near enough to click.
     """
     changes: dict[str, Any] = dict.fromkeys(OUTPUTS, no_update)
@@ -133,13 +131,26 @@ def render(
         "now-hot": parts_now.hot(told, _ON_WALL if wall else _AT_DESK),
         "now-feeds": feeds(told.get("feeds") or {}, alerts, now_ms),
     }  # fmt: skip
-    course = power.get("course") or {}
-    name = f"{mode} {zone} {course.get('start_ms')} {course.get('coverage')} {power.get('caps')}"
     changes["class"] = f"{notice.stale_class(answer)} now"
     changes["no_power"] = not power_now.series(power)[0]
-    if name != drawn:
-        changes |= {"power": power_now.figure(power, zone, mode), "drawn": name}
     return changes
+
+
+def course(answer: Answer, zone: ZoneInfo, mode: Mode, drawn: object = None) -> dict[str, Any]:
+    """The chart of power, by name.
+
+    Args:
+        answer: What the collector says.
+        zone: The site's time zone.
+        mode: Light or dark.
+        drawn: Which course of power the chart shows already; the same is not sent again.
+    """
+    power = (answer.value or {}).get("power") or {}
+    told = power.get("course") or {}
+    name = f"{mode} {zone} {told.get('start_ms')} {told.get('coverage')} {power.get('caps')}"
+    if answer.value is None or name == drawn:
+        return dict.fromkeys(CHART, no_update)
+    return {"power": power_now.figure(power, zone, mode), "drawn": name}
 
 
 def sentence(told: Mapping[str, Any]) -> str:
@@ -188,10 +199,12 @@ def sheet(answer: Answer) -> exports.Sheet | None:
 OUTPUTS = {
     "parts": Output("now-drawing", "data"),
     "class": Output("now-page", "className"),
-    "power": Output("now-power", "figure"),
     "no_power": Output("now-power-place", "hidden"),
-    "drawn": Output("now-drawn", "data"),
 }
+
+CHART = {"power": Output("now-power", "figure"), "drawn": Output("now-drawn", "data")}
+"""Asked for apart: a browser asks for nothing that has to do with a chart before it has loaded what
+draws charts, and the figures need not wait for that."""
 
 
 def register(app: Dash, context: Context) -> None:
@@ -204,28 +217,27 @@ def register(app: Dash, context: Context) -> None:
         query = [("system", asked.system)] if asked.system else []
         return context.answers.ask("/v1/now", query, KEEP_SECONDS)
 
-    def tick(
-        _: int | None, picked: object, mode: str, drawn: object, wall: object
-    ) -> dict[str, Any]:
+    def tick(_: int | None, picked: object, wall: object) -> dict[str, Any]:
         answer = asked(picked)
         if answer is None:
             return dict.fromkeys(OUTPUTS, no_update)
-        changes = render(answer, context.zone, theme.mode_named(mode), drawn, wall=wall is True)
+        changes = render(answer, context.zone, wall=wall is True)
         return changes | {"parts": markup.drawing(changes["parts"])}
+
+    def draw(_: int | None, picked: object, mode: str, drawn: object) -> dict[str, Any]:
+        answer = asked(picked)
+        if answer is None:
+            return dict.fromkeys(CHART, no_update)
+        return course(answer, context.zone, theme.mode_named(mode), drawn)
 
     def rows(picked: object) -> exports.Sheet | None:
         answer = asked(picked)
         return None if answer is None else sheet(answer)
 
     app.clientside_callback(ClientsideFunction("wattline", "draw"), Input("now-drawing", "data"))
+    when = [Input("now-tick", "n_intervals"), Input("shell-asked", "data")]
+    app.callback(output=OUTPUTS, inputs=[*when, State("now-wall", "data")])(tick)
     app.callback(
-        output=OUTPUTS,
-        inputs=[
-            Input("now-tick", "n_intervals"),
-            Input("shell-asked", "data"),
-            Input("shell-mode", "data"),
-            State("now-drawn", "data"),
-            State("now-wall", "data"),
-        ],
-    )(tick)
+        output=CHART, inputs=[*when, Input("shell-mode", "data"), State("now-drawn", "data")]
+    )(draw)
     exports.connect(app, "now-power", [State("shell-asked", "data")], rows)

@@ -162,8 +162,10 @@ def _finding(books: Mapping[str, Any]) -> str:
 def _note(cells: Mapping[str, Any]) -> str:
     step = format_age(number(cells.get("step_ms")))
     shown, all_ = len(coverage_map.rows_of(cells)), number(cells.get("nodes")) or 0
-    said = _("Samples received of those expected, a column per {step}; dark is missing, hatched is "
-             "silent, blank is not installed.").format(step=step)  # fmt: skip
+    said = _(
+        "Samples received of those expected, a column per {step}; what stands out is missing, "
+        "hatched is silent, blank is not installed."
+    ).format(step=step)
     if all_ > shown:
         said += _(" The {some} least complete of {all} nodes.").format(
             some=count(shown), all=count(all_)

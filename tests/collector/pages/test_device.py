@@ -15,6 +15,8 @@ from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.query import ask
 from wattline_collector.ledger.accounts import ASSIGNED, OFFERED
 from wattline_collector.ledger.books import Books
+from wattline_collector.pages import occupied
+from wattline_collector.pages.buckets import Grid
 from wattline_collector.pages.read import Missing
 
 Json = dict[str, Any]
@@ -138,3 +140,22 @@ def test_a_device_nobody_knows_is_not_there(ask_planted: Ask, one: Json) -> None
 
 def test_alerts_are_not_told_to_who_may_not_see_them(ask_planted: Ask, one: Json) -> None:
     assert device(ask_planted, one, viewer=MANAGER)["alerts"] is None
+
+
+def test_a_job_that_has_not_ended_holds_the_device_to_the_end_of_what_is_booked() -> None:
+    minutes = [datetime(2025, 1, 13, 10, minute, tzinfo=UTC) for minute in range(30)]
+    entries = pl.DataFrame({"minute": minutes}).with_columns(
+        pl.lit("sim").alias("system"), pl.lit("d0").alias("device"), pl.lit("7").alias("job")
+    )
+    began = round(minutes[0].timestamp() * 1000) + 20_000
+    jobs = pl.DataFrame(
+        {"system": ["sim"], "job": ["7"], "name": ["x"], "kind": ["training"],
+         "state": ["running"], "user": ["anna"], "project": ["p"], "start_ms": [began],
+         "end_ms": [None]},
+        schema_overrides={"end_ms": pl.Int64},
+    )  # fmt: skip
+    start, end = began - 20_000, began - 20_000 + 30 * 60_000
+    (row,), left_out = occupied.jobs(
+        occupied.Occupied(entries, jobs, 60_000), Grid.over(start, end, 60_000), STAFF
+    )
+    assert (row["start_ms"], row["end_ms"], left_out) == (began, end, 0)

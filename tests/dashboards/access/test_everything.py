@@ -56,6 +56,7 @@ FILLED = {
 # By the first thing they fill. Callbacks without a server's part are not asked of one.
 CALLBACKS = {
     "now-drawing.data": FLEET,
+    "now-power.figure": FLEET,
     "now-power-file.data": FLEET,
     "alerts-drawing.data": STAFFED,
     "alerts-past-file.data": STAFFED,
@@ -219,6 +220,7 @@ def test_a_callback_runs_for_whoever_sees_its_page_and_for_nobody_else(
 def jobs_told(text: str, truthful: Any) -> set[str]:
     jobs = set(truthful.whole_latest["jobs"]["job"])
     jobs |= {row["job"] for row in truthful.whole_overview["jobs"]}
+    text = text.replace('\\"', '"')  # what all share stands in it as JSON of its own
     return {job for job in jobs if f'"{job}"' in text}
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,53 +14,11 @@ from wattline_collector.ledger.books import Books
 pytestmark = pytest.mark.browser
 
 WEEK = "period=custom&first=2025-01-13&last=2025-01-19"
-PATIENCE_MS = 120_000
-
-
-@pytest.fixture(scope="module")
-def factory(planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A collector over a copy of the planted store, and pages before it: their address."""
-    store = tmp_path_factory.mktemp("device") / "store"
-    shutil.copytree(planted, store)
-    wattline = [sys.executable, "-m", "wattline_agents.cli"]
-    words = ["collector", "--store", str(store), "--listen", "127.0.0.1:0"]
-    with subprocess.Popen([*wattline, *words], stderr=subprocess.PIPE, text=True) as collector:
-        assert collector.stderr is not None
-        address = said(collector.stderr)
-        words = ["dashboards", "--collector", address, "--listen", "127.0.0.1:0",
-                 "--token-file", str(store / "tokens" / "read")]  # fmt: skip
-        with subprocess.Popen([*wattline, *words], stderr=subprocess.PIPE, text=True) as pages:
-            assert pages.stderr is not None
-            try:
-                yield said(pages.stderr)
-            finally:
-                pages.kill()
-                collector.kill()
-
-
-def said(lines: Any) -> str:
-    """The address that a server says it listens on."""
-    for line in lines:
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            return found.group()
-    raise AssertionError("it ended before it listened")
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    problems: list[str] = []
-    opened.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.set_default_timeout(PATIENCE_MS)
-    yield opened
-    opened.close()
-    assert problems == []
 
 
 @pytest.mark.parametrize("width", [1280, 2560])
 def test_a_device_shows_its_week_on_one_axis_and_leads_to_its_node(
-    factory: str, planted: Path, page: Any, width: int
+    site: Any, planted: Path, page: Any, sideways: Callable[[Any], int], width: int
 ) -> None:
     one = (
         Books(planted)
@@ -73,7 +27,7 @@ def test_a_device_shows_its_week_on_one_axis_and_leads_to_its_node(
         .row(1, named=True)
     )
     page.set_viewport_size({"width": width, "height": 900})
-    page.goto(f"{factory}/device?device={one['key']}&system={one['system']}&{WEEK}")
+    page.goto(f"{site.url}/device?device={one['key']}&system={one['system']}&{WEEK}")
     page.wait_for_selector("#device-strips .xtick")
     assert one["node"] in page.locator("#device-answer").inner_text()
     assert one["model"] in page.locator("#device-identity").inner_text()
@@ -82,7 +36,7 @@ def test_a_device_shows_its_week_on_one_axis_and_leads_to_its_node(
     )
     assert drawn == ["x"]
     assert page.locator("#device-jobs a.inside").count() > 0
-    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert sideways(page) <= 0
     page.locator("#device-path a", has_text=one["node"]).click()
     page.wait_for_selector("#node-strips .xtick")
     assert one["node"] in page.locator("#node-answer").inner_text()
@@ -93,11 +47,11 @@ def test_a_device_shows_its_week_on_one_axis_and_leads_to_its_node(
 
 
 def test_the_strips_follow_the_theme_and_are_saved_as_a_file(
-    factory: str, planted: Path, page: Any
+    site: Any, planted: Path, page: Any
 ) -> None:
     node = Books(planted).inventory["node"][0]
     page.emulate_media(color_scheme="light")
-    page.goto(f"{factory}/node?node={node}&{WEEK}")
+    page.goto(f"{site.url}/node?node={node}&{WEEK}")
     page.wait_for_selector("#node-strips .xtick")
     with page.expect_download() as saved:
         page.locator("#node-strips-csv").click()
@@ -111,8 +65,8 @@ def test_the_strips_follow_the_theme_and_are_saved_as_a_file(
     )
 
 
-def test_a_device_that_is_not_there_says_where_to_look(factory: str, page: Any) -> None:
-    page.goto(f"{factory}/device?device=%3Cimg%20src%3Dx%3E&{WEEK}")
+def test_a_device_that_is_not_there_says_where_to_look(site: Any, page: Any) -> None:
+    page.goto(f"{site.url}/device?device=%3Cimg%20src%3Dx%3E&{WEEK}")
     page.wait_for_selector("#device-notice .notice")
     assert "no device '<img src=x>'" in page.locator("#device-notice").inner_text()
     assert page.locator("#device-notice img").count() == 0

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,75 +17,29 @@ pytestmark = pytest.mark.browser
 
 DATES = "period=custom&first=2025-01-08&last=2025-01-28"
 PERIOD = Period(parse_time("2025-01-08", "first"), parse_time("2025-01-29", "last"))
-WAIT = 120_000
-"""Milliseconds: a machine that runs other tests beside is slow."""
-
-
-def _program(words: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "wattline_agents.cli", *words],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ.copy(),
-    )
-
-
-def _ready(process: subprocess.Popen[str]) -> str:
-    """The address in a program's first line."""
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert "http://" in line, line
-    return line.split()[1]
-
-
-@pytest.fixture(scope="module")
-def factory(planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The pages over a collector that has a copy of the planted store and books nothing more."""
-    store = tmp_path_factory.mktemp("factory") / "store"
-    shutil.copytree(planted, store)
-    with ExitStack() as running:
-        collector = running.enter_context(_program(
-            ["collector", "--store", str(store), "--listen", "127.0.0.1:0",
-             "--book-every", "86400", "--no-alerts"],
-        ))  # fmt: skip
-        running.callback(collector.kill)
-        url = _ready(collector)
-        pages = running.enter_context(_program(
-            ["dashboards", "--collector", url, "--token-file", str(store / "tokens" / "read"),
-             "--listen", "127.0.0.1:0"],
-        ))  # fmt: skip
-        running.callback(pages.kill)
-        yield _ready(pages)
 
 
 @dataclass
 class Visit:
-    """A page, and what went wrong on it."""
+    """A page, and where it is."""
 
     page: Any
     url: str
-    problems: list[str] = field(default_factory=list)
 
     def go(self, path: str, until: str) -> None:
         self.page.goto(f"{self.url}{path}")
-        self.page.wait_for_selector(until, timeout=WAIT)
+        self.page.wait_for_selector(until)
 
     def text(self, selector: str) -> str:
         self.page.wait_for_function(
-            "s => document.querySelector(s)?.innerText.trim()", arg=selector, timeout=WAIT
+            "s => document.querySelector(s)?.innerText.trim()", arg=selector
         )
         return str(self.page.locator(selector).inner_text()).replace("\u2009", " ")
 
 
 @pytest.fixture
-def visit(factory: str, browser: Any) -> Iterator[Visit]:
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    visit = Visit(page, factory)
-    page.on("console", lambda m: visit.problems.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: visit.problems.append(str(error)))
-    yield visit
-    page.close()
-    assert visit.problems == []
+def visit(site: Any, page: Any) -> Visit:
+    return Visit(page, site.url)
 
 
 def test_a_manager_follows_the_energy_and_takes_the_figures_along(
@@ -102,11 +51,11 @@ def test_a_manager_follows_the_energy_and_takes_the_figures_along(
     assert f"{pue.value:.2f}" in visit.text("[data-kpi=S03]")
     assert "kept work" in visit.text("#energy-answer")
     visit.page.locator("[data-kpi=S03] button").click()
-    visit.page.wait_for_selector("#shell-dialog[open]", timeout=WAIT)
+    visit.page.wait_for_selector("#shell-dialog[open]")
     assert "E_DC / E_IT" in visit.text("#shell-explanation")
     visit.page.keyboard.press("Escape")
     visit.page.locator("#energy-flow-finding").hover()
-    with visit.page.expect_download(timeout=WAIT) as started:
+    with visit.page.expect_download() as started:
         visit.page.locator("#energy-flow-csv").click()
     started.value.save_as(tmp_path / "flow.csv")
     lines = (tmp_path / "flow.csv").read_text().splitlines()
@@ -119,18 +68,15 @@ def test_access_is_split_as_chosen_and_the_address_keeps_it(visit: Visit) -> Non
     assert "over its limit" in visit.text("#access_time-guard-finding")
     assert "fewer than 5 projects" in visit.text("#access_time-states-note")
     visit.page.locator("#access_time-by label", has_text="State").click()
-    visit.page.wait_for_function(
-        "() => location.search.includes('by=participating_state')", timeout=WAIT
-    )
-    visit.page.locator("#access_time-used", has_text="FI").wait_for(timeout=WAIT)
+    visit.page.wait_for_function("() => location.search.includes('by=participating_state')")
+    visit.page.locator("#access_time-used", has_text="FI").wait_for()
     visit.page.locator("#access_time-cells label", has_text="All").click()
     visit.page.wait_for_function(
         "() => document.querySelector('#access_time-states-note').innerText"
-        ".includes('not for passing on')",
-        timeout=WAIT,
+        ".includes('not for passing on')"
     )
     visit.page.reload()
-    visit.page.wait_for_selector("#access_time-used .bars", timeout=WAIT)
+    visit.page.wait_for_selector("#access_time-used .bars")
     chosen = visit.page.locator("#access_time-by label:has(input:checked)")
     assert chosen.inner_text() == "Participating State"
 
@@ -145,13 +91,14 @@ def test_an_outage_is_found_in_the_strip_and_in_the_list(visit: Visit, planted: 
     assert "no proof" in visit.text("#reliability-lemons-note")
     visit.page.locator("#reliability-by label", has_text="By node").click()
     visit.page.wait_for_function(
-        "() => document.querySelector('#reliability-strip').innerText.includes('sim-r1-n01')",
-        timeout=WAIT,
+        "() => document.querySelector('#reliability-strip').innerText.includes('sim-r1-n01')"
     )
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 2560)])
-def test_nothing_needs_sideways_scrolling(visit: Visit, scheme: str, width: int) -> None:
+def test_nothing_needs_sideways_scrolling(
+    visit: Visit, sideways: Callable[[Any], int], scheme: str, width: int
+) -> None:
     visit.page.emulate_media(color_scheme=scheme)
     visit.page.set_viewport_size({"width": width, "height": 900})
     for path, until in (
@@ -161,8 +108,7 @@ def test_nothing_needs_sideways_scrolling(visit: Visit, scheme: str, width: int)
         ("/production", "#production-life .bars"),
     ):
         visit.go(f"{path}?{DATES}", until)
-        sideways = visit.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert sideways <= 0, path
+        assert sideways(visit.page) <= 0, path
 
 
 def test_production_of_one_system_stands_beside_the_time_before(
@@ -194,4 +140,4 @@ def test_a_period_before_the_books_says_so_on_every_page(visit: Visit) -> None:
         ("/reliability", "#reliability-answer", "not known"),
     ):
         visit.page.goto(f"{visit.url}{path}?{before}")
-        visit.page.locator(answer, has_text=said).wait_for(timeout=WAIT)
+        visit.page.locator(answer, has_text=said).wait_for()

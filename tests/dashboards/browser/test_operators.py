@@ -19,8 +19,6 @@ from wattline_collector.client import Collector
 
 pytestmark = pytest.mark.browser
 
-PATIENCE = 120_000
-
 
 @dataclass
 class Factory:
@@ -77,24 +75,16 @@ def _command(pid: int, name: str) -> str:
 
 
 @pytest.fixture
-def visit(factory: Factory, browser: Any) -> Iterator[Callable[..., Any]]:
+def visit(factory: Factory, watched: Callable[..., Any]) -> Callable[..., Any]:
     """Opens a page and waits for a part of it; nothing may go wrong in the browser."""
-    problems: list[str] = []
 
     def visit(path: str, until: str, **how: Any) -> Any:
-        page = browser.new_page(**({"viewport": {"width": 1280, "height": 900}} | how))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page = watched(**how)
         page.goto(factory.url + path)
-        page.wait_for_selector(until, timeout=PATIENCE)
+        page.wait_for_selector(until)
         return page
 
-    yield visit
-    assert problems == []
-
-
-def sideways(page: Any) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+    return visit
 
 
 def number(text: str) -> int:
@@ -102,7 +92,7 @@ def number(text: str) -> int:
 
 
 def test_an_operator_sees_what_works_and_a_silent_node_as_unknown(
-    visit: Callable[..., Any], factory: Factory
+    visit: Callable[..., Any], factory: Factory, sideways: Callable[[Any], int]
 ) -> None:
     page = visit("/now", "#now-ladder .ladder-row")
     told = factory.collector.ask("/v1/now")
@@ -121,16 +111,16 @@ def test_an_operator_sees_what_works_and_a_silent_node_as_unknown(
     assert "gradient" in legend.locator(".swatch").evaluate(
         "e => getComputedStyle(e).backgroundImage"
     )
-    page.wait_for_selector("#now-power .bars path", timeout=PATIENCE)
+    page.wait_for_selector("#now-power .bars path")
     assert sideways(page) <= 0
 
 
 def test_the_wall_shows_it_all_at_once_larger_and_without_controls(
-    visit: Callable[..., Any],
+    visit: Callable[..., Any], sideways: Callable[[Any], int]
 ) -> None:
     size = {"width": 1920, "height": 1080}
     page = visit("/now?wall=1", "#now-ladder .ladder-row", viewport=size, color_scheme="dark")
-    page.wait_for_selector("#now-power .bars path", timeout=PATIENCE)
+    page.wait_for_selector("#now-power .bars path")
     assert not page.locator(".header").is_visible()
     assert not page.locator("#shell-system").is_visible()
     assert page.locator("#now-to-wall").count() == 0
@@ -148,20 +138,19 @@ def test_an_alert_is_found_opened_filtered_and_sent_to_a_colleague(
     line.locator("summary").focus()
     page.keyboard.press("Enter")
     open_one = page.locator(f"#alerts-open [data-key={key}][open]")
-    open_one.locator(".runbook").wait_for(timeout=PATIENCE)
+    open_one.locator(".runbook").wait_for()
     words = open_one.inner_text()
     for head in ("Evidence", "Means", "Look at", "Do"):
         assert head in words
     said = page.locator("#alerts-scope").inner_text()
     page.wait_for_function(
-        "said => document.querySelector('#alerts-scope').innerText !== said", arg=said,
-        timeout=PATIENCE,
+        "said => document.querySelector('#alerts-scope').innerText !== said", arg=said
     )  # fmt: skip
     assert open_one.count() == 1  # the page went on, and what was opened stayed so
     page.locator("#alerts-severity label", has_text="Info").click()
     page.locator("#alerts-node").fill("no-such-node")
-    page.get_by_text("No alert is on that this filter lets through.").wait_for(timeout=PATIENCE)
-    page.wait_for_function("() => location.search.includes('node=no-such-node')", timeout=PATIENCE)
+    page.get_by_text("No alert is on that this filter lets through.").wait_for()
+    page.wait_for_function("() => location.search.includes('node=no-such-node')")
     again = visit(page.url.removeprefix(factory.url), "#alerts-page:not(.waiting)")
     assert again.locator("#alerts-node").input_value() == "no-such-node"
     assert again.locator("#alerts-severity label:has(input:checked)").inner_text() == "Info"
@@ -181,9 +170,9 @@ def test_what_ended_is_listed_and_given_as_a_file_without_formulas(
     with (folder / "history.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
     page = visit("/alerts", "#alerts-past tbody tr")
-    page.locator("#alerts-past", has_text="not known any more").wait_for(timeout=PATIENCE)
+    page.locator("#alerts-past", has_text="not known any more").wait_for()
     assert page.locator("#alerts-past img").count() == 0
-    with page.expect_download(timeout=PATIENCE) as download:
+    with page.expect_download() as download:
         page.locator("#alerts-past-csv").click(force=True)
     path = tmp_path / "alerts.csv"
     download.value.save_as(path)
@@ -192,7 +181,7 @@ def test_what_ended_is_listed_and_given_as_a_file_without_formulas(
 
 @pytest.mark.parametrize("width", [1280, 2560])
 def test_the_quality_of_the_data_is_shown_with_what_to_do(
-    visit: Callable[..., Any], factory: Factory, width: int
+    visit: Callable[..., Any], factory: Factory, sideways: Callable[[Any], int], width: int
 ) -> None:
     size = {"width": width, "height": 900}
     page = visit("/quality?period=7d", "#quality-map .hm image", viewport=size,
@@ -205,5 +194,5 @@ def test_the_quality_of_the_data_is_shown_with_what_to_do(
     figure = page.locator("#quality-figures [data-explain=Q03]")
     assert figure.inner_text().split()[0] in page.locator("#quality-answer").inner_text()
     figure.click()
-    page.get_by_role("dialog").wait_for(timeout=PATIENCE)
+    page.get_by_role("dialog").wait_for()
     assert sideways(page) <= 0

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.recordings]
 RUN = "llama2lora_1x8H100_AC_run4951_1"
 DAY = "period=custom&first=2024-05-09&last=2024-05-09"
 PERIOD = Period(parse_time("2024-05-09", "first"), parse_time("2024-05-10", "last"))
-WAIT = 120_000
-"""Milliseconds: a machine that runs other tests beside is slow."""
 
 
 @pytest.fixture(scope="module")
@@ -37,58 +30,24 @@ def recorded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-def _program(running: ExitStack, words: list[str]) -> str:
-    """Start one; its address."""
-    process = running.enter_context(
-        subprocess.Popen(
-            [sys.executable, "-m", "wattline_agents.cli", *words],
-            stderr=subprocess.PIPE, text=True, env=os.environ.copy(),
-        )
-    )  # fmt: skip
-    running.callback(process.kill)
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert "http://" in line, line
-    return line.split()[1]
-
-
 @pytest.fixture(scope="module")
-def factory(recorded: Path) -> Iterator[str]:
-    with ExitStack() as running:
-        listen = ["--listen", "127.0.0.1:0"]
-        still = ["--book-every", "86400", "--no-alerts"]
-        collector = _program(running, ["collector", "--store", str(recorded), *listen, *still])
-        token = str(recorded / "tokens" / "read")
-        yield _program(
-            running, ["dashboards", "--collector", collector, "--token-file", token, *listen]
-        )
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    problems: list[str] = []
-    opened.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    yield opened
-    opened.close()
-    assert problems == []
+def site(programs: Any, recorded: Path) -> Any:
+    """Pages over a collector that has the run."""
+    return programs.site(recorded)
 
 
 def text(page: Any, selector: str) -> str:
-    page.wait_for_function(
-        "s => document.querySelector(s)?.innerText.trim()", arg=selector, timeout=WAIT
-    )
+    page.wait_for_function("s => document.querySelector(s)?.innerText.trim()", arg=selector)
     return str(page.locator(selector).inner_text()).replace("\u2009", " ")
 
 
 def test_a_manager_reads_the_published_energy_and_no_work_that_nobody_measured(
-    factory: str, recorded: Path, page: Any, tmp_path: Path
+    site: Any, recorded: Path, page: Any, tmp_path: Path
 ) -> None:
     (energy,) = figures(recorded, ["S12"], PERIOD)
     assert energy.value == pytest.approx(3.3618, abs=1e-4)  # of the run, as published
-    page.goto(f"{factory}/production?{DAY}")
-    page.wait_for_selector("#production-losses .bars", timeout=WAIT)
+    page.goto(f"{site.url}/production?{DAY}")
+    page.wait_for_selector("#production-losses .bars")
     assert "Nobody measured" in text(page, "#production-answer")
     assert "no job counted its tokens" in text(page, "#production-answer")
     assert "3.36" in text(page, "#production-headline [data-kpi=S12]")
@@ -99,27 +58,27 @@ def test_a_manager_reads_the_published_energy_and_no_work_that_nobody_measured(
     assert "node" in page.locator("tr[data-kpi=S12] + tr.explained").inner_text()
 
 
-def test_an_operator_sees_the_nodes_power_and_devices_as_unknown(factory: str, page: Any) -> None:
+def test_an_operator_sees_the_nodes_power_and_devices_as_unknown(site: Any, page: Any) -> None:
     page.emulate_media(color_scheme="light")
-    page.goto(f"{factory}/node?node=node_0&{DAY}")
-    page.wait_for_selector("#node-strips .xtick", timeout=WAIT)
+    page.goto(f"{site.url}/node?node=node_0&{DAY}")
+    page.wait_for_selector("#node-strips .xtick")
     assert "was not measured" in text(page, "#node-answer")
-    with page.expect_download(timeout=WAIT) as saved:
+    with page.expect_download() as saved:
         page.locator("#node-strips-csv").click()
     lines = Path(saved.value.path()).read_text().splitlines()
     watts = lines[0].split(",").index("power (W)")
     known = [float(one) for line in lines[1:] if (one := line.split(",")[watts])]
     assert 6000 < max(known) < 8000
     page.locator("#shell-theme").click()
-    page.wait_for_selector("html[data-theme=dark]", timeout=WAIT)
-    page.wait_for_selector("#node-strips .xtick", timeout=WAIT)
+    page.wait_for_selector("html[data-theme=dark]")
+    page.wait_for_selector("#node-strips .xtick")
 
 
-def test_its_owner_sees_what_it_used_and_dashes_for_the_rest(factory: str, page: Any) -> None:
-    page.goto(f"{factory}/my-jobs?{DAY}")
-    page.wait_for_selector(f"#my_jobs-list tr[data-job='{RUN}']", timeout=WAIT)
+def test_its_owner_sees_what_it_used_and_dashes_for_the_rest(site: Any, page: Any) -> None:
+    page.goto(f"{site.url}/my-jobs?{DAY}")
+    page.wait_for_selector(f"#my_jobs-list tr[data-job='{RUN}']")
     page.locator(f"#my_jobs-list tr[data-job='{RUN}'] a").first.click()
-    page.wait_for_selector("#job-devices tr[data-device]", timeout=WAIT)
+    page.wait_for_selector("#job-devices tr[data-device]")
     said = text(page, "#job-answer")
     assert "3.77" in said and "was not measured" in said
     assert "3.36" in text(page, "#job-facts") + text(page, "#job-page")
