@@ -9,6 +9,7 @@ from wattline_agents.catalogue import DEVICE, NODE
 from wattline_agents.wire import Row
 from wattline_collector.receive.intake import Intake
 from wattline_collector.store.latest import Latest
+from wattline_collector.store.store import Store
 
 NOW_MS = 1_793_534_400_000
 START_MS = NOW_MS - 600_000
@@ -22,9 +23,15 @@ def latest(clock: Any) -> Latest:
 
 
 @pytest.fixture
-def feed(latest: Latest, open_store: Any, new_sender: Any) -> Feed:
+def store(open_store: Any) -> Store:
+    opened: Store = open_store()
+    return opened
+
+
+@pytest.fixture
+def feed(latest: Latest, store: Store, new_sender: Any) -> Feed:
     """Takes rows of a table in, as from one agent."""
-    intake = Intake(open_store(), latest)
+    intake = Intake(store, latest)
     senders: dict[str, Any] = {}
 
     def feed(table: str, rows: Sequence[Row], node: str = "n01", **more: Any) -> None:
@@ -200,6 +207,72 @@ def test_a_silent_device_keeps_its_row_and_shows_its_age(
     clock.sleep(90_000)
     feed("device", [device(clock.now_ms, "GPU-1")])
     assert only(latest, "devices")["device"] == "GPU-1"
+
+
+MINUTE_MS = 60_000
+SILENT = {"account": "unobserved", "power_watts": None, "up": None}
+
+
+@pytest.fixture
+def restarted(store: Store, clock: Any) -> Callable[[], dict[str, Any]]:
+    """Devices, by name, of a collector that is started anew on the store of `feed`."""
+
+    def restarted() -> dict[str, Any]:
+        again = Latest(clock)
+        again.fill(store)
+        columns = again.snapshot()["devices"]
+        rows = [dict(zip(columns, one, strict=True)) for one in zip(*columns.values(), strict=True)]
+        return {row["device"]: row for row in rows}
+
+    return restarted
+
+
+@pytest.mark.parametrize("silent_minutes", [7, 40, 90, 23 * 60])
+def test_what_is_silent_is_still_there_after_a_restart(
+    feed: Feed, restarted: Any, clock: Any, silent_minutes: int
+) -> None:
+    for name in ("GPU-0", "GPU-1"):
+        feed("device_info", [{"time_unix_ms": NOW_MS, "device": name, "index": 3, "model": "H"}])
+        feed("device", [device(name=name, power_watts=5.0)])
+    feed("node_info", [{"time_unix_ms": NOW_MS, "rack": "r7"}])
+    clock.sleep(silent_minutes * 60)
+    told = {"time_unix_ms": clock.now_ms, "device": "GPU-2", "index": 4, "model": "H"}
+    feed("device_info", [told], node="n02")
+    feed("device", [device(clock.now_ms, "GPU-2", power_watts=7.0)], node="n02")
+    found = restarted()
+    assert found.keys() == {"GPU-0", "GPU-1", "GPU-2"}
+    assert (found["GPU-2"]["power_watts"], found["GPU-2"]["account"]) == (7.0, "free")
+    for name in ("GPU-0", "GPU-1"):
+        row = found[name]
+        assert {key: row[key] for key in SILENT} == SILENT
+        assert (row["rack"], row["index"], row["model"]) == ("r7", 3, "H")
+        assert row["age_ms"] == silent_minutes * MINUTE_MS
+
+
+def test_a_device_whose_node_goes_on_telling_of_it_is_silent_after_a_restart_too(
+    feed: Feed, restarted: Any, clock: Any
+) -> None:
+    """Its driver hangs: nothing is read of it, and the agent knows it still."""
+    feed("device", [device(power_watts=5.0)])
+    clock.sleep(20 * 60)
+    feed("device_info", [{"time_unix_ms": clock.now_ms, "device": "GPU-0", "index": 3}])
+    row = restarted()["GPU-0"]
+    assert {key: row[key] for key in SILENT} == SILENT
+    assert row["age_ms"] >= 5 * MINUTE_MS
+
+
+def test_what_was_silent_for_a_day_or_taken_out_is_not_there_after_a_restart(
+    feed: Feed, restarted: Any, clock: Any
+) -> None:
+    feed("device_info", [{"time_unix_ms": NOW_MS, "device": "GPU-0"}])
+    feed("device", [device()])
+    clock.sleep(2 * 3600)
+    out = clock.now_ms - 1
+    feed("device_info", [
+        {"time_unix_ms": clock.now_ms, "device": "GPU-1", "installed_until_unix_ms": out},
+    ])  # fmt: skip
+    clock.sleep(22 * 3600 + 1)
+    assert restarted() == {}
 
 
 def test_a_sender_whose_clock_runs_ahead_is_not_stuck_in_the_future(

@@ -16,10 +16,20 @@ from typing import Any
 
 import polars as pl
 
-from wattline_agents.catalogue import ASSIGNMENT, DEVICE, JOB, NODE, TABLES, Table
+from wattline_agents.catalogue import (
+    ASSIGNMENT,
+    DEVICE,
+    DEVICE_INFO,
+    JOB,
+    NODE,
+    NODE_INFO,
+    TABLES,
+    Table,
+)
 from wattline_agents.clock import Clock, SystemClock
 from wattline_collector.ledger.device import THROTTLE_COLUMNS
-from wattline_collector.store import live, segments
+from wattline_collector.store import live
+from wattline_collector.store.segments import schema, whole
 from wattline_collector.store.store import Store
 from wattline_collector.store.window import Chunk, labelled
 
@@ -88,13 +98,51 @@ class Latest:
             self.digest()
 
     def fill(self, store: Store) -> None:
-        """Learn what a store knows of the last minutes, so that a restart shows no hole."""
+        """Learn what a store knows of the last minutes, so that a restart shows no hole.
+
+        What was silent before them is known by what was told of it during the last day: it is
+        there, silent for at least as long, and of its values nothing is known.
+        """
         now = self._clock.unix_ms()
         with self._digesting:
             for table in map(TABLES.__getitem__, _SHOWN):
                 back = _GENERATION_MS if table.metrics else _REPEATED_MS
                 rows = store.read(table.name, now - back, now + _FORGET_MS)
                 self._fold(table, rows, now)
+            for told, table in ((NODE_INFO, NODE), (DEVICE_INFO, DEVICE)):
+                self._fold(told, self._told_before(store, told, now), now)
+                self._fold(table, self._silent(told, table, now), now)
+
+    def _told_before(self, store: Store, told: Table, now_ms: int) -> pl.DataFrame:
+        """What things are that told it during the last day, and not since.
+
+        It is repeated all day long by all there is, so at first it is only looked for names.
+        """
+        subject = _subject(told)
+        start, end = now_ms - _FORGET_MS, now_ms - _REPEATED_MS
+        names = store.rows(told.name, start, end, {*subject, "node", "time_unix_ms"})
+        others = [name for name in names.columns if name not in subject]
+        last = names.group_by(subject).agg(pl.col(others).last())
+        known = self._state.newest.get(told.name)
+        if known is not None:
+            last = last.join(known, on=subject, how="anti")
+        if last.is_empty():
+            return last
+        mine = pl.col("node").is_in(last["node"].unique().implode())
+        since = min(last["time_unix_ms"])
+        rows = store.rows(told.name, since, end, list(schema(told)), mine)
+        return rows.join(last, on=subject, how="semi", maintain_order="left")
+
+    def _silent(self, told: Table, table: Table, now_ms: int) -> pl.DataFrame:
+        """A row without values for each thing of which there is no other, as old as is known."""
+        known = self._state.newest.get(told.name)
+        if known is None:
+            return pl.DataFrame()
+        newest, subject = self._state.newest.get(table.name), _subject(table)
+        silent = known if newest is None else known.join(newest, on=subject, how="anti")
+        # Whatever spoke during the last minutes has a row.
+        heard = pl.min_horizontal("time_unix_ms", pl.lit(now_ms - _GENERATION_MS))
+        return whole(table, silent.select(*subject, "period_ms", heard.alias("time_unix_ms")))
 
     def digest(self) -> None:
         """Fold what waits into what is known."""
@@ -135,7 +183,7 @@ class Latest:
         now = self._clock.unix_ms()
         for name, chunks in queue.items():
             table = TABLES[name]
-            rows = segments.whole(table, pl.DataFrame(labelled(chunks)))
+            rows = whole(table, pl.DataFrame(labelled(chunks)))
             self._fold(table, rows, now)
             if name in _CARRIED:
                 self._compare_clocks(rows, now)
