@@ -6,8 +6,8 @@ Ten readings of each of 128 nodes are made and encoded before; a larger factory 
 whose devices and jobs have names of their own. They are then sent again and again as agents send
 theirs: a batch of five seconds from each node every five seconds, one after another, over HTTP,
 with a sequence of its own, the times moved on and the counters grown. To read a thousand simulated
-nodes every second takes a processor of its own; this takes a fifth of it, and the collector has as
-much to do.
+nodes every second takes a processor of its own; this took a fifth to a half of one, and the
+collector has as much to do.
 """
 
 from __future__ import annotations
