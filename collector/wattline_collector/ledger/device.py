@@ -271,20 +271,22 @@ def _split(inside: pl.DataFrame) -> pl.DataFrame:
     if throttled.is_empty():
         return inside
     share = pl.col("throttled")
-    # The busy part takes what the rounded slowed one leaves, so that their milliseconds add up.
+    # The busy part takes what the rounded slowed one leaves, so that their milliseconds add up; and
+    # joules follow the milliseconds, so that a part which is rounded away takes none along.
     milliseconds = (pl.col("duration_ms") * share).round().cast(pl.Int64)
+    whole = pl.max_horizontal("duration_ms", 1)
     return pl.concat(
         [
             inside.filter(~slowed),
             throttled.with_columns(
                 pl.lit(Account.SLOWED, dtype=ACCOUNT).alias("account"),
                 milliseconds.alias("duration_ms"),
-                (pl.col("part") * share).alias("part"),
+                (pl.col("part") * milliseconds / whole).alias("part"),
                 (pl.col("counts") & (share >= 0.5)).alias("counts"),
             ),
             throttled.with_columns(
                 (pl.col("duration_ms") - milliseconds).alias("duration_ms"),
-                (pl.col("part") * (1 - share)).alias("part"),
+                (pl.col("part") * (pl.col("duration_ms") - milliseconds) / whole).alias("part"),
                 (pl.col("counts") & (share < 0.5)).alias("counts"),
             ),
         ]

@@ -3,7 +3,7 @@
 What one job did on its part is not metered; a MIG instance, a time slice or a shard has no meter of
 its own. So all that is split by share is an estimate, and says so (`shared_ms`). Milliseconds stay
 whole and add up: each part gets the whole milliseconds of its share, and those that are left go to
-the largest remainders.
+the largest remainders. Joules follow the milliseconds: a part rounded away takes none along.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ def split(pieces: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     exact = pl.col("duration_ms") * pl.col("share")
     left = pl.col("duration_ms") - pl.col("low").sum().over("piece")
     place = (exact - pl.col("low")).rank("ordinal", descending=True).over("piece")
+    own = pl.col("low") + (place <= left).cast(pl.Int64)
     shared = (
         whole.filter(is_shared)
         .drop("job")
@@ -110,8 +111,8 @@ def split(pieces: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
         .join(parts, on="group", how="inner", maintain_order="left_right")
         .with_columns(exact.floor().cast(pl.Int64).alias("low"))
         .with_columns(
-            (pl.col("low") + (place <= left).cast(pl.Int64)).alias("duration_ms"),
-            pl.col("share").alias("part"),
+            own.alias("duration_ms"),
+            (own / pl.col("duration_ms")).alias("part"),
             pl.col("piece").is_first_distinct().alias("counts"),
             pl.lit(True).alias("shared"),
             pl.when(pl.col("job").is_null())

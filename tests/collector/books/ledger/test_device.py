@@ -165,6 +165,23 @@ def test_throttled_time_is_slowed_and_reasons_that_overlap_count_once(
     assert joules(books)["slowed"] == pytest.approx(400 * 900)
 
 
+def test_slowed_time_too_short_for_a_millisecond_leaves_its_joules_to_the_busy_rest(
+    telemetry: Any, seconds: Any, joules: Any
+) -> None:
+    telemetry.device()
+    telemetry.samples(
+        last_s=HOUR,
+        sm_active_ratio=0.8,
+        counter=lambda s: 600 * s,
+        throttle_power_cap_seconds_total=lambda s: 4e-5 * s,  # 0.4 ms in ten seconds
+    )
+    telemetry.assign("j", 0, HOUR)
+    books = telemetry.book(HOUR)
+    assert seconds(books) == {"busy": 3600.0}
+    assert joules(books)["busy"] == pytest.approx(600 * HOUR)
+    assert audit(books.root.parent) == []
+
+
 def test_free_time_is_never_slowed(telemetry: Any, seconds: Any) -> None:
     telemetry.device()
     telemetry.samples(last_s=HOUR, throttle_thermal_seconds_total=lambda s: 0.5 * s)

@@ -53,6 +53,12 @@ def test_the_parts_of_a_piece_are_whole_milliseconds_that_add_up(
     assert split["counts"].sum() == 2  # the sample that ends a piece counts once
 
 
+def test_a_part_too_small_for_a_millisecond_has_no_joules_either() -> None:
+    split = shares.split(_pieces(10, 1), _members(a=0.97, b=0.03))
+    assert split.filter(pl.col("duration_ms") == 0)["part"].to_list() == [0, 0]
+    assert split["part"].sum() == pytest.approx(2)
+
+
 def test_what_is_left_over_goes_to_the_largest_remainders() -> None:
     split = shares.split(_pieces(10), _members(a=0.36, b=0.35, c=0.29)).sort("job")
     # 3.6, 3.5 and 2.9 ms: two whole ones are left after 3 + 3 + 2.
