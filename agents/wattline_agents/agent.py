@@ -10,13 +10,13 @@ from __future__ import annotations
 import select
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 from wattline_agents import __version__, own_use
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.config import AgentConfig
 from wattline_agents.device_rows import DeviceRows, merged_infos
 from wattline_agents.errors import WattlineError
+from wattline_agents.light import Protocol, runtime_checkable
 from wattline_agents.node_rows import NodeRows
 from wattline_agents.sinks.sink import Health, KeepsSets, Sink
 from wattline_agents.sources.source import (

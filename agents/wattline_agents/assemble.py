@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from wattline_agents.config import Settings, SourceChoice, cpu_set
 from wattline_agents.errors import InputError, SourceUnavailable, UsageError, WattlineError
@@ -17,9 +16,13 @@ from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.sources.source import ReadsInParts, Source
 from wattline_agents.telling import named
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wattline_agents.assignment.process import JobSource
     from wattline_agents.assignment.source import AssignmentSource
+    from wattline_agents.sinks.otel_encode import Description, Encoded
+
+    Encode = Callable[[Description], Encoded]
 
 Say = Callable[[str], None]
 
@@ -155,8 +158,22 @@ def job_state(settings: Settings) -> Path:
     return spool.with_name(f"{spool.name}.jobs.json")
 
 
-def open_sinks(settings: Settings, say: Say) -> list[Sink]:
+def open_encoder(settings: Settings) -> Encode | None:
+    """What encodes for OpenTelemetry, if that is wanted; cheapest before any thread is started."""
+    if settings.otlp is None:
+        return None
+    from wattline_agents.sinks.otel_helper import Standby
+
+    return Standby().encoded
+
+
+def open_sinks(settings: Settings, say: Say, encode: Encode | None = None) -> list[Sink]:
     """Open where readings go.
+
+    Args:
+        settings: What was told.
+        say: Takes the few lines meant for a person.
+        encode: What encodes for OpenTelemetry, if it is open already.
 
     Raises:
         UsageError: An address, file or directory cannot be used.
@@ -175,7 +192,7 @@ def open_sinks(settings: Settings, say: Say) -> list[Sink]:
         from wattline_agents.sinks.otlp import OtlpSink
 
         try:
-            sinks.append(OtlpSink(settings.agent, settings.otlp, say))
+            sinks.append(OtlpSink(settings.agent, settings.otlp, say, encode=encode))
         except InputError as error:  # the only file it reads
             raise UsageError(f"otlp.headers_file: {error}") from error
         say(f"exporting to {settings.otlp.endpoint}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+
+from wattline_agents.light import Protocol
 
 
 class Clock(Protocol):

@@ -8,15 +8,18 @@ attribute of this type. Its module imports at its top only the standard library 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from wattline_agents.record import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     # An agent that has read its arguments has no more use for what read them.
     from argparse import ArgumentParser
+    from typing import Any
 
-Arguments = Any
+    Arguments = Any
+else:
+    Arguments = object
 """What was parsed, as attributes: an `argparse.Namespace`, or any other object that has them."""
 
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are made in half the time.
+"""Dataclasses that are made in half the time, frozen ones above all.
 
 A dataclass writes the source of each of its methods and has it compiled: half a millisecond for a
 class, and the agent makes thirty on its way to its first reading. How values are shown, compared
@@ -18,18 +18,17 @@ else:
     from operator import attrgetter
 
     def record(*, frozen, slots=False):
-        """`dataclass(frozen=True, slots=...)`.
+        """`dataclass(frozen=..., slots=...)`.
 
         Args:
-            frozen: True: what may change has no hash, and is better made as a plain dataclass.
+            frozen: Whether its instances keep the values they were made with, and have a hash.
             slots: Whether its instances have places for the fields alone.
         """
-        if not frozen:
-            raise TypeError("a record is frozen")
 
         def made(cls):
             cls = dataclass(init=False, slots=slots, repr=False, eq=False)(cls)
-            cls.__dataclass_params__.frozen = cls.__dataclass_params__.init = True
+            cls.__dataclass_params__.init = True
+            cls.__dataclass_params__.frozen = frozen
             names = [field.name for field in fields(cls)]
             # With the class it gets a tuple where there is one field alone, too.
             values = attrgetter("__class__", *[one.name for one in fields(cls) if one.compare])
@@ -45,6 +44,9 @@ else:
 
             cls.__init__ = _init(cls)
             cls.__repr__, cls.__eq__ = shown, same
+            if not frozen:
+                cls.__hash__ = None
+                return cls
             cls.__hash__ = lambda self: hash(values(self))
             cls.__setattr__, cls.__delattr__ = _refuse_to_set, _refuse_to_delete
             cls.__getstate__, cls.__setstate__ = _state, _set_state

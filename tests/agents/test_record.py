@@ -35,6 +35,15 @@ class Checked:
             raise ValueError("below the rack")
 
 
+@record(frozen=False, slots=True)
+class Hold:
+    """Something that is changed."""
+
+    start_ms: int
+    until_ms: int | None = None
+    told: dict[str, int] = field(default_factory=dict)
+
+
 @record(frozen=True)
 class Loose:
     """A class without slots."""
@@ -95,6 +104,13 @@ def test_a_default_is_made_anew_and_what_is_given_is_looked_at() -> None:
         Checked()  # type: ignore[call-arg]
 
 
-def test_what_may_change_is_refused() -> None:
-    with pytest.raises(TypeError, match="frozen"):
-        record(frozen=False)
+def test_a_record_that_may_change_is_a_dataclass_that_may() -> None:
+    hold = Hold(1)
+    hold.until_ms, hold.told["a"] = 5, 2
+    assert hold == Hold(1, 5, {"a": 2}) != Hold(1)
+    assert repr(hold) == "Hold(start_ms=1, until_ms=5, told={'a': 2})"
+    assert replace(hold, start_ms=2) == Hold(2, 5, {"a": 2})
+    assert Hold(1).told is not Hold(1).told
+    assert not hasattr(hold, "__dict__")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(hold)

@@ -22,8 +22,7 @@ after `slurm_`. Any of these may stand below the group of a container that the w
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from wattline_agents.light import NamedTuple
 from wattline_agents.pattern import pattern
 
 SLURM, KUBERNETES, CONTAINER, SYSTEMD = "slurm", "kubernetes", "container", "systemd"

@@ -9,8 +9,8 @@ two differ, and a job is charged with another's device. Which one is meant can b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from wattline_agents.light import NamedTuple
 from wattline_agents.pattern import pattern
 from wattline_agents.wire import Row
 

@@ -13,11 +13,14 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from wattline_agents.assignment.members import ENDS, KnownJob, Member, Process
 from wattline_agents.errors import WireError
 from wattline_agents.job.message import RUNNING, Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 VERSION = 1
 EVERY_MS = 10_000

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import field
 
 from wattline_agents.catalogue import Type
 from wattline_agents.errors import WireError
 from wattline_agents.job.message import COUNTERS, LEFT, MOST_WHOLE, RUNNING, Message
+from wattline_agents.light import Protocol
+from wattline_agents.record import record
 from wattline_agents.wire import Value
 
 MOST_TOTAL = 10**15
@@ -41,7 +42,7 @@ class Process(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@record(frozen=False, slots=True)
 class Member:
     """One process of a job."""
 
@@ -55,7 +56,7 @@ class Member:
     is_recalled: bool = False
 
 
-@dataclass(slots=True)
+@record(frozen=False, slots=True)
 class Hold:
     """One device, held by a job."""
 
@@ -65,7 +66,7 @@ class Hold:
     told_ms: int | None = None
 
 
-@dataclass(slots=True)
+@record(frozen=False, slots=True)
 class KnownJob:
     """One job, the sum of its processes."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from wattline_agents.assignment.cgroups import SLURM, job_in_cgroup
 from wattline_agents.assignment.claim import Claims
@@ -20,6 +19,7 @@ from wattline_agents.assignment.records.own import PLACE, OwnRecords
 from wattline_agents.assignment.source import AssignmentSource
 from wattline_agents.config import AssignmentSettings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wattline_agents.assignment.kubernetes import KubernetesClaims
 

@@ -7,7 +7,6 @@ variables of it are looked at, it is believed where nothing contradicts it, and 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple, Protocol
 
 from wattline_agents.assignment.cgroups import (
     CONTAINER,
@@ -20,6 +19,7 @@ from wattline_agents.assignment.cgroups import (
 )
 from wattline_agents.assignment.proc import Proc, Seen
 from wattline_agents.assignment.records.record import Record, job_key
+from wattline_agents.light import NamedTuple, Protocol
 from wattline_agents.pattern import pattern
 from wattline_agents.wire import MAX_TEXT_BYTES
 

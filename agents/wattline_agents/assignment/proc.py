@@ -7,7 +7,8 @@ variables asked for are looked at, and nothing of it is kept or told.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from wattline_agents.light import NamedTuple
 
 _MOST_BYTES = 16 * 1024
 _MOST_ENVIRONMENT = 256 * 1024

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from wattline_agents.assignment.book import JobBook
 from wattline_agents.assignment.kept import Keeper
@@ -19,7 +18,10 @@ from wattline_agents.job.listener import Listener, Sender
 from wattline_agents.job.message import RUNNING, Message
 from wattline_agents.sources.source import Readings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from wattline_agents.job.inbox import Inbox
 
 _MOST_SAID = 20

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+
+from wattline_agents.light import NamedTuple
 
 
 class Spoken(NamedTuple):

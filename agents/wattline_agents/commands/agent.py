@@ -7,12 +7,12 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from wattline_agents.command import Arguments, Command
 from wattline_agents.errors import UsageError
 from wattline_agents.lean import settled
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
@@ -298,6 +298,7 @@ def _run(settings: Settings) -> int:
         introduce,
         names_of,
         open_assignment,
+        open_encoder,
         open_jobs,
         open_sinks,
         open_sources,
@@ -312,6 +313,7 @@ def _run(settings: Settings) -> int:
     stand_back(settings, say)
 
     def build() -> Agent:
+        encode = open_encoder(settings)
         sources = open_sources(settings, say)
         jobs = open_jobs(settings, say)
         if jobs is not None:
@@ -320,7 +322,7 @@ def _run(settings: Settings) -> int:
         if assignment is not None:
             sources.append(assignment)  # after those whose processes and jobs it looks at
         introduce(sources, jobs, assignment)
-        sinks = open_sinks(settings, say)
+        sinks = open_sinks(settings, say, encode)
         agent = Agent(settings.agent, sources, sinks, say=say)
         node, system = settings.agent.node, settings.agent.system
         say(f"node {node} of system {system}: reading {names_of(sources)}")

@@ -11,9 +11,10 @@ with Job("my-model", kind="training") as job:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from wattline_agents.job.job import Job
     from wattline_agents.job.model import ModelFacts, mfu
 

@@ -9,7 +9,6 @@ Both of Prometheus' formats are written: its own text, version 0.0.4, and OpenMe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
 
 from wattline_agents.catalogue import PREFIX, TABLES, Metric, Table, Type
 from wattline_agents.columns import Columns, columns_of
@@ -23,6 +22,10 @@ from wattline_agents.sinks.exposition_text import (
     listed,
 )
 from wattline_agents.wire import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -60,7 +63,18 @@ class Reading:
 _MOST_PLANS = 256
 """Of one table: sets of columns that rows have, one for each pace that falls on a tick."""
 
-ReadingT = TypeVar("ReadingT", bound=Reading)
+_FRACTION, _WHOLE = b"%.14g\n", b"%d\n"
+"""Fourteen digits are all that what is read has, and so the system writes it in half the time."""
+_MOST_PLAIN = 1e11
+"""Below it fourteen digits end with a thousandth, the last digit that sums are kept with."""
+_PROVED_FOR = 60
+"""After so many pages it is looked again whether fourteen digits are all. How finely something is
+read does not change from one to the next; if it did, they would be wrong in the fifteenth digit."""
+
+if TYPE_CHECKING:
+    ReadingT = TypeVar("ReadingT", bound=Reading)
+else:
+    ReadingT = Reading
 
 
 class Readings(dict[Columns, ReadingT]):
@@ -127,7 +141,7 @@ class _Family:
         text: It behind its comments, as it was written last; nothing if there are no series.
     """
 
-    __slots__ = ("_all", "_head", "_is_fraction", "_shown", "_template", "_there", "begins",
+    __slots__ = ("_head", "_is_fraction", "_proved", "_shown", "_template", "_there", "begins",
                  "numbers", "text")  # fmt: skip
 
     def __init__(self, head: bytes, is_fraction: bool) -> None:
@@ -136,9 +150,11 @@ class _Family:
         self.numbers: list[Value] = []
         self.text = b""
         self._shown: tuple[Value, ...] = ()
-        # Of which series the template is; None: of all.
+        # Of which series the template is; None: of all, with the numbers' format in it.
         self._there: tuple[bool, ...] | None = ()
-        self._template = self._all = b""
+        self._template = b""
+        # How often numbers need not be looked at whole; below nought: how often none is plain.
+        self._proved = 0
 
     def show(self, labels: Sequence[str]) -> None:
         """Write it anew if a number changed.
@@ -150,30 +166,35 @@ class _Family:
         if shown == self._shown:
             return
         self._shown = shown
-        lines, there = self._lines(shown), None
-        if lines is None:
+        there: tuple[bool, ...] | None = None
+        if self._are_plain(shown):
+            numbers: tuple[Any, ...] = shown
+        else:
             lines = [line_end(value) for value in shown]
-            if b"" in lines:
-                there = tuple([line != b"" for line in lines])
-                lines = [line for line in lines if line]
+            there = tuple([line != b"" for line in lines])
+            numbers = tuple([line for line in lines if line])
         if there != self._there:
             self._there = there
             self._template = self._made(labels)
-        self.text = self._template % tuple(lines)
+        self.text = self._template % numbers
 
-    def _lines(self, values: tuple[Any, ...]) -> list[bytes] | None:
-        """Numbers as they mostly are, all there and no longer than what is read; else None."""
-        if not self._all:
-            self._all = (b"%.14g\n" if self._is_fraction else b"%d\n") * len(values)
+    def _are_plain(self, values: tuple[Any, ...]) -> bool:
+        """Whether numbers are as they mostly are: all there, and no longer than what is read."""
         try:
-            text = self._all % values
-            lines = text.splitlines(keepends=True)
-            if not self._is_fraction:
-                return lines if type(sum(values)) is int else None
-            # Fourteen digits are all that what is read has; what has more is written on its own.
-            return lines if b"n" not in text and tuple(map(float, lines)) == values else None
-        except (TypeError, ValueError, OverflowError):
-            return None  # one of them is null, no number, or has no end
+            total = sum(values)
+        except TypeError:
+            return False  # one of them is null or no number
+        if not self._is_fraction:
+            return type(total) is int
+        if not -_MOST_PLAIN < total < _MOST_PLAIN:  # one of them may have no end
+            return False
+        if self._proved == 0:
+            lines = (_FRACTION * len(values) % values).splitlines()
+            is_proved = tuple(map(float, lines)) == values
+            self._proved = _PROVED_FOR if is_proved else -_PROVED_FOR
+        is_plain = self._proved > 0
+        self._proved -= 1 if is_plain else -1
+        return is_plain
 
     def _made(self, labels: Sequence[str]) -> bytes:
         """The template of the series that are there."""
@@ -183,8 +204,9 @@ class _Family:
             for place, (metric, of) in enumerate(self.begins)
             if there is None or there[place]
         ]
+        number = b"%b" if there is not None else _FRACTION if self._is_fraction else _WHOLE
         texts = [text.replace(b"%", b"%%") for text in (self._head, *begins)]
-        return texts[0] + b"%b".join([*texts[1:], b""]) if begins else b""
+        return texts[0] + number.join([*texts[1:], b""]) if begins else b""
 
 
 class _Plan:

@@ -8,7 +8,6 @@ that memory is full, the oldest are dropped and counted.
 from __future__ import annotations
 
 import gzip
-import random
 import threading
 import time
 from collections import deque
@@ -20,7 +19,7 @@ from wattline_agents.catalogue import TABLES
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.config import AgentConfig, InfluxSettings
 from wattline_agents.errors import UsageError
-from wattline_agents.sinks.answer import Answer, Backoff, Verdict, judge
+from wattline_agents.sinks.answer import Answer, Backoff, Verdict, any_share, judge
 from wattline_agents.sinks.lines import write_rows, write_statements
 from wattline_agents.sinks.prometheus.latest import Latest
 from wattline_agents.sinks.sink import Health
@@ -152,7 +151,7 @@ class Writer:
         clock: Clock,
         say: Callable[[str], None],
         backoff: Backoff | None = None,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = any_share,
         most_bytes: int = _MOST_WAITING_BYTES,
     ) -> None:
         """Begin with nothing.

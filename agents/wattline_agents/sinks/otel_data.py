@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 
 from wattline_agents.catalogue import PREFIX, TABLES, Table, Type
@@ -38,7 +39,8 @@ _MOST_REMEMBERED = 8_192
 _MOST_ROWS = 32
 """Of one subject between two exports, with different columns."""
 _MOST_SHAPES = 16
-"""Sets of columns that rows of one subject have: one for each pace that falls on a tick."""
+"""Sets of columns that rows of one subject have: one for each pace that falls on a tick. In which
+order they came is different each time."""
 _NS_PER_MS = 1_000_000
 _MOST_VALUE = 2.0**63
 _FORGET_SECONDS = 7_200.0
@@ -111,14 +113,15 @@ class Series:
 Point = tuple[Series, int, int | float]
 """A series, the time in nanoseconds, and the value: whole where the series is."""
 
-_Plan = list[tuple[Columns, Callable[[Sequence[Value]], tuple[Value, ...]], list[Series]]]
+_Get = Callable[[Sequence[Value]], tuple[Value, ...]]
+_Plan = list[tuple[Columns, _Get, list[Series]]]
 """Which row, how to get its time and values, and their series."""
 
 
 class _Subject:
     """A device, the node, a job, ...: its series, and when it was last heard of."""
 
-    __slots__ = ("_full", "_names", "_own", "_plans", "_series", "_status", "_whole", "heard")
+    __slots__ = ("_columns", "_series", "_status", "heard")
 
     def __init__(
         self, table: Table, component: str | None, own: _Attributes, full: _Attributes
@@ -133,16 +136,17 @@ class _Subject:
             own: What every point of it carries.
             full: What those carry that have a name of OpenTelemetry's own.
         """
-        self._names = names_of(table, component)
-        self._whole = _WHOLE[table.name]
-        self._own, self._full = own, full
-        self._series = {column: self._made(column) for column in self._names}
+        whole = _WHOLE[table.name]
+        self._series = {
+            column: Series(name, full if name.is_convention else own, column in whole)
+            for column, name in names_of(table, component).items()
+        }
+        self._columns = tuple(self._series)
         self._status: dict[str, Series] = {}
         if table.name == "device":
             for state in states(1, None):
                 told = {**full, "hw.state": state}
                 self._status[state] = Series(STATUS, told, is_whole=True)
-        self._plans: dict[tuple[Columns, ...], _Plan] = {}
         self.heard = 0.0
 
     def series(self) -> Iterator[Series]:
@@ -152,33 +156,38 @@ class _Subject:
 
     def plan(self, rows: Mapping[Columns, ColumnRow]) -> _Plan:
         """Where the newest of every column stands in rows that have such columns."""
-        shape = tuple(rows)
-        plan = self._plans.get(shape)
-        if plan is None:
-            if len(self._plans) >= _MOST_SHAPES:
-                self._plans.clear()
-            plan = self._plans[shape] = self._planned(shape)
-        return plan
+        series = self._series
+        return [
+            (columns, get, [series[name] for name in names])
+            for columns, get, names in _places(self._columns, tuple(rows))
+        ]
 
     def status(self, state: str) -> Series:
         """The series that tells whether it is in that state."""
         return self._status[state]
 
-    def _planned(self, shape: Sequence[Columns]) -> _Plan:
-        newest = {name: columns for columns in shape for name in columns.names}
-        plan: _Plan = []
-        for columns in shape:
-            names = [one for one in self._names if newest.get(one) is columns]
-            if names:
-                # The time keeps it a tuple where there is one column alone.
-                places = [columns.places[one] for one in ("time_unix_ms", *names)]
-                plan.append((columns, itemgetter(*places), [self._series[one] for one in names]))
-        return plan
 
-    def _made(self, column: str) -> Series:
-        name = self._names[column]
-        shared = self._full if name.is_convention else self._own
-        return Series(name, shared, column in self._whole)
+@lru_cache(maxsize=_MOST_SHAPES)
+def _places(
+    wanted: tuple[str, ...], shape: tuple[Columns, ...]
+) -> list[tuple[Columns, _Get, list[str]]]:
+    """In which row the newest of every column stands, how to get time and values, and their names.
+
+    Devices are read alike, so it is mostly asked for all of them in a row.
+
+    Args:
+        wanted: Columns to look for.
+        shape: Those of each row, the newest row last.
+    """
+    newest = {name: columns for columns in shape for name in columns.names}
+    found: list[tuple[Columns, _Get, list[str]]] = []
+    for columns in shape:
+        names = [name for name in wanted if newest.get(name) is columns]
+        if names:
+            # The time keeps it a tuple where there is one column alone.
+            places = [columns.places[name] for name in ("time_unix_ms", *names)]
+            found.append((columns, itemgetter(*places), names))
+    return found
 
 
 class Points:

@@ -51,6 +51,7 @@ _UNUSED = (
     "pickle", "calendar", "inspect",
     # What does in Python what the library does in C, and half of what it would load.
     "google.protobuf.internal.python_message",
+    "google.protobuf.descriptor_database", "google.protobuf.text_encoding",
 )  # fmt: skip
 """What the library's modules import and encoding does not use."""
 
@@ -59,8 +60,8 @@ def encode(description: Description) -> Encoded:
     """Encode points with numbers nobody could guess, to find again where they stand.
 
     Points are alike but for their attributes, and devices have theirs in every metric. So each kind
-    of point, and each set of attributes, is encoded once: one message behind the other is one
-    message with the fields of both.
+    of point, each set of attributes that points share and each that they do not is encoded once:
+    one message behind the other is one message with the fields of both.
 
     Raises:
         Exception: The libraries are not there, or do this otherwise.
@@ -79,7 +80,7 @@ def encode(description: Description) -> Encoded:
                 _frame(scope, "metrics", metric, kind),
                 (_key(metric, kind), data.SerializeToString()),
                 [
-                    points.encoded(key, is_whole, counts, {**shared, **own})
+                    points.encoded(key, is_whole, counts, shared, own)
                     for is_whole, shared, own in described[4]
                 ],
             )
@@ -127,7 +128,7 @@ class _Points:
         self._attributes: dict[tuple[tuple[str, str | int], ...], bytes] = {}
 
     def encoded(
-        self, key: bytes, is_whole: bool, counts: bool, attributes: Attributes
+        self, key: bytes, is_whole: bool, counts: bool, shared: Attributes, own: Attributes
     ) -> EncodedPoint:
         """A point of a metric.
 
@@ -135,21 +136,30 @@ class _Points:
             key: What stands before the length of each of its points.
             is_whole: Whether its values are whole numbers.
             counts: Whether it has a time since when it counts.
-            attributes: What tells it from the others.
+            shared: What tells it from the others, as far as it shares that with some.
+            own: What it does not share; it counts where both say it.
         """
         numbers = self._numbers.get((is_whole, counts))
         if numbers is None:
             numbers = self._numbers[is_whole, counts] = self._made(is_whole, counts)
+        if own.keys().isdisjoint(shared):
+            told = self._told(shared) + self._told(own)
+        else:
+            told = self._told({**shared, **own})
+        raw, value_at, time_at, start_at = numbers
+        before = key + _varint(len(raw) + len(told))
+        by = len(before)
+        return before + raw + told, value_at + by, time_at + by, start_at + by if counts else 0
+
+    def _told(self, attributes: Attributes) -> bytes:
+        """A point that has nothing but these."""
         place = tuple(attributes.items())
         told = self._attributes.get(place)
         if told is None:
             point = self._kind()
             _describe(point, attributes)
             told = self._attributes[place] = point.SerializeToString()
-        raw, value_at, time_at, start_at = numbers
-        before = key + _varint(len(raw) + len(told))
-        by = len(before)
-        return before + raw + told, value_at + by, time_at + by, start_at + by if counts else 0
+        return told
 
     def _made(self, is_whole: bool, counts: bool) -> EncodedPoint:
         """One without attributes and without what stands before it."""

@@ -7,14 +7,22 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
+from contextlib import suppress
 
+from wattline_agents.descriptors import close_above
 from wattline_agents.errors import WattlineError
 from wattline_agents.spawning import NOT_FOR_IT, module_places, out_of_the_way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wattline_agents.sinks.otel_encode import Description, Encoded
+
+    Pipes = tuple[int, int]
+    """Of two pipes the ends of one side: where it reads, and where it writes."""
 
 TIMEOUT_SECONDS = 30.0
 """It takes a tenth of a second of a free processor."""
@@ -60,44 +68,102 @@ def encoded(
     Raises:
         NotEncoded: It cannot be started, does not answer in time, or says why it cannot.
     """
-    try:
-        question = marshal.dumps(description)  # type: ignore[arg-type]
-        answer = _asked(question, timeout, python or sys.executable)
-    except OSError as error:
-        raise NotEncoded(f"no process for it: {error.strerror or error}") from error
-    try:
-        outcome = marshal.loads(answer)
-    except (EOFError, ValueError, TypeError) as error:
-        raise NotEncoded("its process was ended; it needs 30 MiB for a moment") from error
-    if isinstance(outcome, str):
-        raise NotEncoded(f"{outcome}; try {INSTALL}")
-    frames, metrics = outcome
-    return frames, metrics
+    process = _Process(lambda theirs: _spawn(python or sys.executable, theirs))
+    return process.encoded(description, timeout)
 
 
-def _asked(question: bytes, timeout: float, python: str) -> bytes:
-    """What the process answers."""
-    until = time.monotonic() + timeout
-    theirs_in, ours_out = (out_of_the_way(one, _ERRORS) for one in os.pipe())
-    ours_in, theirs_out = (out_of_the_way(one, _ERRORS) for one in os.pipe())
-    ours = {ours_in, ours_out}
-    pid = 0
-    try:
+class Standby:
+    """Has points encoded, the first time by a process that was forked when this was made.
+
+    That one need not start an interpreter, which is two fifths of the work. A fork takes along no
+    thread but its own, so it is for a start that has no others yet; later there are, and each next
+    time takes a fresh interpreter. It ends with who forked it, asked or not.
+    """
+
+    def __init__(self) -> None:
+        """Fork, if this process has one thread; what cannot be forked is started when needed."""
+        self._first: _Process | None = None
+        if threading.active_count() == 1:
+            with suppress(NotEncoded):
+                self._first = _Process(_fork)
+
+    def encoded(self, description: Description) -> Encoded:
+        """As the function of this name."""
+        first, self._first = self._first, None
+        if first is not None:
+            with suppress(NotEncoded):  # a fresh one says why
+                return first.encoded(description, TIMEOUT_SECONDS)
+        return encoded(description)
+
+
+class _Process:
+    """One process that encodes once, and the pipes to it."""
+
+    def __init__(self, start: Callable[[Pipes], int]) -> None:
+        """Start it.
+
+        Raises:
+            NotEncoded: That is not possible.
+        """
         try:
-            pid = _spawn(python, theirs_in, theirs_out)
+            theirs_in, self._out = _pipe()
+            try:
+                self._back, theirs_out = _pipe()
+            except BaseException:
+                os.close(theirs_in)
+                os.close(self._out)
+                raise
+            self._ours = {self._out, self._back}
+            try:
+                self._pid = start((theirs_in, theirs_out))
+            except BaseException:
+                self._close()
+                raise
+            finally:
+                os.close(theirs_in)
+                os.close(theirs_out)
+        except OSError as error:
+            raise NotEncoded(f"no process for it: {error.strerror or error}") from error
+
+    def encoded(self, description: Description, timeout: float) -> Encoded:
+        """What it answers; it ends, whatever that is.
+
+        Raises:
+            NotEncoded: It does not answer in time, or says why it cannot.
+        """
+        try:
+            question = marshal.dumps(description)  # type: ignore[arg-type]
+            for descriptor in self._ours:
+                os.set_blocking(descriptor, False)
+            until = time.monotonic() + timeout
+            answer = _exchanged(question, self._out, self._back, until, self._ours)
+        except OSError as error:
+            raise NotEncoded(f"no process for it: {error.strerror or error}") from error
         finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
-        for descriptor in ours:
-            os.set_blocking(descriptor, False)
-        return _exchanged(question, ours_out, ours_in, until, ours)
-    finally:
-        for descriptor in ours:
-            os.close(descriptor)
-        if pid:
-            # It has answered and is ending, or is not wanted any more.
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            self.end()
+        try:
+            outcome = marshal.loads(answer)
+        except (EOFError, ValueError, TypeError) as error:
+            raise NotEncoded("its process was ended; it needs 30 MiB for a moment") from error
+        if isinstance(outcome, str):
+            raise NotEncoded(f"{outcome}; try {INSTALL}")
+        frames, metrics = outcome
+        return frames, metrics
+
+    def end(self) -> None:
+        """It has answered and is ending, or is not wanted any more."""
+        self._close()
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+    def _close(self) -> None:
+        while self._ours:
+            os.close(self._ours.pop())
+
+
+def _pipe() -> Pipes:
+    reads, writes = (out_of_the_way(one, _ERRORS) for one in os.pipe())
+    return reads, writes
 
 
 def _exchanged(question: bytes, out: int, back: int, until: float, ours: set[int]) -> bytes:
@@ -128,7 +194,8 @@ def _exchanged(question: bytes, out: int, back: int, until: float, ours: set[int
     raise NotEncoded("its process answers without an end")
 
 
-def _spawn(python: str, question: int, answer: int) -> int:
+def _spawn(python: str, theirs: Pipes) -> int:
+    question, answer = theirs
     return os.posix_spawn(
         python,
         # No site: this process has worked out already where modules are.
@@ -143,3 +210,24 @@ def _spawn(python: str, question: int, answer: int) -> int:
         setsigmask=NOT_FOR_IT,
         setsigdef=[signal.SIGCHLD],
     )
+
+
+def _fork(theirs: Pipes) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, NOT_FOR_IT)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        question, answer = theirs
+        os.dup2(question, 0)
+        os.dup2(answer, 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _ERRORS)
+        close_above(_ERRORS)
+        select.select([0], [], [])  # what encodes is loaded when it is needed
+        from wattline_agents.sinks.otel_encode import main
+
+        main()
+    finally:
+        os._exit(1)

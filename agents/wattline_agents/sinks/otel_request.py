@@ -26,7 +26,11 @@ _NUMBER_BYTES = 8
 
 
 class Requests:
-    """Makes requests of points whose series have been encoded."""
+    """Makes requests of points whose series have been encoded.
+
+    Attributes:
+        left_out: How many points of the last request's are of series that have not.
+    """
 
     def __init__(self, agent: AgentConfig) -> None:
         """Begin with nothing encoded."""
@@ -40,6 +44,7 @@ class Requests:
         }
         self._frames: list[Frame] = []
         self._metrics: dict[str, _Metric] = {}
+        self.left_out = 0
 
     def described(self, series: Sequence[Series]) -> Description:
         """What the encoder needs to know of these series."""
@@ -64,12 +69,15 @@ class Requests:
     def filled(self, points: Sequence[Point]) -> bytes | None:
         """The request with these points.
 
-        Points of series not yet encoded are left out; None if no others are there.
+        Points of series not yet encoded are left out, and counted in `left_out`; None if no others
+        are there.
         """
+        self.left_out = 0
         metrics: list[_Metric] = []
         for series, time_ns, value in points:
             filler = series.encoded
             if filler is None:
+                self.left_out += 1
                 continue
             raw = filler.raw
             if filler.between is None:

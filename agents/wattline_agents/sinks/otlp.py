@@ -10,7 +10,6 @@ the next one brings newer values, and of counters nothing is lost by it.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.config import AgentConfig, OtlpSettings
 from wattline_agents.errors import InputError, UsageError
 from wattline_agents.record import record
-from wattline_agents.sinks.answer import Backoff, judge
+from wattline_agents.sinks.answer import Backoff, any_share, judge
 from wattline_agents.sinks.otel_data import Point, Points, Series
 from wattline_agents.sinks.otel_helper import INSTALL, NotEncoded, encoded, is_installed
 from wattline_agents.sinks.otel_request import Requests
@@ -125,8 +124,8 @@ class OtlpSink:
         settings: OtlpSettings,
         say: Callable[[str], None],
         clock: Clock | None = None,
-        chance: Callable[[], float] = random.random,
-        encode: Callable[[Description], Encoded] = encoded,
+        chance: Callable[[], float] = any_share,
+        encode: Callable[[Description], Encoded] | None = None,
     ) -> None:
         """Start it.
 
@@ -136,7 +135,7 @@ class OtlpSink:
             say: Takes the few lines meant for a person.
             clock: Where time comes from.
             chance: A number from 0 to 1, different each time.
-            encode: Has the SDK encode points.
+            encode: Has the SDK encode points; a process of its own each time if not given.
 
         Raises:
             UsageError: The library is not installed, or the address is none.
@@ -148,7 +147,7 @@ class OtlpSink:
         self._exporter = Exporter(settings)
         self._points = Points(agent, self._clock)
         self._requests = Requests(agent)
-        self._encoding = Encoding(self._requests, encode, self._clock, say)
+        self._encoding = Encoding(self._requests, encode or encoded, self._clock, say)
         self._trouble = Trouble("otlp", self._clock, say)
         self._backoff = Backoff(_FIRST_WAIT_SECONDS, _MOST_WAIT_SECONDS, chance)
         self._every = settings.every_seconds
@@ -257,13 +256,14 @@ class Encoding:
             points: What is to be sent.
             unencoded: All series that may come soon; those of the points are among them.
         """
-        new = sum([point[0].encoded is None for point in points])
+        request, new = self._requests.filled(points), self._requests.left_out
         due = self._not_before if 2 * new > len(points) else self._next
-        if new and self._clock.monotonic() >= due:
-            # Those that have points come first, should there be too many.
-            told = {point[0]: None for point in points if point[0].encoded is None}
-            told |= dict.fromkeys(unencoded())
-            self._learn([*told][:_MOST_ENCODED])
+        if new == 0 or self._clock.monotonic() < due:
+            return request
+        # Those that have points come first, should there be too many.
+        told = {point[0]: None for point in points if point[0].encoded is None}
+        told |= dict.fromkeys(unencoded())
+        self._learn([*told][:_MOST_ENCODED])
         return self._requests.filled(points)
 
     def _learn(self, series: Sequence[Series]) -> None:

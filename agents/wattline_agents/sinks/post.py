@@ -13,10 +13,13 @@ import select
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from wattline_agents.errors import UsageError, WattlineError
 from wattline_agents.pattern import pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_BODY_BYTES = 16 * 1024
 """Of an answer: enough for a reason; what is longer is not read to its end."""

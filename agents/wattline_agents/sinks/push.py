@@ -14,7 +14,6 @@ starts next counts one batch as dropped, since nobody can know how much it was.
 from __future__ import annotations
 
 import os
-import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from collections.abc import Callable, Sequence
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.config import AgentConfig
 from wattline_agents.errors import WireError
-from wattline_agents.sinks.answer import Backoff, Verdict
+from wattline_agents.sinks.answer import Backoff, Verdict, any_share
 from wattline_agents.sinks.batch import Batch
 from wattline_agents.sinks.journal import OpenBatch
 from wattline_agents.sinks.sink import Health
@@ -57,7 +56,7 @@ class Pusher:
         clock: Clock | None = None,
         say: Callable[[str], None] = lambda message: None,
         backoff: Backoff | None = None,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = any_share,
     ) -> None:
         """Begin a boot: a fresh id, and batches counted from 1.
 

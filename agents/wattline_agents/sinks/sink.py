@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
+from wattline_agents.light import Protocol, runtime_checkable
 from wattline_agents.record import record
 from wattline_agents.wire import Row
 

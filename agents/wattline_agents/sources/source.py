@@ -8,10 +8,14 @@ node. It needs no base class: having these methods is enough.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, Self, runtime_checkable
 
+from wattline_agents.light import Protocol, runtime_checkable
 from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.wire import Row
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 Readings = dict[str, list[Row]]
 """Rows by the name of their table; every row carries its own `time_unix_ms`."""

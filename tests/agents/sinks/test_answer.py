@@ -1,6 +1,6 @@
 import pytest
 
-from wattline_agents.sinks.answer import MOST_WAIT_SECONDS, Backoff, Verdict, judge
+from wattline_agents.sinks.answer import MOST_WAIT_SECONDS, Backoff, Verdict, any_share, judge
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,10 @@ def test_a_thousand_failures_do_not_overflow() -> None:
     backoff = Backoff(chance=lambda: 0.5)
     for _ in range(2000):
         assert backoff.failed() <= 60
+
+
+def test_any_share_is_another_each_time_and_less_than_all() -> None:
+    found = [any_share() for _ in range(1_000)]
+    assert len(set(found)) > 990
+    assert 0 <= min(found) < 0.05
+    assert 0.95 < max(found) < 1

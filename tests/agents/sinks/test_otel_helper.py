@@ -1,5 +1,9 @@
+import ast
+import json
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,13 @@ DESCRIPTION: Any = (
     [
         ("hw.power", "W", "Power drawn.", "gauge", [(False, {}, {"hw.id": "GPU-1"})]),
         ("hw.energy", "J", "Energy used.", "counter", [(False, {"hw.id": "GPU-1"}, {"n": 2})]),
+        (
+            "hw.both",
+            "1",
+            "Said twice.",
+            "gauge",
+            [(True, {"a": "theirs", "b": "too"}, {"a": "own"})],
+        ),
         (
             "hw.memory",
             "By",
@@ -66,6 +77,12 @@ def test_the_process_hands_back_what_the_library_encodes() -> None:
     assert without_numbers(encoded(DESCRIPTION)) == without_numbers(encode(DESCRIPTION))
     assert descriptors() == before
     assert children() == started
+
+
+def test_what_a_point_says_itself_counts_before_what_it_shares() -> None:
+    _, metrics = encode(DESCRIPTION)
+    ((raw, *_),) = metrics[2][2]
+    assert (b"theirs" in raw, b"too" in raw, b"own" in raw) == (False, True, True)
 
 
 def test_more_than_a_pipe_holds_goes_both_ways() -> None:
@@ -138,3 +155,86 @@ def test_whether_the_library_is_installed_is_known_without_loading_it(
     assert is_installed()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     assert not is_installed()
+
+
+STANDING_BY = """
+import json, os, sys, threading
+from pathlib import Path
+
+def children():
+    tasks = Path("/proc/self/task").iterdir()
+    return [pid for task in tasks for pid in (task / "children").read_text().split()]
+
+from wattline_agents.sinks.otel_helper import Standby
+standby = Standby()
+began = children()
+stop = threading.Event()
+threading.Thread(target=stop.wait, daemon=True).start()
+late = len(children()) - len(began), Standby() and len(children()) - len(began)
+print(json.dumps([began, late]), flush=True)
+"""
+
+
+def standing_by(*lines: str) -> tuple[list[str], list[int], str]:
+    """What a program with one thread and a standby tells: its children, and the rest it prints."""
+    asked = "\n".join([STANDING_BY, *lines])
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    first, _, rest = done.stdout.partition("\n")
+    began, late = json.loads(first)
+    return began, late, rest
+
+
+def test_one_that_stands_by_encodes_the_first_time_and_a_fresh_one_later() -> None:
+    began, late, rest = standing_by(
+        f"description = {DESCRIPTION!r}",
+        "for _ in range(2):",
+        "    print(repr(standby.encoded(description)))",
+        "    print(json.dumps(children()))",
+    )
+    assert len(began) == 1
+    assert late == [0, 0], "beside other threads nothing is forked"
+    first, after, second, at_last = rest.splitlines()
+    expected = without_numbers(encode(DESCRIPTION))
+    assert without_numbers(ast.literal_eval(first)) == expected
+    assert without_numbers(ast.literal_eval(second)) == expected
+    assert (after, at_last) == ("[]", "[]")
+
+
+def test_one_that_stands_by_and_is_killed_is_replaced() -> None:
+    _, _, rest = standing_by(
+        f"description = {DESCRIPTION!r}",
+        "os.kill(int(began[0]), 9)",
+        "print(repr(standby.encoded(description)))",
+    )
+    assert without_numbers(ast.literal_eval(rest)) == without_numbers(encode(DESCRIPTION))
+
+
+def test_one_that_stands_by_ends_with_who_started_it() -> None:
+    began, _, _ = standing_by("os._exit(0)")
+    until = time.monotonic() + 60
+    while is_alive(int(began[0])):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_one_that_stands_by_holds_none_of_the_files_of_who_started_it() -> None:
+    _, _, rest = standing_by(
+        "import time",
+        "place = Path('/proc', began[0], 'fd')",
+        "until = time.monotonic() + 60",
+        "while len(list(place.iterdir())) > 3 and time.monotonic() < until:",
+        "    time.sleep(0.01)  # it has only just been forked",
+        "held = sorted(place.iterdir(), key=lambda one: int(one.name))",
+        "print(json.dumps([os.readlink(one).split(':')[0] for one in held]))",
+    )
+    assert json.loads(rest) == ["pipe", "pipe", "/dev/null"]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it still runs: one that ended and that nobody waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from wattline_agents.light import NamedTuple
 
 MOST_FILES = 2048
 """More are not looked at: whoever writes records prunes them to hundreds."""

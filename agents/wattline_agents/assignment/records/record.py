@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from wattline_agents.assignment.cgroups import SLUID
 from wattline_agents.assignment.devices import expanded
+from wattline_agents.light import NamedTuple
 from wattline_agents.pattern import pattern
 
 EARLIEST_MS = 1_000_000_000_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
+from wattline_agents.light import Protocol
 from wattline_agents.record import record
 
 _PLAUSIBLE_CELSIUS = (-50.0, 150.0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Self
 
 from wattline_agents.catalogue import NODE
 from wattline_agents.errors import ReadFailed, SourceUnavailable
@@ -17,6 +16,10 @@ from wattline_agents.sources.host.figures import CpuTimes, Figures
 from wattline_agents.sources.settings import SourceConfig
 from wattline_agents.sources.source import Readings
 from wattline_agents.wire import Row, Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 EVERY_SECONDS = 5.0
 """Host figures move slowly; this is twice as often as the catalogue asks for most of them."""

@@ -14,6 +14,7 @@ import select
 import sys
 import time
 
+from wattline_agents.descriptors import close_above
 from wattline_agents.errors import ReadFailed, RestartNeeded, SourceUnavailable, WattlineError
 from wattline_agents.lean import settled
 from wattline_agents.sources.isolated import frames
@@ -190,22 +191,12 @@ class Child:
 
 def main() -> None:
     """Work with the descriptors this process was started with."""
-    _close_others()
+    close_above(DATA)
     for descriptor in (BELL, DATA):
         # A driver's library may start helpers of its own (nvidia-modprobe).
         os.set_inheritable(descriptor, False)
         os.set_blocking(descriptor, False)
     Child(COMMANDS, DATA, BELL, time.monotonic).run()
-
-
-def _close_others() -> None:
-    """Let go of what the agent was started with and did not know of."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > DATA:
-            try:
-                os.close(int(name))
-            except OSError:
-                pass  # the directory itself, just read
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,6 @@ stuck until it does, and when too many are, no more are started.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from wattline_agents.record import record
@@ -45,7 +44,7 @@ _NOT_YET = "begin"
 """What is under way before a process has named a part: its walk through the source."""
 
 
-@dataclass(slots=True)
+@record(frozen=False, slots=True)
 class Running:
     """A process as it is known.
 
@@ -68,7 +67,7 @@ class Running:
     has_tried: bool = False
 
 
-@dataclass(slots=True)
+@record(frozen=False, slots=True)
 class Rest:
     """A part that is left alone: until when, and how long in all."""
 

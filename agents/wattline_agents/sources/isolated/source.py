@@ -5,12 +5,12 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from wattline_agents.catalogue import TABLES
 from wattline_agents.clock import Clock, SystemClock
 from wattline_agents.columns import ColumnRow, ColumnRows
 from wattline_agents.errors import ReadFailed
+from wattline_agents.light import Protocol
 from wattline_agents.sources.isolated import child, frames
 from wattline_agents.sources.isolated.absent import Absent
 from wattline_agents.sources.isolated.carried import Carried
@@ -417,14 +417,19 @@ class Isolated:
 
     def _device_row(self, row: ColumnRow, now: float) -> ColumnRow:
         """Take note of a device's row; the row with what is counted here."""
-        device, time_ms = row.get("device"), row.get("time_unix_ms")
-        age = row.get("sample_age_seconds") or 0.0
+        # Not by `get`: this is done for every device each second.
+        place, cells = row.columns.places.get, row.cells
+        device, time_ms, age, is_up = [
+            None if (at := place(name)) is None else cells[at]
+            for name in ("device", "time_unix_ms", "sample_age_seconds", "up")
+        ]
+        age = age or 0.0
         if not (isinstance(device, str) and isinstance(time_ms, int)) or isinstance(age, str):
             raise Garbage("a row of no device or of no time")
         self._announced.add(device)
         if len(self._heard) < _MOST_DEVICES or device in self._heard:
             self._heard[device] = now
-            if row.get("up"):
+            if is_up:
                 self._sampled_ms[device] = time_ms - round(age * 1000) if age else time_ms
                 self._absent.came(device)
             else:
