@@ -32,7 +32,7 @@ from wattline_agents.sources.simulated.profile import profile_named
 from wattline_agents.wire import PATH, Header, Row, encode, table_named
 from wattline_collector.simulated.node import FactoryNode
 from wattline_collector.simulated.schedule import Schedule, plan
-from wattline_collector.simulated.shape import Shape
+from wattline_collector.simulated.shape import Hall, Shape
 
 BATCHES = 2
 """Of each node, sent in turns: a fleet on which nothing moves would be drawn for nothing."""
@@ -75,6 +75,14 @@ class Message:
         return bytes(sink.getvalue().to_pybytes())
 
 
+@dataclass(frozen=True, slots=True)
+class Copied(Hall):
+    """A hall of any number of nodes: no more are simulated than there are `DISTINCT` ones."""
+
+    nodes: int
+    system: str
+
+
 @dataclass(slots=True)
 class Node:
     """A node: what it is called, and its batches, each a message of every table."""
@@ -114,9 +122,9 @@ def read(schedule: Schedule, number: int, period_ms: int, readings: int, now_ms:
     return Node(shape.node_name(number), batches, last_ms, number / shape.nodes)
 
 
-def copied(node: Node, number: int, copy: int, shape: Shape) -> Node:
+def copied(node: Node, number: int, copy: int, hall: Hall) -> Node:
     """The same readings from another node, with devices and jobs of its own."""
-    suffix, rack = f"-{copy}", shape.rack_name(shape.rack_of(number))
+    suffix, rack = f"-{copy}", hall.rack_name(hall.rack_of(number))
 
     def renamed(message: Message) -> Message:
         rows = message.rows
@@ -130,7 +138,7 @@ def copied(node: Node, number: int, copy: int, shape: Shape) -> Node:
         return Message(message.table, batch, message.growth)
 
     batches = [[renamed(message) for message in one] for one in node.batches]
-    return Node(shape.node_name(number), batches, node.last_ms, number / shape.nodes)
+    return Node(hall.node_name(number), batches, node.last_ms, number / hall.nodes)
 
 
 def growth(table: str, rows: Sequence[Row]) -> dict[tuple[object, ...], dict[str, float]]:
@@ -182,7 +190,15 @@ class Senders:
         self.late = 0.0
 
     def send(self, nodes: Sequence[Node], began: float) -> None:
-        """Send the batches of these nodes, in the order of their turns."""
+        """Send the batches of these nodes, in the order of their turns, to a collector's end."""
+        try:
+            self._send(nodes, began)
+        except OSError as error:  # it was ended first, or turned away too many at once
+            if not self.over.is_set():
+                print(f"feed: the collector does not answer: {error}", file=sys.stderr)
+            self.over.set()
+
+    def _send(self, nodes: Sequence[Node], began: float) -> None:
         connection = http.client.HTTPConnection(self._netloc, timeout=60)
         turn = 0
         while not self.over.is_set():
@@ -234,10 +250,10 @@ def main() -> int:
     def shaped(nodes: int) -> Shape:
         return Shape.living(
             nodes=nodes, devices=arguments.devices, seed=7, present_ms=now_ms, history_ms=0,
-            system="sim", profile=profile_named("h200"),
+            system=hall.system, profile=profile_named("h200"),
         )  # fmt: skip
 
-    shape, distinct = shaped(arguments.nodes), min(DISTINCT, arguments.nodes)
+    hall, distinct = Copied(arguments.nodes, "sim"), min(DISTINCT, arguments.nodes)
     schedule, readings = (
         plan(shaped(distinct), []),
         max(2, round(arguments.every / arguments.period)),
@@ -246,12 +262,12 @@ def main() -> int:
     # A rack of the simulated ones is too warm; copied as well, a quarter of the factory would be.
     warm = {spell.rack for spell in schedule.faults.spells}
     cool = [one for one in range(distinct) if schedule.shape.rack_of(one) not in warm]
-    nodes = [copied(one, number, 0, shape) for number, one in enumerate(read_ones)]
-    for number in range(distinct, shape.nodes):
+    nodes = [copied(one, number, 0, hall) for number, one in enumerate(read_ones)]
+    for number in range(distinct, hall.nodes):
         copy, of = divmod(number - distinct, len(cool))
-        nodes.append(copied(read_ones[cool[of]], number, copy + 1, shape))
+        nodes.append(copied(read_ones[cool[of]], number, copy + 1, hall))
     token = arguments.token_file.read_text().strip()
-    senders = Senders(arguments.url, token, period_ms, arguments.every, shape.system)
+    senders = Senders(arguments.url, token, period_ms, arguments.every, hall.system)
 
     def end(_number: int, _frame: FrameType | None) -> None:
         senders.over.set()

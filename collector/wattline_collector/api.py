@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import Future
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,10 +40,12 @@ from wattline_collector.access import (
     sees_any,
 )
 from wattline_collector.kpi.figure import Period
+from wattline_collector.newest import Newest, columns
 from wattline_collector.pages import READS
 from wattline_collector.pages.read import PERIOD, House, Missing, Question, Read, checked
 from wattline_collector.pages.reports import SIGHTS
 from wattline_collector.receive.intake import Batch
+from wattline_collector.remembered import Remembered
 from wattline_collector.reports import press
 from wattline_collector.reports.handlers import Handlers
 from wattline_collector.reports.workshop import Workshop
@@ -55,11 +54,11 @@ from wattline_collector.store.log import NotDurable
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-_LATEST_SECONDS = 0.25
 _OVERVIEW_SECONDS = 5.0
 """An overview costs a query over the books, which are brought up to date every 15 s."""
-_REMEMBERED = 64
-"""Answers kept; periods are typed by people."""
+_TIMES = 10
+"""An answer over the books is kept so many times as long as it took: of a year of 1,024 devices it
+takes twenty seconds, and while somebody looks it is asked for every fifteen."""
 _MOST_IDS = 200
 _MOST_FIGURES = 10_000
 """Figures of one answer, some 6 MB of JSON."""
@@ -265,37 +264,6 @@ async def _body(receive: Receive) -> bytes:
 # Figures out
 
 
-class _Remembered:
-    """Answers that are computed once for all who ask at about the same time."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._answers: dict[object, tuple[float, Future[bytes]]] = {}
-
-    def get(self, question: object, compute: Callable[[], bytes]) -> bytes:
-        """The answer, at most `seconds` old; who asks while it is computed waits for it."""
-        with self._lock:
-            asked, answer = self._answers.get(question, (0.0, None))
-            now = time.monotonic()
-            if answer is not None and (not answer.done() or now - asked < self._seconds):
-                mine = None
-            else:
-                mine = answer = Future()
-                self._answers.pop(question, None)
-                self._answers[question] = (now, mine)
-                if len(self._answers) > _REMEMBERED:
-                    del self._answers[next(iter(self._answers))]
-        if mine is not None:
-            try:
-                mine.set_result(compute())
-            except BaseException as error:  # it is raised again for everyone who waits
-                with self._lock:
-                    self._answers.pop(question, None)
-                mine.set_exception(error)
-        return answer.result()
-
-
 class _Pages:
     """What is asked with GET."""
 
@@ -303,38 +271,24 @@ class _Pages:
         self._service = service
         self._workshop = workshop
         self._reports = Handlers(service.store, workshop, press.found())
-        self._latest = _Remembered(_LATEST_SECONDS)
-        self._narrowed = _Remembered(_LATEST_SECONDS)
-        self._overview = _Remembered(_OVERVIEW_SECONDS)
+        self._newest = Newest(service.latest)
+        self._overview = Remembered[bytes](_OVERVIEW_SECONDS, times=_TIMES)
         self._computing = asyncio.Semaphore(_AT_ONCE)
 
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__}, headers=_HEADERS)
 
     async def latest(self, request: Request) -> Response:
+        names = columns(request.query_params.getlist("columns"))
+        arrow = tables.MEDIA_TYPE in request.headers.get("accept", "")
         viewer = _viewer(request)
 
-        def compute() -> bytes:
-            return _json(self._service.latest.snapshot())
+        def body() -> bytes:
+            return self._newest.body(viewer, names, arrow=arrow)
 
-        def arrow() -> bytes:
-            return tables.packed(self._service.latest.frames())
-
-        def narrowed() -> bytes:
-            everything = json.loads(self._latest.get(None, compute))
-            return _json(narrow.latest(everything, viewer, self._owners()))
-
-        if sees(viewer, Sight.FLEET, Sight.JOBS):
-            if tables.MEDIA_TYPE in request.headers.get("accept", ""):
-                body = await run_in_threadpool(self._latest.get, tables.MEDIA_TYPE, arrow)
-                return Response(body, media_type=tables.MEDIA_TYPE, headers=_HEADERS)
-            return _answer(await run_in_threadpool(self._latest.get, None, compute))
-        return _answer(await run_in_threadpool(self._narrowed.get, viewer, narrowed))
-
-    def _owners(self) -> narrow.Owners:
-        known, _ = self._service.latest.known()
-        rows = known.rows("job_info").select("system", "job", "user", "project")
-        return {(system, job): (user, project) for system, job, user, project in rows.iter_rows()}
+        media_type = tables.MEDIA_TYPE if arrow else "application/json"
+        made = await run_in_threadpool(body)
+        return Response(made, media_type=media_type, headers=_HEADERS)
 
     async def overview(self, request: Request) -> Response:
         period = period_of(request, datetime.now(UTC))
@@ -421,7 +375,7 @@ class _Pages:
 
     def read(self, read: Read) -> Handler:
         """What answers a question of a page."""
-        remembered = _Remembered(read.keep_seconds)
+        remembered = Remembered[bytes](read.keep_seconds, times=0 if read.quick else _TIMES)
         turn = nullcontext() if read.quick else self._computing
 
         async def answer(request: Request) -> Response:

@@ -101,12 +101,15 @@ class Collector:
         """The newest row of everything, by columns."""
         return self._object("/v1/latest")
 
-    def live(self) -> Mapping[str, Any]:
+    def live(self, columns: Sequence[str] = ()) -> Mapping[str, Any]:
         """The same with tables of Arrow, without columns of which nothing is known.
 
-        Who may not see all of it is answered with JSON: then a table is a list for each column.
+        Args:
+            columns: Those wanted of every table that has them, beside what says which row it is;
+                none: all.
         """
-        answer = self._get("/v1/latest", accept=f"{tables.MEDIA_TYPE}, {_JSON}")
+        query = [("columns", ",".join(columns))] if columns else []
+        answer = self._get("/v1/latest", query, accept=f"{tables.MEDIA_TYPE}, {_JSON}")
         return self._checked("/v1/latest", answer)
 
     def overview(

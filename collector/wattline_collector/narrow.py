@@ -1,4 +1,6 @@
-"""What is left of an answer for somebody who may not see all of it: pure functions over JSON.
+"""What is left of an answer for somebody who may not see all of it: pure functions.
+
+Answers are JSON; those of thousands of rows hold frames.
 
 What is left out leaves no trace: no row, no count, no sum that would tell of it.
 """
@@ -8,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from wattline_collector.access import Sight, Viewer, may_see_job, sees
 
 Json = Mapping[str, Any]
-Owners = Mapping[tuple[str, str], tuple[str | None, str | None]]
-"""User and project of a job, by system and job."""
+_JOB = ["system", "job"]
 
 
 def needs_of(by: Sequence[str]) -> tuple[Sight, ...]:
@@ -25,7 +28,7 @@ def needs_of(by: Sequence[str]) -> tuple[Sight, ...]:
     return tuple(needs)
 
 
-def latest(answer: Json, viewer: Viewer, owners: Owners) -> Json:
+def latest(answer: Json, viewer: Viewer, owners: pl.DataFrame) -> Json:
     """What somebody may see of `GET /v1/latest`.
 
     Who sees everybody's jobs sees it whole. Who sees the fleet sees every device, and which job
@@ -33,27 +36,42 @@ def latest(answer: Json, viewer: Viewer, owners: Owners) -> Json:
     these hold.
 
     Args:
-        answer: All of it, by columns.
+        answer: All of it, `devices`, `nodes` and `jobs` as frames.
         viewer: Who looks.
-        owners: Whose each job is; one that is not here is nobody's.
+        owners: `system`, `job`, `user`, `project`: whose each job is; one that is not here is
+            nobody's.
     """
     if sees(viewer, Sight.FLEET, Sight.JOBS):
         return answer
-    mine = {key for key, (user, project) in owners.items() if may_see_job(viewer, user, project)}
-    jobs, devices = answer["jobs"], answer["devices"]
-    shown = _kept(jobs, [key in mine for key in _keys(jobs)])
-    theirs = [key in mine for key in _keys(devices)]
+    mine = _jobs_of(viewer, owners)
+    devices = answer["devices"]
+    shown = answer["jobs"].join(mine, on=_JOB, how="semi", maintain_order="left")
     if sees(viewer, Sight.FLEET):
-        named = [job if own else None for job, own in zip(devices["job"], theirs, strict=True)]
-        return {**answer, "jobs": shown, "devices": {**devices, "job": named}}
-    held = _kept(devices, theirs)
+        named = devices.select(_JOB).join(
+            mine.with_columns(pl.lit(True).alias("mine")),
+            on=_JOB,
+            how="left",
+            maintain_order="left",
+        )
+        job = named.select(pl.when("mine").then("job").alias("job"))
+        return {**answer, "jobs": shown, "devices": devices.with_columns(job["job"])}
+    held = devices.join(mine, on=_JOB, how="semi", maintain_order="left")
     return {
         "time_unix_ms": answer["time_unix_ms"],
         "devices": held,
-        "nodes": {name: [] for name in answer["nodes"]},
+        "nodes": answer["nodes"].clear(),
         "jobs": shown,
-        "totals": dict.fromkeys(answer["totals"]) | {"devices": len(held["device"])},
+        "totals": dict.fromkeys(answer["totals"]) | {"devices": held.height},
     }
+
+
+def _jobs_of(viewer: Viewer, owners: pl.DataFrame) -> pl.DataFrame:
+    """`system` and `job` of those that somebody may see; owners are far fewer than jobs."""
+    whose = ["user", "project"]
+    asked = owners.select(whose).unique()
+    theirs = asked.filter([may_see_job(viewer, *one) for one in asked.iter_rows()])
+    mine = owners.join(theirs, on=whose, how="semi", nulls_equal=True)
+    return mine.select(_JOB).unique()
 
 
 def overview(answer: Json, viewer: Viewer) -> Json:
@@ -84,12 +102,3 @@ def alerts(answer: Json, viewer: Viewer) -> Json:
         for name in ("alerts", "ended")
     }
     return {**answer, **shown}
-
-
-def _keys(rows: Mapping[str, Sequence[Any]]) -> list[tuple[Any, Any]]:
-    return list(zip(rows["system"], rows["job"], strict=True))
-
-
-def _kept(rows: Mapping[str, Sequence[Any]], keep: Sequence[bool]) -> dict[str, list[Any]]:
-    places = [place for place, wanted in enumerate(keep) if wanted]
-    return {name: [column[place] for place in places] for name, column in rows.items()}

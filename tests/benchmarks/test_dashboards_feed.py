@@ -78,3 +78,8 @@ def test_a_copy_has_devices_and_jobs_of_its_own(feed: Any, node: Any, shape: Sha
     assert (node.name, other.name) == (shape.node_name(0), shape.node_name(1))
     ours, theirs = (told(devices_of(one, 0).body(0, 0))["device"] for one in (node, other))
     assert theirs.to_pylist() == [f"{name}-3" for name in ours.to_pylist()]
+
+
+def test_there_may_be_more_nodes_than_can_be_simulated(feed: Any) -> None:
+    hall = feed.Copied(3125, "sim")
+    assert len({hall.node_name(node) for node in range(3125)}) == 3125

@@ -263,6 +263,48 @@ def test_latest_says_the_same_as_arrow_to_those_who_accept_it(serve: Serve, send
         assert all(set(known[name][key]) <= {None} for key in set(known[name]) - set(columns))
 
 
+def test_of_latest_the_columns_that_are_named_are_told_and_which_row_each_is(
+    serve: Serve, sender: Any
+) -> None:
+    client = serve()
+    client.post(sender.devices(NOW_MS))
+    whole = client.get("/v1/latest").json()
+    some = client.get("/v1/latest?columns=power_watts,account,power_watts").json()
+    assert set(some["devices"]) == {"system", "node", "device", "account", "power_watts"}
+    assert set(some["nodes"]) == {"system", "node", "power_watts"}  # nodes have no account
+    assert set(some["jobs"]) == {"system", "job", "power_watts"}
+    for table in ("devices", "nodes", "jobs"):
+        assert some[table] == {name: whole[table][name] for name in some[table]}
+    assert some["totals"] == whole["totals"]
+    headers = {"Accept": tables.MEDIA_TYPE}
+    arrow = client.request(
+        "GET", "/v1/latest?columns=power_watts", headers=headers, token=Right.READ
+    )
+    columns = tables.unpacked(arrow.body)["devices"].to_pydict()
+    assert columns == {
+        name: whole["devices"][name] for name in ("system", "node", "device", "power_watts")
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("columns=account,wealth", "'wealth'"),
+        ("columns=", "''"),
+        ("columns=account,", "''"),
+        ("columns=" + "x" * 4000, "xxx"),
+        ("columns=account&columns=job", "given 2 times"),
+    ],
+)
+def test_a_column_of_latest_that_there_is_not_is_refused(
+    serve: Serve, query: str, reason: str
+) -> None:
+    answer = serve().get(f"/v1/latest?{query}")
+    assert answer.status == 400
+    said = answer.json()["error"]
+    assert said.startswith("columns: ") and reason in said and len(said) < 300
+
+
 def test_a_restarted_collector_still_knows_the_latest(
     serve: Serve, sender: Any, tmp_path: Path
 ) -> None:
@@ -365,29 +407,6 @@ def test_a_booking_is_broken_off_when_the_collector_ends(
     client.service._book()
     assert client.service.counters.booking_errors == 0
     assert client.service.store.take_dirty()
-
-
-def test_questions_asked_together_are_computed_once() -> None:
-    remembered = api._Remembered(60.0)
-    computed: list[int] = []
-
-    def compute() -> bytes:
-        computed.append(1)
-        return b"answer"
-
-    assert [remembered.get("q", compute) for _ in range(3)] == [b"answer"] * 3
-    assert len(computed) == 1
-
-
-def test_an_answer_that_failed_is_not_remembered() -> None:
-    remembered = api._Remembered(60.0)
-
-    def fails() -> bytes:
-        raise ValueError
-
-    with pytest.raises(ValueError):
-        remembered.get("q", fails)
-    assert remembered.get("q", lambda: b"better") == b"better"
 
 
 def test_metrics_are_valid_exposition(serve: Serve, sender: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 from starlette.routing import Route
 
 from wattline_collector import api, tables, travel
-from wattline_collector.access import RIGHTS, STAFF, Right, Role, Viewer
+from wattline_collector.access import RIGHTS, STAFF, Right, Role, Sight, Viewer, sees
 
 NOW_MS = 1_793_534_400_000
 Serve = Callable[..., Any]
@@ -144,12 +144,36 @@ def test_of_what_is_live_a_job_owner_sees_their_own(serve: Serve, sender: Any, c
     statement = travel.statement(anna, client.tokens[Right.READ], now)
     accept = {"Accept": tables.MEDIA_TYPE}
     asked = client.request("GET", "/v1/latest", headers=accept, token=statement)
-    assert asked.json()["jobs"]["job"] == ["1"]  # however it is asked for
+    assert tables.unpacked(asked.body)["jobs"]["job"].to_pylist() == ["1"]  # however it is asked
     operator = Viewer("olga", roles=frozenset({Role.OPERATOR}))
     assert asked_as(client, operator, "/v1/latest").json()["jobs"] == whole["jobs"]
     manager = Viewer("mara", roles=frozenset({Role.MANAGER}))
     fleet = asked_as(client, manager, "/v1/latest").json()
     assert (fleet["jobs"]["job"], len(fleet["devices"]["device"])) == ([], 2)
+
+
+def test_what_somebody_may_not_see_stays_away_also_when_they_name_it(
+    serve: Serve, sender: Any, clock: Any
+) -> None:
+    client = serve()
+    now = clock.unix_ms()
+    info = {"time_unix_ms": now, "job": "secret-1", "user": "ben", "name": "secret-name"}
+    held = {
+        "time_unix_ms": now, "device": "GPU-n01-0", "job": "secret-1", "start_unix_ms": now - 1000,
+    }  # fmt: skip
+    assert client.post(sender.batch("job_info", [info])).status == 204
+    assert client.post(sender.batch("assignment", [held])).status == 204
+    assert client.post(sender.devices(now)).status == 204
+    asked = "/v1/latest?columns=job,name,power_watts"
+    assert client.get(asked).json()["devices"]["job"] == ["secret-1", None]
+    for role in Role:
+        viewer = Viewer("anna", roles=frozenset({role}))
+        statement = travel.statement(viewer, client.tokens[Right.READ], now)
+        sees_all = sees(viewer, Sight.JOBS)
+        for accept in ("application/json", tables.MEDIA_TYPE):
+            answer = client.request("GET", asked, headers={"Accept": accept}, token=statement)
+            assert answer.status == 200
+            assert (b"secret" in answer.body) is sees_all, role
 
 
 def test_a_route_that_names_no_sight_is_for_staff_alone(serve: Serve) -> None:

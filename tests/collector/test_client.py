@@ -81,6 +81,8 @@ def test_live_tables_come_back_as_tables(server: _Recorder, collector: Collector
     latest = collector.live()
     assert latest["time_unix_ms"] == 1
     assert latest["devices"].to_pydict() == columns
+    collector.live(("device", "account"))
+    assert server.asked[-1][0] == "/v1/latest?columns=device%2Caccount"
     server.answers["/v1/latest"] = (200, b"cut short")
     with pytest.raises(Refused, match="live tables"):
         collector.live()

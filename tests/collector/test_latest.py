@@ -72,6 +72,17 @@ def test_nothing_is_known_at_first(latest: Latest) -> None:
     }  # fmt: skip
 
 
+def test_rows_of_a_table_are_told_as_they_came_without_what_was_known_before(
+    feed: Feed, latest: Latest
+) -> None:
+    assert latest.rows("device").is_empty()
+    feed("device", [device(NOW_MS - 5000, power_watts=7.0)])
+    feed("device", [device(NOW_MS, temperature_celsius=50.0)])
+    row = latest.rows("device").to_dicts()
+    assert [(one["power_watts"], one["temperature_celsius"]) for one in row] == [(None, 50.0)]
+    assert only(latest, "devices")["power_watts"] == 7.0
+
+
 def test_the_newest_row_counts_whatever_order_rows_come_in(feed: Feed, latest: Latest) -> None:
     for back in (2000, 0, 5000):
         feed("device", [device(NOW_MS - back, power_watts=float(back))])

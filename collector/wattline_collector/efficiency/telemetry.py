@@ -7,8 +7,9 @@ those left out: what is read stays bounded, whatever the job's size.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -156,9 +157,8 @@ class Telemetry:
             wanted &= number % every == 0
         declared = TABLES[table]
         names = [*dict.fromkeys(("system", *columns))]
-        contents = manifest.load(self.store / filenames.MANIFEST, repair=False)
         parts, sealed_ms = [], start_ms
-        for segment in contents.segments:
+        for segment in self._sealed:
             if segment.table != table:
                 continue
             sealed_ms = max(sealed_ms, segment.last_ms + 1)
@@ -171,6 +171,13 @@ class Telemetry:
             return segments.whole(declared, pl.DataFrame(schema=segments.schema(declared)), names)
         order = [name for name in segments.order(declared) if name in names]
         return pl.concat(whole).unique(order, keep="first").sort(order, nulls_last=False)
+
+    @cached_property
+    def _sealed(self) -> Sequence[manifest.Segment]:
+        """What is sealed: read once, for a manifest also names every batch that is in the store."""
+        if self.live is not None:
+            return self.live.segments()
+        return manifest.load(self.store / filenames.MANIFEST, repair=False).segments
 
     def _unsealed(
         self, table: str, columns: Collection[str], start_ms: int, end_ms: int

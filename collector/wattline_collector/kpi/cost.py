@@ -123,13 +123,12 @@ def priced_part(view: View, by: list[str]) -> pl.DataFrame:
         .select(*by, "hour_ms", pl.when(pl.col("euro").is_not_null()).then(covered).alias("known"))
     )  # fmt: skip
     assigned = pl.col("account").is_in([one.value for one in ASSIGNED])
-    held = view.collected(
-        lambda part: (
-            part.filter(assigned)
-            .group_by(*by, hour_of("minute").alias("hour_ms"))
-            .agg(pl.col("duration_ms").sum())
-        )
-    ).join(known, on=[*by, "hour_ms"], how="left")
+    held = (
+        view.job_hours.filter(assigned)
+        .group_by(*by, hour_of("minute").alias("hour_ms"))
+        .agg(pl.col("duration_ms").sum())
+        .join(known, on=[*by, "hour_ms"], how="left")
+    )
     duration = pl.col("duration_ms")
     return grouped(held, by, part=ratio((duration * pl.col("known")).sum(), duration.sum()))
 

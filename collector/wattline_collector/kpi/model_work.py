@@ -193,12 +193,10 @@ def _held_when(view: View, times: Sequence[str]) -> pl.DataFrame:
     minute = "minute"
     hours = whole.labels(
         "hours of jobs",
-        lambda: whole.collected(
-            lambda part: (
-                part.filter(pl.col("job").is_not_null())
-                .group_by(*KEY, minute)
-                .agg(pl.col("duration_ms").sum())
-            )
+        lambda: (
+            whole.job_hours.filter(pl.col("job").is_not_null())
+            .group_by(*KEY, minute)
+            .agg(pl.col("duration_ms").sum())
         ),
     )
     return with_times(hours, minute, times, view.zone)

@@ -204,11 +204,7 @@ def _days(view: View) -> list[Row]:
         .then(pl.col("joules").sum())
         .alias("energy_joules")
     )
-    time = (
-        view.collected(lambda part: part.group_by(begun, "account").agg(pl.sum("duration_ms")))
-        .group_by("day", "account")
-        .agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
-    )
+    time = view.job_hours.group_by(begun, "account").agg(pl.col("duration_ms").sum() / MS_PER_HOUR)
     by_day: dict[str, dict[str, float]] = {}
     for day, account, value in time.with_columns(named).iter_rows():
         by_day.setdefault(day, {})[account] = value

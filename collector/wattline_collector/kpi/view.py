@@ -32,6 +32,7 @@ MS_PER_HOUR = 3_600_000
 JOULES_PER_KWH = 3_600_000
 
 _OF_DEVICES = ("system", "node", "device", "job", "account")
+_OF_HOURS = ("system", "job", "account", "minute")
 _NOT_TOTALLED = ("energy_method", "power_max_watts", "temperature_max_celsius")
 
 NODE_METER_FROM = 0.5
@@ -143,6 +144,19 @@ class View:
         key = list(dict.fromkeys([*_OF_DEVICES, *self.split]))
         sums = self.collected(lambda part: added_up("device", part.drop(_NOT_TOTALLED), key))
         return sums if len(self.device_scan.parts) == 1 else added_up("device", sums, key)
+
+    @cached_property
+    def job_hours(self) -> pl.DataFrame:
+        """Device time by job, account and when, and by what entries are split by.
+
+        A job holds many devices, so these are few rows of a year; several figures ask for them.
+
+        Returns:
+            `system`, `job`, `account`, `minute`, `duration_ms`, and the dimensions.
+        """
+        key = list(dict.fromkeys([*_OF_HOURS, *self.split]))
+        time = pl.col("duration_ms").sum()
+        return self.collected(lambda part: part.group_by(key).agg(time)).group_by(key).agg(time)
 
     @cached_property
     def assigned(self) -> pl.DataFrame:

@@ -63,7 +63,8 @@ class BooksAsOf(Books):
             then: dict[int, tuple[int, str]] = {}
             for record in chain.records():
                 if record.entry is None:
-                    self._check_begin(chain.system, record.adopted, record.at_ms)
+                    if record.is_first:
+                        self._check_begin(chain.system, record.adopted, record.at_ms)
                     continue
                 newest[record.entry.hour_ms] = record.number
                 if record.at_ms <= self.when_ms:

@@ -13,36 +13,27 @@ Five proofs, each naming hour and device:
 5. The sealed telemetry the books were made from is there, unaltered.
 
 Whoever reports on a period proves the hours of that period, and the trail from its beginning to its
-end, as that is what every hour hangs on.
+end, as that is what every hour hangs on. A day that was proved already, as the trail says, and of
+whose files no byte has changed since, is not taken apart again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import polars as pl
 
 from wattline_agents.errors import UsageError
 from wattline_collector.jobs.condense import ACCOUNTED
-from wattline_collector.ledger import audit_cuts, audit_hours, audit_sums, chain_audit
-from wattline_collector.ledger.audit_sums import Kept, kept_sums
+from wattline_collector.ledger import chain_audit
+from wattline_collector.ledger.audit_days import EVER, Days, stretches
 from wattline_collector.ledger.books import Books, Hour, hours_between, sha256
-from wattline_collector.ledger.chain import Sums
 from wattline_collector.ledger.chain_audit import Followed
-from wattline_collector.ledger.day_digest import digests
 from wattline_collector.ledger.finding import Finding, named
-from wattline_collector.ledger.schema import CONTROL, ENTRIES, HOUR_MS, TIME
-from wattline_collector.ledger.trail import sums_of
+from wattline_collector.ledger.schema import CONTROL, HOUR_MS
 from wattline_collector.store import filenames, manifest
-
-_AT_ONCE_BYTES = 2 << 20
-"""Files of sums of devices that are looked at together: some ten days of 1,000 devices."""
-
-EVER = (0, 1 << 52)
-"""Bounds that leave nothing out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +93,9 @@ def prove(
             published: the trail must still have it.
         bounds: From when to when hours are examined, in ms; the audit trail is always followed
             from its beginning to its end.
-        trusts_trail: Whether an hour whose sums are those that its line of the trail names need
-            not be added up again from its minutes. Its files are held against their digests in
+        trusts_trail: Whether a day that the trail says was proved need not be taken apart where
+            its files are what they were then, and an hour whose sums are those that its line names
+            need not be added up again from its minutes. Files are held against their digests in
             either case.
 
     Raises:
@@ -122,8 +114,8 @@ def prove(
         )
     hours = [hour for hour in every if bounds[0] - HOUR_MS < hour.start_ms < bounds[1]]
     trails = {trail.system: trail for trail in chain_audit.followed(books, every, published)}
-    days = _Days(books, trails, bounds, trusts_trail)
-    for some in _stretches(books, hours):
+    days = Days(books, trails, bounds, trusts_trail)
+    for some in stretches(books, hours):
         days.examine(some)
         if progress is not None:
             progress(days.hours, len(hours))
@@ -138,106 +130,6 @@ def prove(
             findings += chain_audit.gone(trail, there, bounds)
             findings += days.trail.get(system, ())
     return Proof(tuple(findings), tuple(hours), tuple(trails.values()), days.added_up)
-
-
-def _stretches(books: Books, hours: Sequence[Hour]) -> Iterator[list[list[Hour]]]:
-    """Hours by the day, as many days of a system at once as memory has room for."""
-    some: list[list[Hour]] = []
-    size = 0
-    for (system, day), of_day in groupby(hours, lambda hour: (hour.system, hour.day)):
-        sums = books.day_path("device", system, day)
-        size += sums.stat().st_size if sums.exists() else 0
-        if some and (size > _AT_ONCE_BYTES or some[0][0].system != system):
-            yield some
-            some, size = [], 0
-        some.append(list(of_day))
-    if some:
-        yield some
-
-
-class _Days:
-    """The proofs that go by the day, as sums are kept."""
-
-    def __init__(
-        self,
-        books: Books,
-        trails: Mapping[str, Followed],
-        bounds: tuple[int, int],
-        trusts_trail: bool,
-    ) -> None:
-        self._books, self._trails = books, trails
-        self._bounds, self._trusts_trail = bounds, trusts_trail
-        self.hours = self.added_up = 0
-        self.entries: list[Finding] = []
-        self.sums: list[Finding] = []
-        self.cuts: list[Finding] = []
-        self.trail: dict[str, list[Finding]] = {}
-
-    def examine(self, days: Sequence[Sequence[Hour]]) -> None:
-        """Examine some days of one system."""
-        books = self._books
-        hours = [hour for day in days for hour in day]
-        system = hours[0].system
-        trail = self._trails[system]
-        kept = {day[0].day: kept_sums(books, system, day[0].day) for day in days}
-        whole = {
-            table: pl.concat(
-                [
-                    ENTRIES[table].to_frame(),
-                    *(one.frames[table] for one in kept.values() if one.is_whole),
-                ]
-            )
-            for table in ENTRIES
-        }
-        proved = self._proved(hours, trail, whole)
-        self.entries += audit_hours.examined(books, hours)
-        wrong: list[Finding] = []
-        for day in days:
-            wrong += audit_sums.examined(books, day, kept[day[0].day], proved)
-        self.sums += wrong
-        trusted = trail if self._trusts_trail else None
-        self.cuts += audit_cuts.examined(books, hours, self._bounds, trusted)
-        if trail.is_known:
-            # What is not the sum of its minutes is named; that it is not what was booked says no
-            # more. Nor does it of sums that cannot be read.
-            named = {finding.hour for finding in wrong}
-            sums = self._sums(hours, trail, whole, proved, kept)
-            self.trail.setdefault(system, []).extend(
-                chain_audit.against_books(books, trail, hours, sums, named)
-            )
-        self.hours += len(hours)
-        self.added_up += len(hours) - len(proved)
-
-    def _proved(
-        self, hours: Sequence[Hour], trail: Followed, sums: Mapping[str, pl.DataFrame]
-    ) -> set[Hour]:
-        asked = [hour for hour in hours if trail.names_sums_of(hour)]
-        if not self._trusts_trail or not asked:
-            return set()
-        there = digests(sums)
-        return {hour for hour in asked if trail.names_sums_of(hour) == there.get(hour.start_ms)}
-
-    @staticmethod
-    def _sums(
-        hours: Sequence[Hour],
-        trail: Followed,
-        hourly: Mapping[str, pl.DataFrame],
-        proved: Set[Hour],
-        kept: Mapping[str, Kept],
-    ) -> dict[int, Sums]:
-        """What hours add up to; those that are proved have the sums of their line."""
-        found: dict[int, Sums] = {}
-        others = []
-        for hour in hours:
-            if hour in proved and (entry := trail.newest[hour.start_ms].entry) is not None:
-                found[hour.start_ms] = entry.sums
-            elif kept[hour.day].is_whole:
-                found[hour.start_ms] = {}
-                others.append(hour.time)
-        if not others:
-            return found
-        asked = pl.col("minute").is_in(pl.Series(others, dtype=TIME).implode())
-        return found | sums_of({table: one.filter(asked) for table, one in hourly.items()})
 
 
 def _telemetry(store: Path, books: Books, bounds: tuple[int, int]) -> list[Finding]:

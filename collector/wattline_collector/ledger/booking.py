@@ -22,9 +22,9 @@ from wattline_collector.ledger.books import Books, Hour, hours_between
 from wattline_collector.ledger.chain import Why
 from wattline_collector.ledger.chunks import MOST_PIECES, Chunk, chunks_of, paces
 from wattline_collector.ledger.compute import Booked, compute
+from wattline_collector.ledger.divide import in_parts
 from wattline_collector.ledger.evidence import (
     LOOK_MS,
-    Inputs,
     Rows,
     carried_from,
     carried_on,
@@ -243,15 +243,25 @@ def _book_round(
             before = carried.get(earlier)
             if before is None:
                 before = carried_from(books.control(earlier))
-            inputs = gather(store, books, known, chunk.system, window, fetched, before)
-            carried = {chunk.hours[-1]: carried_on(window, inputs)}
             while computing and chunk.pieces + sum(c.pieces for c, _ in computing) > MOST_AT_ONCE:
                 finish()
-            computing.append((chunk, computer.submit(compute, window, chunk.system, inputs)))
-            overtaken = _overtaken(books, chunk, carried[chunk.hours[-1]])
+            if fetched is None:
+                made = in_parts(store, books, known, chunk.system, window, before, progress)
+                newest, spoke = made.carried, made.spoke
+                future = Future[Booked]()
+                future.set_result(made.booked)
+                del made
+            else:
+                inputs = gather(store, books, known, chunk.system, window, fetched, before)
+                newest, spoke = carried_on(window, inputs), inputs.spoke
+                future = computer.submit(compute, window, chunk.system, inputs)
+                del inputs
+            carried = {chunk.hours[-1]: newest}
+            computing.append((chunk, future))
+            overtaken = _overtaken(books, chunk, newest)
             if overtaken:
                 _still_to_come(books, overtaken)
-            again |= overtaken | _reopened(books, chunk, inputs)
+            again |= overtaken | _reopened(books, chunk, before, spoke)
             if len(computing) > workers:
                 finish()
         while computing:
@@ -263,8 +273,15 @@ def _book_round(
 
 def _fetch_ahead(
     reader: ThreadPoolExecutor, store: Telemetry, chunk: Chunk, now_ms: int
-) -> Future[Rows]:
-    return reader.submit(fetch, store, chunk.system, chunk.window(now_ms))
+) -> Future[Rows | None]:
+    """Read a chunk's telemetry; None where it must be read part by part."""
+
+    def read() -> Rows | None:
+        if chunk.is_too_large(now_ms):
+            return None
+        return fetch(store, chunk.system, chunk.window(now_ms))
+
+    return reader.submit(read)
 
 
 def _write(books: Books, trail: Trail, chunk: Chunk, booked: Booked, edges: pl.DataFrame) -> None:
@@ -323,21 +340,26 @@ def _overtaken(books: Books, chunk: Chunk, newest: pl.DataFrame) -> set[Hour]:
     return again
 
 
-def _reopened(books: Books, chunk: Chunk, inputs: Inputs) -> set[Hour]:
-    """Write down silences that ended; their hours are booked again, with the energy in them."""
-    if inputs.spoke.is_empty():
+def _reopened(books: Books, chunk: Chunk, carried: pl.DataFrame, spoke: pl.DataFrame) -> set[Hour]:
+    """Write down silences that ended; their hours are booked again, with the energy in them.
+
+    Args:
+        books: Where.
+        chunk: In which they ended.
+        carried: As `Inputs.carried`.
+        spoke: As `Inputs.spoke`.
+    """
+    if spoke.is_empty():
         return set()
-    before = inputs.carried.select("kind", "key", "last_ms", "last_joules_total", "last_watts")
-    pairs = inputs.spoke.join(before, on=["kind", "key"])
+    before = carried.select("kind", "key", "last_ms", "last_joules_total", "last_watts")
+    pairs = spoke.join(before, on=["kind", "key"])
     left = pairs.select(
         "system", "kind", "key", "node", pl.col("last_ms").alias("time"), "period_ms",
         pl.col("last_joules_total").alias("energy_joules_total"),
         pl.col("last_watts").alias("power_watts"),
     )  # fmt: skip
     known = books.holes
-    new = pl.concat([left, inputs.spoke]).join(
-        known, on=["system", "kind", "key", "time"], how="anti"
-    )
+    new = pl.concat([left, spoke]).join(known, on=["system", "kind", "key", "time"], how="anti")
     if new.is_empty():
         return set()
     again: set[Hour] = set()

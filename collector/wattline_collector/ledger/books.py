@@ -28,6 +28,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -498,23 +499,35 @@ def _drafted(path: Path, frame: pl.DataFrame) -> tuple[Path, str]:
     return draft, digest
 
 
-_AT_ONCE_BYTES = 4 << 20
-"""Of a file that is read whole."""
+class _Room(threading.local):
+    """Where files are read to be digested: to make room for each costs more than its digest."""
+
+    def __init__(self) -> None:
+        self.bytes = memoryview(bytearray(1 << 20))
+
+
+_ROOM = _Room()
 
 
 def sha256(path: Path | str) -> str:
     """A file's SHA-256."""
+    made, room = hashlib.sha256(), _ROOM.bytes
     with open(path, "rb", buffering=0) as file:
-        # The buffer that is made for a long file costs more than most files of an hour do.
-        if os.fstat(file.fileno()).st_size <= _AT_ONCE_BYTES:
-            return hashlib.sha256(file.read()).hexdigest()
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while size := file.readinto(room):
+            made.update(room[:size])
+    return made.hexdigest()
 
 
 def hours_between(system: str, start_ms: int, end_ms: int) -> Iterable[Hour]:
     """Every hour that the period touches."""
     first = start_ms // HOUR_MS * HOUR_MS
     return (Hour(system, start) for start in range(first, end_ms, HOUR_MS))
+
+
+def hours_of(system: str, day: str) -> Iterable[Hour]:
+    """The 24 hours of a UTC day, `2026-11-01`."""
+    start_ms = _hour_ms(day, "0")
+    return hours_between(system, start_ms, start_ms + _DAY_MS)
 
 
 def load(path: Path, schema: pl.Schema) -> pl.DataFrame:

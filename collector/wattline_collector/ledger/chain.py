@@ -6,8 +6,10 @@ Each line names the SHA-256 of the line before it, so that none can be altered, 
 between without every later one telling. It names the digest of the hour's control, which in turn
 names those of the hour's entries, and those of its hourly sums and of the parts of it that were
 lost, which figures are read from; and it holds the hour's totals, so that a restatement shows what
-changed. Lines are only ever appended; an hour that is booked again is one more line. The digest of
-the last line stands for all of them: a site that publishes it can no longer rewrite its past.
+changed. Lines are only ever appended; an hour that is booked again is one more line. A day whose
+hours have all settled is proved, and gets a line with one digest of all its files: it stands until
+a line of one of its hours follows. The digest of the last line stands for all of them: a site that
+publishes it can no longer rewrite its past.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +30,9 @@ from wattline_collector.store.log import NotDurable, make_directory, sync_direct
 
 RULES = 1
 """Raised when the same evidence is booked otherwise than by the program before."""
+
+PROOF = 1
+"""Raised when more of a day is proved than by the program before: then days are proved again."""
 
 FORMAT = 1
 """Of the lines; the first of them says it."""
@@ -105,6 +111,24 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class DaySeal:
+    """What was found of a day whose hours have all settled.
+
+    Attributes:
+        day: Which day of UTC, `2026-11-01`.
+        files: One digest of all files that the books had of it (`day_seal`), but for cuts, where
+            all of them were proved to hold; None where they were not.
+        cuts: The same of its cuts.
+        proof: The `PROOF` by which that was found out.
+    """
+
+    day: str
+    files: str | None
+    cuts: str | None
+    proof: int = PROOF
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One line of a chain.
 
@@ -113,7 +137,8 @@ class Record:
         at_ms: When it was written.
         previous: Digest of the line before.
         digest: Of its own line.
-        entry: The hour; None for the first line.
+        entry: The hour; None for the first line, and for one of a day.
+        seal: The day; None for any other line.
         upto_ms: The newest hour that the chain had by then; None for the first line.
         rules: The program's rules by which the hour was booked.
         run_ms: When the booking began that it is of: one booking may come to an hour twice.
@@ -126,11 +151,17 @@ class Record:
     previous: str
     digest: str
     entry: Entry | None
+    seal: DaySeal | None
     upto_ms: int | None
     rules: int
     run_ms: int
     adopted: int
     cut: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the line that a chain begins with."""
+        return self.entry is None and self.seal is None
 
 
 class Chain:
@@ -217,13 +248,23 @@ class Chain:
         if made:
             sync_directory(self.path.parent.parent)
 
+    def days(self) -> set[str]:
+        """The days that it has a line of, by the rules of now; other lines are not taken apart.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        found = (decode(line) for line in self.lines() if b'"day":' in line)
+        seals = (record.seal for record in found if record is not None)
+        return {seal.day for seal in seals if seal is not None and seal.proof == PROOF}
+
     def append(
-        self, entries: Sequence[Entry], at_ms: int, run_ms: int | None = None
+        self, entries: Sequence[Entry | DaySeal], at_ms: int, run_ms: int | None = None
     ) -> list[Record]:
-        """Write down hours, durably, all or (after a crash) the first of them.
+        """Write down hours or days, durably, all or (after a crash) the first of them.
 
         Args:
-            entries: The hours.
+            entries: The hours or days.
             at_ms: When; never before the line before.
             run_ms: When the booking began that they are of; just then if None.
 
@@ -244,15 +285,12 @@ class Chain:
             number, upto, newest = last.number + 1, last.upto_ms, max(at_ms, last.at_ms)
         lines: list[dict[str, object]] = []
         for entry in entries:
-            upto = _later(upto, entry.hour_ms)
+            if isinstance(entry, Entry):
+                upto = _later(upto, entry.hour_ms)
             lines.append(
                 {
-                    "n": number + len(lines), "at_ms": newest, "hour_ms": entry.hour_ms,
-                    "control": entry.control, "latency": entry.latency, "why": list(entry.why),
-                    "rules": RULES, "run_ms": at_ms if run_ms is None else run_ms,
-                    "upto_ms": upto, "sums": entry.sums,
-                    **({} if entry.hourly is None else {"hourly": entry.hourly}),
-                    **({} if entry.cuts is None else {"cuts": entry.cuts}),
+                    "n": number + len(lines), "at_ms": newest,
+                    "run_ms": at_ms if run_ms is None else run_ms, "upto_ms": upto, **_said(entry),
                 }
             )  # fmt: skip
         return self._write(lines)
@@ -300,13 +338,34 @@ def digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
+def _said(entry: Entry | DaySeal) -> dict[str, object]:
+    """What a line says of an hour or a day."""
+    if isinstance(entry, DaySeal):
+        return {
+            "day": entry.day, "proof": entry.proof, "files": entry.files, "cuts": entry.cuts,
+        }  # fmt: skip
+    return {
+        "hour_ms": entry.hour_ms, "control": entry.control, "latency": entry.latency,
+        "why": list(entry.why), "rules": RULES, "sums": entry.sums,
+        **({} if entry.hourly is None else {"hourly": entry.hourly}),
+        **({} if entry.cuts is None else {"cuts": entry.cuts}),
+    }  # fmt: skip
+
+
 def decode(line: bytes) -> Record | None:
     """A line as a record; None if it is none."""
     try:
         said = json.loads(line)
         begin = said.get("begin")
-        entry = None
-        if begin is None:
+        entry = seal = None
+        if "day" in said:
+            seal = DaySeal(
+                day=date.fromisoformat(said["day"]).isoformat(),
+                files=None if said["files"] is None else str(said["files"]),
+                cuts=None if said["cuts"] is None else str(said["cuts"]),
+                proof=_whole_number(said["proof"]),
+            )
+        elif begin is None:
             entry = Entry(
                 hour_ms=_whole_number(said["hour_ms"]),
                 control=str(said["control"]),
@@ -322,6 +381,7 @@ def decode(line: bytes) -> Record | None:
             previous=str(said["prev"]),
             digest=digest(line),
             entry=entry,
+            seal=seal,
             upto_ms=None if begin is not None else _whole_number(said["upto_ms"]),
             rules=_whole_number(said.get("rules", 0)),
             run_ms=_whole_number(said.get("run_ms", said["at_ms"])),

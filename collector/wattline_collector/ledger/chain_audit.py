@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wattline_agents.errors import InputError
-from wattline_collector.ledger.books import Books, Hour, sha256
+from wattline_collector.ledger.books import Books, Hour, hours_of, sha256
 from wattline_collector.ledger.chain import (
     NOTHING,
+    PROOF,
     Chain,
+    DaySeal,
     Entry,
     Record,
     Sums,
@@ -73,6 +75,8 @@ class Followed:
         system: Whose.
         records: What its lines say, in order, but for those that are no record.
         newest: The newest record of each hour, by the hour's start in ms.
+        seals: By day, what its lines say since an hour of it was booked last: None where not all of
+            them say that it holds, and with the same files.
         findings: Where its lines do not follow one another, or why it cannot be read.
         is_known: Whether there is a chain that could be read: books are held against that.
     """
@@ -80,6 +84,7 @@ class Followed:
     system: str
     records: Sequence[Record]
     newest: Mapping[int, Record]
+    seals: Mapping[str, DaySeal | None]
     findings: tuple[Finding, ...]
     is_known: bool
 
@@ -92,6 +97,15 @@ class Followed:
         """The digest of an hour's cuts by its newest record, if it names one."""
         record = self.newest.get(start_ms)
         return None if record is None or record.entry is None else record.entry.cuts
+
+    def digests_of(self, day: str) -> dict[int, tuple[str, str | None]]:
+        """Digests of control and latencies of a day's hours by their newest records.
+
+        By the hour's start in ms; those of which there is no record are left out.
+        """
+        records = (self.newest.get(hour.start_ms) for hour in hours_of(self.system, day))
+        entries = (record.entry for record in records if record is not None)
+        return {one.hour_ms: (one.control, one.latency) for one in entries if one is not None}
 
 
 def followed(
@@ -114,24 +128,52 @@ def followed(
     there = {chain.system: chain for chain in chains(books.root)}
     found = []
     for system in sorted(by_system.keys() | there.keys() | published.keys()):
-        span = _span(system, by_system.get(system, []))
+        mine = by_system.get(system, [])
         chain = there.get(system)
-        records: list[Record] = []
-        findings: list[Finding] = []
-        if chain is None:
-            if there or system in published or _left_versions(books, system):
-                findings.append(Finding(span, "every device", "the audit trail is gone"))
-            found.append(Followed(system, (), {}, tuple(findings), False))
+        if chain is not None:
+            found.append(follow(chain, mine, published.get(system)))
             continue
-        try:
-            findings += _links(chain, records, published.get(system))
-        except InputError as error:
-            findings.append(Finding(span, "audit trail", str(error)))
-            found.append(Followed(system, (), {}, tuple(findings), False))
-            continue
-        newest = {record.entry.hour_ms: record for record in records if record.entry is not None}
-        found.append(Followed(system, records, newest, tuple(findings), True))
+        findings: tuple[Finding, ...] = ()
+        if there or system in published or _left_versions(books, system):
+            findings = (Finding(_span(system, mine), "every device", "the audit trail is gone"),)
+        found.append(Followed(system, (), {}, {}, findings, False))
     return found
+
+
+def follow(
+    chain: Chain, hours: Sequence[Hour], published: tuple[int, str] | None = None
+) -> Followed:
+    """Follow one chain.
+
+    Args:
+        chain: Which.
+        hours: The booked hours of its system.
+        published: The number and digest of a record that was published.
+    """
+    system = chain.system
+    records: list[Record] = []
+    try:
+        findings = tuple(_links(chain, records, published))
+    except InputError as error:
+        problem = Finding(_span(system, hours), "audit trail", str(error))
+        return Followed(system, (), {}, {}, (problem,), False)
+    newest = {record.entry.hour_ms: record for record in records if record.entry is not None}
+    return Followed(system, records, newest, _seals(system, records), findings, True)
+
+
+def _seals(system: str, records: Sequence[Record]) -> dict[str, DaySeal | None]:
+    """What is said of days since an hour of them was booked last."""
+    said: dict[str, set[DaySeal]] = {}
+    for record in records:
+        if record.entry is not None:
+            said.pop(Hour(system, record.entry.hour_ms).day, None)
+        elif (seal := record.seal) is not None and seal.proof == PROOF:
+            said.setdefault(seal.day, set()).add(seal)
+    # Without a booking in between, nobody has a reason to say something else of the same day.
+    return {
+        day: one if not others and one.files is not None else None
+        for day, (one, *others) in said.items()
+    }
 
 
 def notes(store: Path) -> list[str]:
@@ -147,7 +189,7 @@ def notes(store: Path) -> list[str]:
         # The lines of hours, which are nearly all, need not be taken apart.
         rare = (line for line in chain.lines() if b'"begin":' in line or b'"cut":' in line)
         for record in filter(None, map(decoded, rare)):
-            if record.entry is None and record.adopted:
+            if record.is_first and record.adopted:
                 told.append(
                     f"{chain.system}: the audit trail began on {moment(record.at_ms)} with "
                     f"{record.adopted:,} hours that were in the books already; what they held "
@@ -214,7 +256,7 @@ def _links(
                     f"record {before.number} of the trail was altered: record {record.number} "
                     "names another digest",
                 )  # fmt: skip
-            elif before is None and (record.previous != NOTHING or record.entry is not None):
+            elif before is None and (record.previous != NOTHING or not record.is_first):
                 yield _broken(chain.system, record, "the beginning of the trail is gone")
             if published == (record.number, record.digest):
                 is_met = True

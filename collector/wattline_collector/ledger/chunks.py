@@ -16,6 +16,11 @@ MOST_PIECES = 1_600_000
 """Minutes or samples of devices that a chunk may have: a day of 1,000 devices. With what is made of
 them a piece takes about a kilobyte."""
 
+MOST_SAMPLES = 500_000
+"""Samples of devices booked at once of an hour that has more than `MOST_PIECES`: some nodes at a
+time (`divide`). With what is made of them one takes some 650 bytes: an hour of 8,000 devices read
+each second would take 20 GB, and is booked again and again while it runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -35,6 +40,16 @@ class Chunk:
         """What is booked and looked at."""
         start, end = self.hours[0].start_ms, self.hours[-1].start_ms + HOUR_MS
         return Window(start, min(end, now_ms), LOOK_MS, now_ms)
+
+    def is_too_large(self, now_ms: int) -> bool:
+        """Whether memory has no room for it: an hour of a huge system that has come to something.
+
+        Of an hour that still runs, what there is so far counts, with what is looked at before.
+        """
+        window = self.window(now_ms)
+        looked_at = self.pieces * (window.high - window.low) / HOUR_MS
+        is_huge = len(self.hours) == 1 and self.pieces > MOST_PIECES
+        return is_huge and looked_at > MOST_SAMPLES
 
 
 def chunks_of(hours: set[Hour], pace: Mapping[str, float]) -> list[Chunk]:

@@ -21,6 +21,7 @@ from wattline_collector.ledger.books import Books
 from wattline_collector.ledger.intervals import Window, tells_energy
 from wattline_collector.ledger.job_evidence import job_increments
 from wattline_collector.ledger.known import Known, Telemetry
+from wattline_collector.ledger.part import Part
 from wattline_collector.ledger.records import HOLES
 from wattline_collector.ledger.schema import CONTROL
 
@@ -91,18 +92,31 @@ class Rows:
     latency: pl.DataFrame
 
 
-def fetch(store: Telemetry, system: str, window: Window) -> Rows:
-    """Read a window's telemetry; nothing else is looked at, so it can be done ahead of time."""
+def fetch(store: Telemetry, system: str, window: Window, part: Part | None = None) -> Rows:
+    """Read a window's telemetry; nothing else is looked at, so it can be done ahead of time.
+
+    Args:
+        store: Where it is.
+        system: Whose.
+        window: Which.
+        part: Of these nodes alone, and of jobs only with the part that leads; all if None.
+    """
     sender = ("system", "node", "period_ms", "time_unix_ms")
     mine = pl.col("system") == system
     low, high = window.low, window.high + 1
+    device, node = (*sender, "device", *METRICS["device"]), (*sender, *METRICS["node"])
+    if part is None:
+        devices = store.rows("device", low, high, device).filter(mine)
+        nodes = store.rows("node", low, high, node).filter(mine)
+    else:
+        devices = store.rows("device", low, high, device, mine & part.devices())
+        nodes = store.rows("node", low, high, node, mine & part.nodes())
+    until = high if part is None or part.leads else low
     return Rows(
-        device=store.rows("device", low, high, (*sender, "device", *METRICS["device"])).filter(
-            mine
-        ),
-        node=store.rows("node", low, high, (*sender, *METRICS["node"])).filter(mine),
-        job=store.read("job", low, high).filter(mine),
-        latency=store.read("latency", low, high).filter(mine),
+        device=devices,
+        node=nodes,
+        job=store.read("job", low, until).filter(mine),
+        latency=store.read("latency", low, until).filter(mine),
     )
 
 
@@ -114,10 +128,12 @@ def gather(
     window: Window,
     rows: Rows,
     carried: pl.DataFrame,
+    part: Part | None = None,
 ) -> Inputs:
     """Put together everything that bears on a window of one system's time.
 
-    What readings tell of devices and nodes that nobody had announced goes into the inventory.
+    What readings tell of devices and nodes that nobody had announced goes into the inventory; where
+    there are parts, `divide` has put it there.
 
     Args:
         store: For the few readings that lie far outside the window.
@@ -127,15 +143,21 @@ def gather(
         window: Which.
         rows: What `fetch` returned.
         carried: Newest readings before the window, as `Inputs.carried`.
+        part: What `rows` are of, if not of all.
     """
     mine = pl.col("system") == system
     installed = books.inventory
-    merged = inventory.merge_sightings(installed, "device", rows.device)
-    merged = inventory.merge_sightings(merged, "node", rows.node)
-    if not merged.equals(installed):
-        books.put("inventory", merged)
-    merged = merged.filter(mine)
+    if part is None:
+        merged = inventory.merge_sightings(installed, "device", rows.device)
+        merged = inventory.merge_sightings(merged, "node", rows.node)
+        if not merged.equals(installed):
+            books.put("inventory", merged)
+        merged = merged.filter(mine)
+    else:
+        merged = installed.filter(mine & part.nodes())
     devices, nodes = (_bounds(merged, kind, window) for kind in ("device", "node"))
+    if part is not None:
+        carried = _carried_by(carried, devices, nodes)
     holes = books.holes.filter(mine)
     device_samples, device_spoke = _samples(devices, "device", rows.device, holes, carried, window)
     node_samples, node_spoke = _samples(nodes, "node", rows.node, holes, carried, window)
@@ -143,7 +165,9 @@ def gather(
     out_of_use = standing.of_nodes(
         inventory.nodes_of(merged), known.states, known.outages, known.accounting, window.now_ms
     ).filter((pl.col("start") < window.high) & (pl.col("end") > window.low))
-    jobs = known.jobs.filter(mine)
+    leads = part is None or part.leads
+    # Without jobs nothing of them bears on the window, not even what lies far outside it.
+    jobs = known.jobs.filter(mine & pl.lit(leads))
     return Inputs(
         devices=devices,
         nodes=nodes,
@@ -160,6 +184,15 @@ def gather(
         carried=carried,
         spoke=pl.concat([device_spoke, node_spoke]),
     )
+
+
+def _carried_by(carried: pl.DataFrame, devices: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+    """What is carried of these devices and nodes alone."""
+    keys = [
+        subjects.select(pl.lit(kind).alias("kind"), pl.col(kind).alias("key"))
+        for kind, subjects in (("device", devices), ("node", nodes))
+    ]
+    return carried.join(pl.concat(keys), on=["kind", "key"], how="semi", maintain_order="left")
 
 
 def _by_subject(intervals: pl.DataFrame, subjects: pl.DataFrame, of: str) -> pl.DataFrame:

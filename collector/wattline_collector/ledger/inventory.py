@@ -7,6 +7,8 @@ came in, to what is known now.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from wattline_collector.ledger.records import INVENTORY
@@ -82,35 +84,60 @@ def merge_sightings(known: pl.DataFrame, kind: str, rows: pl.DataFrame) -> pl.Da
     Several sources may tell of a node, each at its own pace. What counts is the pace of those rows
     that energy is booked by, where there are any.
     """
-    key = "device" if kind == "device" else "node"
+    return merge_seen(known, kind, sightings(kind, rows))
+
+
+def sightings(kind: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """What readings tell of who sent them.
+
+    Returns:
+        `system`, `key`, `node_` (the last one it sent from), `from_ms`, `metered_ms` and `paced_ms`
+        (the last period stated with a reading of energy, and with any).
+    """
     paced = pl.col("period_ms") > 0
     metered = pl.col("energy_joules_total").is_not_null() | pl.col("power_watts").is_not_null()
     period = pl.col("period_ms")
-    seen = (
-        rows.group_by("system", pl.col(key).alias("key"))
+    return rows.group_by("system", pl.col(kind).alias("key")).agg(
+        pl.col("node").last().alias("node_"),
+        pl.col("time_unix_ms").min().alias("from_ms"),
+        period.filter(paced & metered).last().alias("metered_ms"),
+        period.filter(paced).last().alias("paced_ms"),
+    )
+
+
+def joined(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """What `sightings` of times one after another tell together."""
+    return (
+        pl.concat(parts)
+        .group_by("system", "key", maintain_order=True)
         .agg(
-            pl.col("node").last().alias("node_"),
-            pl.col("time_unix_ms").min().alias("from_ms"),
-            pl.coalesce(period.filter(paced & metered).last(), period.filter(paced).last()),
-        )
-        .select(
-            "system",
-            pl.lit(kind).alias("kind"),
-            "key",
-            pl.col("node_").alias("node"),
-            "from_ms",
-            pl.lit(None, dtype=pl.Int64).alias("until_ms"),
-            # A sighting says nothing of until when: it must not outweigh a statement.
-            pl.lit(None, dtype=pl.Int64).alias("stated_ms"),
-            "period_ms",
-            pl.lit(None, dtype=pl.Int64).alias("index"),
-            *(
-                pl.lit(None, dtype=pl.String).alias(column)
-                for column in ("vendor", "model", "rack", "source", "module", "scope")
-            ),
+            pl.col("node_").last(),
+            pl.col("from_ms").min(),
+            pl.col("metered_ms").drop_nulls().last(),
+            pl.col("paced_ms").drop_nulls().last(),
         )
     )
-    return _condense_inventory(pl.concat([known, seen]))
+
+
+def merge_seen(known: pl.DataFrame, kind: str, seen: pl.DataFrame) -> pl.DataFrame:
+    """Add devices or nodes that `sightings` tells of."""
+    added = seen.select(
+        "system",
+        pl.lit(kind).alias("kind"),
+        "key",
+        pl.col("node_").alias("node"),
+        "from_ms",
+        pl.lit(None, dtype=pl.Int64).alias("until_ms"),
+        # A sighting says nothing of until when: it must not outweigh a statement.
+        pl.lit(None, dtype=pl.Int64).alias("stated_ms"),
+        pl.coalesce("metered_ms", "paced_ms").alias("period_ms"),
+        pl.lit(None, dtype=pl.Int64).alias("index"),
+        *(
+            pl.lit(None, dtype=pl.String).alias(column)
+            for column in ("vendor", "model", "rack", "source", "module", "scope")
+        ),
+    )
+    return _condense_inventory(pl.concat([known, added]))
 
 
 def _condense_inventory(rows: pl.DataFrame) -> pl.DataFrame:

@@ -27,9 +27,17 @@ class Telemetry(Protocol):
         ...
 
     def rows(
-        self, table: str, start_ms: int, end_ms: int, columns: Collection[str]
+        self,
+        table: str,
+        start_ms: int,
+        end_ms: int,
+        columns: Collection[str],
+        only: pl.Expr | None = None,
     ) -> pl.DataFrame:
-        """Some columns of them in the order they came; what was sent twice stands there twice."""
+        """Some columns of them in the order they came; what was sent twice stands there twice.
+
+        `only` these rows, by `system`, `node` and the table's key.
+        """
         ...
 
     def take_dirty(self) -> set[tuple[str, int]]:

@@ -20,6 +20,7 @@ from wattline_collector.ledger.chain import (
     RULES,
     SETTLED_MS,
     Chain,
+    DaySeal,
     Entry,
     Record,
     Sums,
@@ -27,11 +28,15 @@ from wattline_collector.ledger.chain import (
     chain_path,
 )
 from wattline_collector.ledger.day_digest import digests
-from wattline_collector.ledger.job import COUNTED
 from wattline_collector.ledger.schema import ENTRIES, HOUR_MS
+from wattline_collector.ledger.sealing import sealed
+from wattline_collector.ledger.trail_sums import sums_of
 
-JOULE_DECIMALS = 3
-"""Kept of sums: a thousandth of a joule is less than any counter tells."""
+MOST_CAUGHT_UP = 31
+"""Days that are proved in one booking without having been booked in it: those of an earlier
+program, which proved none. A day of 1,000 devices takes some 80 ms."""
+
+_DAY_MS = 24 * HOUR_MS
 
 Reasons = dict[Hour, set[Why]]
 """What reopened hours."""
@@ -70,6 +75,7 @@ class Trail:
         self._run_ms = clock.unix_ms()
         self._indexes: dict[str, dict[int, list[_Known]]] = {}
         self._mine: set[tuple[str, int]] = set()
+        self._touched: set[tuple[str, str]] = set()
 
     def adopt(self) -> None:
         """Begin the chain of every system that was booked before there was one.
@@ -107,6 +113,7 @@ class Trail:
             InputError: The chain cannot be read.
         """
         system = staged[0].hour.system
+        self._touched.update((system, one.hour.day) for one in staged)
         chain = self._chain(system)
         if not chain.exists():
             chain.begin(self._clock.unix_ms())
@@ -139,15 +146,20 @@ class Trail:
         self._append(system, entries)
 
     def close(self) -> None:
-        """Write down the hours that have settled since they were booked.
+        """Write down the hours that have settled since they were booked, and the days.
 
         Raises:
             NotDurable: The disk did not take it; they are written down after the next booking.
             InputError: The chain, or what is to be written down, cannot be read.
         """
+        hours = self._books.hours()
+        self._enter_settled(hours)
+        self._seal_days(hours)
+
+    def _enter_settled(self, hours: Iterable[Hour]) -> None:
         waiting: dict[str, list[Hour]] = {}
         last: dict[str, Record | None] = {}
-        for hour in self._books.hours():
+        for hour in hours:
             if not self._is_settled(hour):
                 continue
             system = hour.system
@@ -155,8 +167,22 @@ class Trail:
                 last[system] = self._chain(system).last()
             if self._is_unknown(hour, last[system]):
                 waiting.setdefault(system, []).append(hour)
-        for system, hours in waiting.items():
-            self._enter_as_they_are(system, hours, Why.BOOKED)
+        for system, settled in waiting.items():
+            self._enter_as_they_are(system, settled, Why.BOOKED)
+
+    def _seal_days(self, hours: Iterable[Hour]) -> None:
+        """Prove the days that are over: those that were booked, and some that never were proved."""
+        over: dict[str, dict[str, list[Hour]]] = {}
+        for hour in hours:
+            if self._is_over(hour):
+                over.setdefault(hour.system, {}).setdefault(hour.day, []).append(hour)
+        for system, days in over.items():
+            chain = self._chain(system)
+            never = sorted(days.keys() - chain.days())[-MOST_CAUGHT_UP:]
+            booked = {day for of, day in self._touched if of == system} & days.keys()
+            if booked or never:
+                asked = {day: days[day] for day in booked.union(never)}
+                self._append(system, sealed(self._books, chain, asked))
 
     def _is_unknown(self, hour: Hour, last: Record | None) -> bool:
         index = self._indexes.get(hour.system)
@@ -169,8 +195,14 @@ class Trail:
     def _is_settled(self, hour: Hour) -> bool:
         return hour.start_ms + HOUR_MS + SETTLED_MS <= self._now_ms
 
+    def _is_over(self, hour: Hour) -> bool:
+        """Whether all hours of its day have settled."""
+        last_ms = (hour.start_ms // _DAY_MS + 1) * _DAY_MS - HOUR_MS
+        return self._is_settled(Hour(hour.system, last_ms))
+
     def _enter_as_they_are(self, system: str, hours: Sequence[Hour], why: Why) -> None:
         entries: list[Entry] = []
+        self._touched.update((system, hour.day) for hour in hours)
         for day in sorted({hour.day for hour in hours}):
             mine = [hour for hour in hours if hour.day == day]
             kept = kept_sums(self._books, system, day)
@@ -237,7 +269,7 @@ class Trail:
             times = [(one.number, one.at_ms) for one in known]
             superseded.keep_hour(self._books, hour, number, [*times, (-1, self._clock.unix_ms())])
 
-    def _append(self, system: str, entries: Sequence[Entry]) -> None:
+    def _append(self, system: str, entries: Sequence[Entry | DaySeal]) -> None:
         if not entries:
             return
         records = self._chain(system).append(entries, self._clock.unix_ms(), self._run_ms)
@@ -267,44 +299,3 @@ def _into(index: dict[int, list[_Known]], records: Iterable[Record]) -> None:
 def _frames(kept: Kept) -> dict[str, pl.DataFrame]:
     # A file that cannot be read is the audit's to name; the hours are there.
     return {table: kept.frames.get(table, schema.to_frame()) for table, schema in ENTRIES.items()}
-
-
-def sums_of(hourly: Mapping[str, pl.DataFrame]) -> dict[int, Sums]:
-    """The sums of hours that their records hold.
-
-    Args:
-        hourly: Hourly sums by table, of one system.
-
-    Returns:
-        By the hour's start in ms: `device` and `node` by account, [ms, J (null: not known)], and
-        `tokens` by kind; kinds of which nothing is known are left out.
-    """
-    found: dict[int, dict[str, dict[str, list[float | None]]]] = {}
-    for table in ("device", "node"):
-        known = pl.col("energy_joules")
-        sums = (
-            hourly[table]
-            .group_by(pl.col("minute").dt.epoch("ms"), pl.col("account").cast(pl.String))
-            .agg(
-                pl.col("duration_ms").cast(pl.Float64).sum().round(JOULE_DECIMALS),
-                pl.when(known.is_not_null().any()).then(known.sum()).round(JOULE_DECIMALS),
-            )
-            .sort("minute", "account")
-        )
-        for hour, account, ms, joules in sums.iter_rows():
-            found.setdefault(hour, {}).setdefault(table, {})[account] = [ms, joules]
-    tokens = (
-        hourly["job"]
-        .group_by(pl.col("minute").dt.epoch("ms"))
-        .agg(pl.when(pl.col(k).is_not_null().any()).then(pl.col(k).sum()).alias(k) for k in COUNTED)
-        .sort("minute")
-    )
-    for hour, *made in tokens.iter_rows():
-        told = {
-            kind.removeprefix("tokens_"): [count]
-            for kind, count in zip(COUNTED, made, strict=True)
-            if count is not None
-        }
-        if told:
-            found.setdefault(hour, {})["tokens"] = told
-    return {hour: dict(sums) for hour, sums in found.items()}

@@ -46,8 +46,7 @@ def answer(house: House, question: Question) -> Json:
     name = subject.named(question, "node")
     books = Books(house.store.path)
     inventory = books.inventory.filter(pl.col("node") == name)
-    known, _ = house.latest.known()
-    live = [known.rows(table).filter(pl.col("node") == name) for table in ("node", "device")]
+    live = [house.latest.rows(of).filter(pl.col("node") == name) for of in ("node", "device")]
     systems = sorted({*inventory["system"], *(s for rows in live for s in rows["system"])})
     system = subject.only_system(question, systems, "node", name)
     start_ms, end_ms = subject.bounds_of(house, question)
@@ -60,7 +59,8 @@ def answer(house: House, question: Question) -> Json:
     grid = Grid.over(start_ms, end_ms, pace_of(rows))
     coarse = Grid.over(start_ms, end_ms, pace_of(of_devices), MOST_OF_A_DEVICE)
     held = occupied.read(books, system, pl.col("node") == name, start_ms, end_ms)
-    listed = _devices(inventory.filter(pl.col("system") == system), of_devices, known, mine)
+    told = house.latest.rows("device_info").filter(mine)
+    listed = _devices(inventory.filter(pl.col("system") == system), of_devices, told)
     events, events_left_out = errors.newest(
         [
             *errors.counted(of_devices, coarse),
@@ -105,17 +105,16 @@ def _series(rows: pl.DataFrame, grid: Grid) -> dict[str, Series]:
 
 
 def _devices(
-    inventory: pl.DataFrame, rows: pl.DataFrame, known: Any, wanted: pl.Expr
+    inventory: pl.DataFrame, rows: pl.DataFrame, told: pl.DataFrame
 ) -> list[dict[str, Any]]:
     """The devices of a node by their place on it: those booked, and those that sent readings."""
-    live = known.rows("device_info").filter(wanted)
     keys = {
         key: {"device": key, "index": index, "model": model}
         for key, index, model in (
             *inventory.filter(pl.col("kind") == "device")
             .select("key", "index", "model")
             .iter_rows(),
-            *live.select("device", "index", "model").iter_rows(),
+            *told.select("device", "index", "model").iter_rows(),
         )
     }
     for key in rows["device"].unique():

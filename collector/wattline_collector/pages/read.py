@@ -92,7 +92,8 @@ class Read:
         answer: Answers it; may block. Raises `UsageError` for what cannot be asked so (400) and
             `Missing` for what is not there (404).
         takes: Parameters it takes besides the period; any other is refused.
-        keep_seconds: An answer this old may be given again to who asks the same.
+        keep_seconds: An answer this old may be given again to who asks the same; one that took
+            long may be older.
         by_viewer: Whether different people get different answers; then nobody is given what was
             computed for somebody else.
         quick: Whether it needs nothing of the books but a moment, so that it does not wait behind

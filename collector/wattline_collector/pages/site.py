@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from wattline_agents.errors import InputError
 from wattline_collector.access import Sight, sees_any
 from wattline_collector.kpi.inputs import Inputs
@@ -21,9 +19,9 @@ def answer(house: House, question: Question) -> Json:
         profile, problem = Inputs(house.store.path, now_ms, now_ms + 1).profile, None
     except InputError as error:  # whatever else is wrong, pages must come up to say so
         profile, problem = None, _problem(error, question)
-    snapshot = house.latest.snapshot()
-    systems: set[Any] = {*snapshot["devices"]["system"], *snapshot["nodes"]["system"]}
-    systems |= set(Books(house.store.path).inventory["system"])  # those that were, too
+    systems: set[str | None] = set(Books(house.store.path).inventory["system"].unique())
+    for table in ("device", "node"):
+        systems.update(house.latest.rows(table)["system"].unique())
     return {
         "name": None if profile is None else profile.name,
         "time_zone": "UTC" if profile is None else profile.time_zone,

@@ -77,8 +77,7 @@ def newest(house: House, table: str, wanted: pl.Expr, end_ms: int) -> Mapping[st
     Agents repeat names and versions every ten minutes, so a day is enough of what is not live; a
     recording says them once, and has few of them.
     """
-    known, _ = house.latest.known()
-    rows = known.rows(table).filter(wanted)
+    rows = house.latest.rows(table).filter(wanted)
     columns = rows.drop("at_ms").columns
     for start_ms in (end_ms - _DAY_MS, 0):
         if rows.is_empty():

@@ -20,8 +20,36 @@ MOST_RACKS = 4
 MOST_NODES = 1024
 
 
+class Hall:
+    """Where a factory's nodes stand and what they are called, by how many there are."""
+
+    __slots__ = ()
+
+    nodes: int
+    system: str
+
+    @property
+    def racks(self) -> int:
+        """How many racks its nodes stand in."""
+        return min(MOST_RACKS, self.nodes)
+
+    def rack_of(self, node: int) -> int:
+        """The rack a node stands in; both count from 0."""
+        return node * self.racks // self.nodes
+
+    def rack_name(self, rack: int) -> str:
+        """E.g. `r1`."""
+        return f"r{rack + 1}"
+
+    def node_name(self, node: int) -> str:
+        """E.g. `sim-r1-n01`: simulated, and where it stands."""
+        rack = self.rack_of(node)
+        first = -(-rack * self.nodes // self.racks)
+        return f"{self.system}-{self.rack_name(rack)}-n{node - first + 1:02d}"
+
+
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Hall):
     """What a factory is made from; equal shapes make equal factories.
 
     Attributes:
@@ -102,25 +130,6 @@ class Shape:
     def installed_from_ms(self) -> int:
         """Since when its devices count as installed."""
         return self.start_ms if self.installed_ms is None else self.installed_ms
-
-    @property
-    def racks(self) -> int:
-        """How many racks its nodes stand in."""
-        return min(MOST_RACKS, self.nodes)
-
-    def rack_of(self, node: int) -> int:
-        """The rack a node stands in; both count from 0."""
-        return node * self.racks // self.nodes
-
-    def rack_name(self, rack: int) -> str:
-        """E.g. `r1`."""
-        return f"r{rack + 1}"
-
-    def node_name(self, node: int) -> str:
-        """E.g. `sim-r1-n01`: simulated, and where it stands."""
-        rack = self.rack_of(node)
-        first = next(other for other in range(self.nodes) if self.rack_of(other) == rack)
-        return f"{self.system}-{self.rack_name(rack)}-n{node - first + 1:02d}"
 
     def module_of(self, device: int) -> str | None:
         """What a device shares its meter with; null where it has one of its own."""

@@ -177,6 +177,15 @@ class Latest:
             }
         return known.with_rows(filled), now
 
+    def rows(self, table: str) -> pl.DataFrame:
+        """Newest row per subject of a table, with `at_ms` and its holes: for what is told whole.
+
+        To fill the holes of 8,000 devices takes twenty times as long.
+        """
+        with self._digesting:
+            self._digest()
+            return live.Known(self._state.newest, None, None, None).rows(table)
+
     def _digest(self) -> None:
         with self._queueing:
             queue, self._queue, self._waiting = self._queue, {}, 0

@@ -39,6 +39,25 @@ _RATE_KNOWN_MS = 120_000
 _DEVICE_METRICS = [metric.column for metric in DEVICE.metrics]
 _NODE_METRICS = [metric.column for metric in NODE.metrics]
 
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "devices": (
+        "system", "node", "rack", "index", "device", "model", "source", "age_ms", "period_ms",
+        "job", "account", *_DEVICE_METRICS, "throttled_ratio",
+    ),
+    "nodes": (
+        "system", "node", "rack", "age_ms", "period_ms", "devices", *_NODE_METRICS,
+        "network_receive_bytes_per_second", "network_transmit_bytes_per_second",
+    ),
+    "jobs": (
+        "system", "job", "name", "kind", "state", "tokens_per_second", "devices", "power_watts",
+        "tokens_per_joule", "age_ms",
+    ),
+}  # fmt: skip
+"""What each table of `frames` says of a row."""
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "devices": ("system", "node", "device"), "nodes": ("system", "node"), "jobs": ("system", "job"),
+}  # fmt: skip
+"""What of it says which row it is."""
 
 OFFSETS = pl.Schema(
     {"system": pl.String(), "node": pl.String(), "offset_ms": pl.Int64(), "heard_ms": pl.Int64()}
@@ -93,12 +112,13 @@ def frames(known: Known, now_ms: int) -> dict[str, Any]:
 def snapshot(known: Known, now_ms: int) -> dict[str, Any]:
     """The same with tables by columns, as JSON holds them."""
     return {
-        name: _columns(value) if isinstance(value, pl.DataFrame) else value
+        name: lists(value) if isinstance(value, pl.DataFrame) else value
         for name, value in frames(known, now_ms).items()
     }
 
 
-def _columns(rows: pl.DataFrame) -> dict[str, list[object]]:
+def lists(rows: pl.DataFrame) -> dict[str, list[object]]:
+    """A table by columns, as JSON holds it."""
     return {name: rows[name].to_list() for name in rows.columns}
 
 
@@ -132,10 +152,7 @@ def device_rows(known: Known, now_ms: int) -> pl.DataFrame:
         .with_columns(account().alias("account"), _part_watts())
         .sort("system", "node", "index", "device", nulls_last=True)
     )
-    return rows.select(
-        "system", "node", "rack", "index", "device", "model", "source", "age_ms", "period_ms",
-        "job", "account", *_DEVICE_METRICS, "throttled_ratio", "fresh", "part_watts",
-    )  # fmt: skip
+    return rows.select(*COLUMNS["devices"], "fresh", "part_watts")
 
 
 def _part_watts() -> pl.Expr:
@@ -243,11 +260,8 @@ def node_rows(known: Known, devices: pl.DataFrame, now_ms: int) -> pl.DataFrame:
         .join(_racks(known), ["system", "node"], "left")
         .join(network(known), ["system", "node"], "left")
         .sort("system", "node")
-        .select(
-            "system", "node", "rack", "age_ms", "period_ms", "devices", *_NODE_METRICS,
-            "network_receive_bytes_per_second", "network_transmit_bytes_per_second", "fresh",
-        )
-    )  # fmt: skip
+        .select(*COLUMNS["nodes"], "fresh")
+    )
 
 
 def job_rows(known: Known, devices: pl.DataFrame, now_ms: int) -> pl.DataFrame:
@@ -286,11 +300,8 @@ def job_rows(known: Known, devices: pl.DataFrame, now_ms: int) -> pl.DataFrame:
             .alias("tokens_per_joule"),
         )
         .sort("system", "job")
-        .select(
-            "system", "job", "name", "kind", "state", "tokens_per_second", "devices",
-            "power_watts", "tokens_per_joule", "age_ms",
-        )
-    )  # fmt: skip
+        .select(COLUMNS["jobs"])
+    )
 
 
 def token_rates(known: Known, now_ms: int) -> pl.DataFrame:

@@ -590,6 +590,11 @@ class Store:
         if not self.writable:
             self._contents = manifest.load(self._manifest, repair=False)
 
+    def segments(self) -> tuple[manifest.Segment, ...]:
+        """All that is sealed, as it is listed now; a merge may take a file away at any time."""
+        with self._state:
+            return tuple(self._contents.segments)
+
     def span(self, table: str) -> tuple[int, int] | None:
         """First and last `time_unix_ms` of a table's rows; None if it has none."""
         table_named(table)

@@ -45,9 +45,15 @@ class Telemetry:
         return inside.sort("system", "node", *TABLES[table].key, "time_unix_ms")
 
     def rows(
-        self, table: str, start_ms: int, end_ms: int, columns: Collection[str]
+        self,
+        table: str,
+        start_ms: int,
+        end_ms: int,
+        columns: Collection[str],
+        only: pl.Expr | None = None,
     ) -> pl.DataFrame:
-        return self.read(table, start_ms, end_ms).select(columns)
+        rows = self.read(table, start_ms, end_ms)
+        return (rows if only is None else rows.filter(only)).select(columns)
 
     def take_dirty(self) -> set[tuple[str, int]]:
         return {

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 import pytest
 
 from wattline_agents.catalogue import DEVICE, JOB, NODE, NODE_INFO, Table
-from wattline_collector.efficiency.telemetry import device_sums, host_sums, rank_sums
+from wattline_collector.efficiency.telemetry import Telemetry, device_sums, host_sums, rank_sums
+from wattline_collector.receive.intake import Intake
+from wattline_collector.store import manifest
+from wattline_collector.store.latest import Latest
 from wattline_collector.store.segments import schema
+
+NOW_MS = 1_793_534_400_000
 
 
 def rows(table: Table, *values: dict[str, object], **extra: pl.DataType) -> pl.DataFrame:
@@ -70,3 +77,26 @@ def test_a_node_that_counts_no_steps_but_tells_its_phases_counts() -> None:
         )
     )  # fmt: skip
     assert found.sort("node").rows() == [("a", 80.0, 100.0), ("b", 90.0, 90.0)]
+
+
+def test_an_open_store_is_asked_what_is_sealed_and_the_manifest_is_not_read_again(
+    open_store: Any, new_sender: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    intake = Intake(store, Latest())
+    agent = new_sender()
+    sealed = [{"time_unix_ms": NOW_MS, "device": "GPU-0", "tensor_active_ratio": 0.5}]
+    newer = [{"time_unix_ms": NOW_MS + 1000, "device": "GPU-0", "tensor_active_ratio": 0.5}]
+    for reading in (sealed, newer):
+        batch = agent.batch("device", reading)
+        assert intake.accept(batch.table, batch.header, batch.body)
+        if reading is sealed:
+            store.seal()
+    store.commit()
+    held = pl.DataFrame({"device": ["GPU-0"], "start_ms": [NOW_MS - 1], "end_ms": [NOW_MS + 5000]})
+    system = batch.header.system
+    told = Telemetry(store.path, system, NOW_MS - 1, NOW_MS + 5000).readings(held)
+    assert told["read_ms"].to_list() == [2000]
+    monkeypatch.setattr(manifest, "load", None)
+    again = Telemetry(store.path, system, NOW_MS - 1, NOW_MS + 5000, store).readings(held)
+    assert again.equals(told)

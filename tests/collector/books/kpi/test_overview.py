@@ -3,12 +3,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from wattline_agents.errors import InputError
+from wattline_collector.kpi.dimensions import with_dimensions
 from wattline_collector.kpi.groups import HEADLINE, IF_KNOWN
 from wattline_collector.kpi.query import figures, overview
 from wattline_collector.kpi.registry import REGISTRY
+from wattline_collector.kpi.view import load
 from wattline_collector.ledger.accounts import Account
 
 HOUR = 3600
@@ -132,3 +136,14 @@ def test_a_figure_that_is_one_of_several_is_named_after_its_part(seen: Any) -> N
     for figure in seen["figures"]:
         name = ", ".join([REGISTRY[figure["id"]].name, *figure["dims"].values()])
         assert figure["name"] == name
+
+
+@pytest.mark.parametrize("by", [[], ["system"], ["node"], ["month"]])
+def test_hours_of_jobs_are_the_time_of_their_devices(
+    seen: Any, telemetry: Any, by: list[str]
+) -> None:
+    view = with_dimensions(load(telemetry.path, None), by)
+    key = list(dict.fromkeys(["system", "job", "account", "minute", *by]))
+    expected = view.device.group_by(key).agg(pl.col("duration_ms").sum())
+    assert_frame_equal(view.job_hours, expected, check_row_order=False)
+    assert view.job_hours["duration_ms"].sum() == 60 * HOUR * 1000

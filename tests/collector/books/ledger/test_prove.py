@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wattline_collector.ledger.audit import EVER, Proof, audit, prove
+from wattline_collector.ledger.audit import Proof, audit, prove
+from wattline_collector.ledger.audit_days import EVER
 from wattline_collector.ledger.books import Books, Hour, sha256
 from wattline_collector.ledger.chain import Chain, chain_path
 from wattline_collector.ledger.trail import Trail
@@ -239,7 +240,7 @@ def test_telemetry_under_a_period_is_held_against_its_digest(books: Books, is_go
 def test_days_are_examined_together_as_far_as_there_is_room(
     books: Books, monkeypatch: pytest.MonkeyPatch, at_once: int, expected: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr("wattline_collector.ledger.audit._AT_ONCE_BYTES", at_once)
+    monkeypatch.setattr("wattline_collector.ledger.audit_days._AT_ONCE_BYTES", at_once)
     told: list[tuple[int, int]] = []
     proof = prove(books.root.parent, lambda done, total: told.append((done, total)))
     assert told == expected
