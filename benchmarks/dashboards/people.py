@@ -12,7 +12,7 @@ import contextlib
 import http.client
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from playwright.sync_api import TimeoutError
 
 CALLBACK = "/_dash-update-component"
 WAITS_MS = 20_000.0
-"""How long a person looks at a page without figures."""
+"""How long it is waited for figures: there may be none yet."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,37 @@ class Tally:
             self.took.append(one)
 
 
-def recorded(browser: Any, address: str, seconds: float) -> list[Asked]:
-    """What a browser asks that opens a page and keeps it open for `seconds` after it is drawn.
+def recorded(browser: Any, opened: Mapping[str, str], seconds: float) -> dict[str, list[Asked]]:
+    """What a browser asks that opens pages and keeps them open for `seconds` after all are drawn.
 
-    A page of which there are no figures yet (books are written from the first hour on) is kept open
-    as well: it asks what it would ask of people who wait for them.
+    They are opened one after another and stand open together: to wait for each alone took minutes.
+    A page of which there are no figures yet (books are written from the first minutes on) is kept
+    open as well: it asks what it would ask of people who wait for them.
+
+    Args:
+        browser: To look with.
+        opened: The address of each page, by its name.
+        seconds: How long.
     """
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    asked: list[Asked] = []
-    began = time.monotonic()
+    visits: dict[str, list[Asked]] = {name: [] for name in opened}
+    pages = []
+    for name, address in opened.items():
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.on("request", _noted(visits[name], time.monotonic()))
+        page.goto(address)
+        pages.append(page)
+    until = time.monotonic() + WAITS_MS / 1000
+    for page in pages:
+        with contextlib.suppress(TimeoutError):
+            settle(page, max(1.0, 1000 * (until - time.monotonic())))
+    pages[0].wait_for_timeout(seconds * 1000)
+    for page in pages:
+        page.close()
+    return visits
+
+
+def _noted(asked: list[Asked], began: float) -> Callable[[Any], None]:
+    """Writes down what a page asks from then on."""
 
     def note(request: Any) -> None:
         if urlsplit(request.url).path == CALLBACK:
@@ -72,13 +94,7 @@ def recorded(browser: Any, address: str, seconds: float) -> list[Asked]:
             body = request.post_data_buffer or b""
             asked.append(Asked(time.monotonic() - began, body, kept))
 
-    page.on("request", note)
-    page.goto(address)
-    with contextlib.suppress(TimeoutError):
-        settle(page, WAITS_MS)
-    page.wait_for_timeout(seconds * 1000)
-    page.close()
-    return asked
+    return note
 
 
 def crowd(url: str, visits: Mapping[str, Sequence[Asked]], people: int, seconds: float) -> Tally:

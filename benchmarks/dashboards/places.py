@@ -16,8 +16,9 @@ from wattline_dashboards.app import PAGES, name_of
 PATIENCE_MS = 300_000
 DRAWN = "#content:has(h1:not(:empty)) .drawn:not(.waiting)"
 CHROMIUM = "/usr/bin/chromium"
-_CHARTS = """() => [...document.querySelectorAll('#content .dash-graph')].every(
-  graph => graph.offsetParent === null || graph.querySelector('.main-svg'))"""
+_CHARTS = """() => [
+  ...document.querySelectorAll('#content .dash-graph, #content .device-map, #content .later')
+].every(chart => chart.offsetParent === null || chart.querySelector('.main-svg, [data-drawn]'))"""
 _LEADS = {
     "device": ("/?search=-", "#fleet-results a"),
     "node": ("device", "#device-path a[href*='/node?']"),

@@ -52,8 +52,8 @@ _ASKED_KEPT = 256
 class Source(Protocol):
     """The collector, as far as pages need it; `wattline_collector.client.Collector` is one."""
 
-    def live(self) -> Json:
-        """`/v1/latest`, its tables Arrow's or by columns."""
+    def live(self, columns: Sequence[str] = ()) -> Json:
+        """`/v1/latest`, its tables Arrow's or by columns: all of these, or those named."""
         ...
 
     def overview(self, start: datetime | None, end: datetime | None) -> Json:
@@ -175,11 +175,20 @@ class Answers:
             return Viewer(roles=viewer.roles)
         return viewer
 
-    def latest(self) -> Answer:
-        """The newest reading of everything that whoever looks may see."""
-        scope = self.scope()
+    def latest(self, columns: Sequence[str] = ()) -> Answer:
+        """The newest reading of everything that whoever looks may see.
+
+        Args:
+            columns: Those wanted of every table that has them, beside what says which row it is;
+                none: all. Pages that name the same, in the same order, share one answer.
+        """
+        scope, names = self.scope(), tuple(columns)
         slot = self._kept(
-            self._live, scope, lambda: self._asked_by(scope).live(), LATEST_SECONDS, _LIVE_KEPT
+            self._live,
+            (scope, names),
+            lambda: self._asked_by(scope).live(names),
+            LATEST_SECONDS,
+            _LIVE_KEPT,
         )
         return slot.answer()
 

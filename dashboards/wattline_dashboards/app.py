@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, cast
 
 import dash
-from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html, no_update
 from flask import Response, redirect, request
 
 from wattline_agents.clock import Clock, SystemClock
 from wattline_collector.access import Sight, sees_any
-from wattline_dashboards import __version__, theme
+from wattline_dashboards import __version__, bundle, opening, theme
 from wattline_dashboards.access import shown, viewing
 from wattline_dashboards.access.gate import CSRF_COOKIE, CSRF_HEADER, Gate
 from wattline_dashboards.answers import Answers, Source
@@ -59,10 +60,18 @@ PAGES = (
 
 A page is a module: `PATH`, `TITLE`, `GROUP` (whose page it is: `shell.GROUPS`), `PICKERS` (which of
 `pickers.NAMES` it goes by), `layout(**query)` (the page before its figures; the address's query may
-set its controls) and `register(app, context)`. Its ids begin with its module's name.
+set its controls) and `register(app, context)`. One with `begin(context, room, **query)` is given
+what that gives as `layout(begun=...)`: its figures come with it. Its ids begin with its module's
+name.
 """
 
 SHELL_EVERY_MS = 10_000
+
+_OF_SYSTEMS = ("source",)
+"""What tells a simulated system from a real one."""
+
+_KEEP_SECONDS = 60
+"""Pictures and the style sheets of the form to sign in: their names say nothing of what is in."""
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -70,14 +79,14 @@ _INDEX = """<!DOCTYPE html>
     {%metas%}
     <title>{%title%}</title>
     <link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
-    <link rel="stylesheet" href="/theme.css">
-    <script src="/assets/boot.js"></script>
+    <script src="{first}"></script>
+    <link rel="stylesheet" href="{style}">
     {%css%}
   </head>
   <body>
     {%app_entry%}
     <noscript>These pages are drawn in the browser and need JavaScript.</noscript>
-    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+    <footer><script src="{script}"></script>{%config%}{%scripts%}{%renderer%}</footer>
   </body>
 </html>"""
 
@@ -102,32 +111,43 @@ def build(source: Source, clock: Clock | None = None, gate: Gate | None = None) 
     clock = clock or SystemClock()
     answers = Answers(source, clock, viewing.viewer)
     context = Context(answers, Live(answers), clock, None if gate is None else gate.looks)
+    style, first, script = bundle.style_sheet(), bundle.first_script(), bundle.script()
+    named = {"{style}": style, "{first}": first, "{script}": script}
+    index = _INDEX
+    for place, file in named.items():
+        index = index.replace(place, file.address)
     app = _Pages(
         __name__,
         use_pages=True,
         pages_folder="",
         title="Wattline",
         update_title=cast(str, None),  # the tab's title would flicker with every tick
-        index_string=_INDEX,
-        assets_ignore=r"boot\.js|favicon\.svg",  # the page's head names these two itself
+        index_string=index,
+        assets_ignore=".",  # the page names those itself, in few files
         compress=True,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         include_pages_meta=False,  # social-media tags mean nothing on an internal page
         csrf_token_name=CSRF_COOKIE,
         csrf_header_name=CSRF_HEADER,
+        routing_callback_inputs=opening.ASKED,
+        # Or every document would hold all pages, only so that Dash finds ids that are nowhere.
+        suppress_callback_exceptions=True,
     )
+    beginnings = opening.Beginnings(context)
+    layouts = {page.PATH: _guarded(page, beginnings) for page in PAGES}
     for page in PAGES:
         dash.register_page(
             page.__name__,
             path=page.PATH,
             name=page.TITLE,
             title=f"{page.TITLE} · Wattline",
-            layout=_guarded(page),
+            layout=layouts[page.PATH],
         )
-    app.layout = _layout
+    app.layout = lambda: _layout(layouts)
     for page in PAGES:
         page.register(app, context)
     _register_shell(app, context)
+    bundle.serve(app, *named.values())
     _add_routes(app)
     _set_up(app)
     if gate is None:
@@ -178,28 +198,39 @@ def _lead_home() -> Response | None:
     return None if to is None else cast(Response, redirect(to))
 
 
-def _guarded(page: ModuleType) -> Callable[..., html.Div]:
-    def layout(**asked: Any) -> html.Div:
+def _guarded(page: ModuleType, beginnings: opening.Beginnings) -> Callable[..., Any]:
+    def layout(**asked: Any) -> Any:
+        told = opening.taken(asked)
+        if opening.stands(told, page.PATH, asked):
+            return no_update
         if not shown.may_see_page(viewing.viewer(), name_of(page)):
             to = home()
             if page.PATH == "/" and to is not None:  # a link within the pages, as the logo's
                 return html.Div(dcc.Location(id="shell-home", pathname=to, refresh=True))
             return shell.not_yours(page.TITLE, links())
-        drawn: html.Div = page.layout(**asked)
-        return drawn
+        room = opening.Room.said(told["opening_room"])
+        return page.layout(**asked, **beginnings.of(page, room, asked))
 
     return layout
 
 
-def _layout() -> html.Div:
+def _layout(layouts: Mapping[str, Callable[..., Any]]) -> html.Div:
+    """The frame around the pages, and in it the page that the browser says it is at."""
+    at, room = request.args.get("at"), request.args.get("room")
+    place = opening.Address.said(at)
+    first = None if place is None else layouts.get(place.path)
+    container = copy.deepcopy(dash.page_container)
+    if place is not None and first is not None:
+        container["_pages_content"].children = first(**{**place.query, "opening_room": room})
     return html.Div(
         [
+            *opening.stores(at if first is not None else None, room),
             dcc.Store(id="shell-mode"),
             dcc.Location(id="shell-location"),
             dcc.Interval(id="shell-tick", interval=SHELL_EVERY_MS),
             shell.header(links(), "", viewing.person()),
             pickers.pickers(),
-            html.Main(dash.page_container, id="content", tabIndex="-1"),
+            html.Main(container, id="content", tabIndex="-1"),
             explain.dialog(),
         ],
         className="page",
@@ -212,7 +243,7 @@ def _register_shell(app: Dash, context: Context) -> None:
     def systems(_: int | None) -> list[Any]:
         if not sees_any(viewing.viewer(), (Sight.FLEET, Sight.OWN)):
             return []
-        picture, answer = live.now()
+        picture, answer = live.now(_OF_SYSTEMS)
         names = picture.systems if picture else []
         simulated = picture.simulated if picture else []
         return shell.systems(names, simulated, away=answer.error is not None)
@@ -250,8 +281,11 @@ def _register_shell(app: Dash, context: Context) -> None:
 def _add_routes(app: Dash) -> None:
     style = theme.style_sheet()
 
+    app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = _KEEP_SECONDS
+
     def style_sheet() -> Response:
-        return Response(style, mimetype="text/css", headers={"Cache-Control": "max-age=60"})
+        keep = {"Cache-Control": f"max-age={_KEEP_SECONDS}"}
+        return Response(style, mimetype="text/css", headers=keep)
 
     def health() -> dict[str, str]:
         return {"status": "ok", "version": __version__}

@@ -31,6 +31,14 @@ class _Table(Mapping[str, Sequence[object]]):
             found = self._series[name] = made
         return found
 
+    def column(self, name: str) -> pa.Array | None:
+        """A column as it was sent, in one piece; None where it was not sent."""
+        if name not in self._names:
+            return None
+        pieces = self.table.column(name)
+        # To combine one alone copies it.
+        return pieces.chunk(0) if pieces.num_chunks == 1 else pieces.combine_chunks()
+
     def __getitem__(self, name: str) -> Sequence[object]:
         found = self._lists.get(name)
         if found is None:
@@ -101,19 +109,19 @@ class Columns:
     def vector(self, name: str) -> pa.Array:
         """A column of numbers as 64-bit floats, for what is computed of all of it at once."""
         if isinstance(self.data, _Table):
-            kept = self.data.series(name)
-            if kept is None or not kept.dtype.is_numeric():
+            kept = self.data.column(name)
+            if kept is None or not (_whole(kept.type) or pa.types.is_floating(kept.type)):
                 return pa.nulls(self.rows, pa.float64())
-            return kept.to_arrow().cast(pa.float64(), safe=False)
+            return kept.cast(pa.float64(), safe=False)
         known = [None if one is None else float(one) for one in self.numbers(name)]
         return pa.array(known, pa.float64())
 
     def words(self, name: str) -> pa.DictionaryArray:
         """A column of texts of which there are few different ones."""
         if isinstance(self.data, _Table):
-            kept = self.data.series(name)
-            if kept is not None and kept.dtype == pl.String:
-                return kept.to_arrow().dictionary_encode()
+            kept = self.data.column(name)
+            if kept is not None and _worded(kept.type):
+                return kept.dictionary_encode()
         return pa.array(self.texts(name), pa.large_string()).dictionary_encode()
 
     def some(self, places: Sequence[int], names: Sequence[str]) -> dict[str, Sequence[object]]:
@@ -121,10 +129,10 @@ class Columns:
         if not isinstance(self.data, _Table):
             columns = {name: self._column(name) for name in names}
             return {name: [column[at] for at in places] for name, column in columns.items()}
-        rows = pl.Series(places, dtype=pl.UInt32)
-        kept = {name: self.data.series(name) for name in names}
+        rows = pa.array(places, pa.int64())
+        kept = {name: self.data.column(name) for name in names}
         return {
-            name: [None] * len(places) if column is None else column[rows].to_list()
+            name: [None] * len(places) if column is None else column.take(rows).to_pylist()
             for name, column in kept.items()
         }
 
@@ -147,6 +155,17 @@ class Columns:
     def _column(self, name: str) -> Sequence[object]:
         column = self.data.get(name)
         return [None] * self.rows if column is None else column
+
+
+def _whole(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind))
+
+
+def _worded(kind: pa.DataType) -> bool:
+    return any(
+        is_of(kind)
+        for is_of in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
 
 
 def number(value: object) -> float | None:

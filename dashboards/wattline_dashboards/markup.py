@@ -18,6 +18,7 @@ from typing import Any
 from dash import dcc
 from dash.development.base_component import Component
 
+from wattline_dashboards.components.own import Drawing
 from wattline_dashboards.elements import Element
 
 Markup = str | list[Any]
@@ -40,6 +41,16 @@ class Drawn:
 def store(page: str) -> dcc.Store:
     """The store that a page's drawing travels in."""
     return dcc.Store(id=f"{page}-drawing")
+
+
+def shown(page: str, parts: Mapping[str, Any] | None = None) -> Drawing:
+    """In place of the store: a drawing that can come with its page, and needs no callback.
+
+    Args:
+        page: The page's word.
+        parts: What `drawing` or `written` gave of its parts; None: nothing yet.
+    """
+    return Drawing(id=f"{page}-drawing", data=parts)
 
 
 def drawing(parts: Mapping[str, Any]) -> dict[str, list[Markup]]:

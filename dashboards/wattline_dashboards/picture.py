@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import compress, count
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wattline_collector.access import Viewer
 from wattline_collector.ledger.accounts import Account
 from wattline_dashboards.answers import Answer, Answers, Json
 from wattline_dashboards.columns import Columns, number
@@ -35,7 +33,7 @@ _SAID_OF_SILENT = (
 )  # fmt: skip
 
 _PICTURES_KEPT = 128
-"""Of people who see different things, at once."""
+"""Of people who see different things, or look at different columns, at once."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +130,6 @@ def picture(latest: Json) -> Picture:
     )
 
 
-def having(codes: bytes, wanted: Iterable[Account]) -> Iterator[int]:
-    """The places of the devices with one of these accounts, without a look at each of them."""
-    of_these = {ACCOUNTS.index(account) for account in wanted}
-    return compress(count(), codes.translate(bytes(code in of_these for code in range(256))))
-
-
 class Live:
     """The newest picture, made once per answer however many pages ask."""
 
@@ -146,11 +138,16 @@ class Live:
         self._answers = answers
         self._lock = threading.Lock()
         # By whoever sees it: nobody is shown the picture of somebody who may see more.
-        self._pictures: OrderedDict[Viewer, tuple[Json, Picture]] = OrderedDict()
+        self._pictures: OrderedDict[object, tuple[Json, Picture]] = OrderedDict()
 
-    def now(self) -> tuple[Picture | None, Answer]:
-        """The newest picture there is, and how the collector answered."""
-        answer, scope = self._answers.latest(), self._answers.scope()
+    def now(self, columns: Sequence[str] = ()) -> tuple[Picture | None, Answer]:
+        """The newest picture there is, and how the collector answered.
+
+        Args:
+            columns: Those the picture needs, beside what says which row it is; none: all.
+        """
+        names = tuple(columns)
+        answer, scope = self._answers.latest(names), (self._answers.scope(), names)
         with self._lock:
             if answer.value is None:  # none was ever given, or what was is taken back
                 self._pictures.pop(scope, None)

@@ -44,8 +44,8 @@ class Counting:
             raise self.error
         return {"number": len(self.asked)}
 
-    def live(self) -> dict[str, Any]:
-        return self._answer("latest")
+    def live(self, columns: Sequence[str] = ()) -> dict[str, Any]:
+        return self._answer(("latest", *columns) if columns else "latest")
 
     def overview(self, start: datetime | None, end: datetime | None) -> dict[str, Any]:
         return self._answer((start, end))
@@ -74,6 +74,15 @@ def test_ten_pages_cost_one_question_a_second(clock: Hand, source: Counting) -> 
     clock.now += 1.0
     answers.latest()
     assert source.asked == ["latest"] * 2
+
+
+def test_pages_that_draw_the_same_columns_share_one_answer(clock: Hand, source: Counting) -> None:
+    answers = Answers(source, clock)
+    whole, some = answers.latest().value, answers.latest(["account", "index"]).value
+    assert whole is not some
+    assert answers.latest(("account", "index")).value is some
+    assert answers.latest().value is whole
+    assert source.asked == ["latest", ("latest", "account", "index")]
 
 
 def test_a_collector_that_goes_away_leaves_its_last_answer_with_its_age(

@@ -9,7 +9,7 @@ from dash import Dash
 from flask.testing import FlaskClient
 
 from wattline_dashboards import serve
-from wattline_dashboards.app import build
+from wattline_dashboards.app import PAGES, build
 
 Json = dict[str, Any]
 
@@ -20,7 +20,7 @@ class Canned:
     def __init__(self, latest: Json, overview: Json) -> None:
         self._latest, self._overview = latest, overview
 
-    def live(self) -> Json:
+    def live(self, columns: Sequence[str] = ()) -> Json:
         return self._latest
 
     def overview(self, start: datetime | None, end: datetime | None) -> Json:
@@ -117,3 +117,45 @@ def test_answers_are_compressed(client: FlaskClient) -> None:
 def test_the_token_never_reaches_a_browser(client: FlaskClient) -> None:
     for path in ("/", "/_dash-layout", "/_dash-dependencies"):
         assert "token" not in client.get(path).get_data(as_text=True).replace("csrf_token", "")
+
+
+def _ids(part: Any) -> set[str]:
+    """The ids in a layout as it travels."""
+    if isinstance(part, list):
+        return set().union(*map(_ids, part))
+    if not isinstance(part, dict):
+        return set()
+    here = {part["id"]} if isinstance(part.get("id"), str) else set()
+    return here.union(*map(_ids, part.values()))
+
+
+def test_a_callback_speaks_only_of_what_is_on_a_page(app: Dash) -> None:
+    # Dash would look itself, if every document held all pages.
+    with app.server.test_client() as client:
+        known = set().union(
+            *(_ids(client.get(f"/_dash-layout?at={page.PATH}").json) for page in PAGES)
+        )
+        callbacks = client.get("/_dash-dependencies").json or []
+    for callback in callbacks:
+        outputs = callback["output"].strip(".").split("...")
+        named = {output.rpartition(".")[0] for output in outputs if output}
+        named |= {one["id"] for one in [*callback["inputs"], *callback["state"]]}
+        assert named - {""} <= known, callback["output"]  # one that fills nothing has no id
+
+
+def test_a_page_comes_with_the_layout_and_its_figures_with_it(client: FlaskClient) -> None:
+    frame = client.get("/_dash-layout").get_data(as_text=True)
+    assert "fleet-map" not in frame
+    with_page = client.get("/_dash-layout?at=/&room=1280x1280").get_data(as_text=True)
+    assert '"class":"count"' in with_page.replace('\\"', '"')
+    assert '"cells":"' in with_page
+    # A width that nobody told is waited for, the figures are not.
+    assert '"cells":"' not in client.get("/_dash-layout?at=/").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("at", ["/nothing", "https://example.org/", "", "/%00"])
+def test_an_address_that_is_no_page_brings_the_frame_alone(client: FlaskClient, at: str) -> None:
+    answer = client.get("/_dash-layout", query_string={"at": at, "room": "1x1"})
+    assert answer.status_code == 200
+    assert "shell-pages" in answer.get_data(as_text=True)
+    assert "fleet-map" not in answer.get_data(as_text=True)

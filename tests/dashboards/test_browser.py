@@ -48,7 +48,7 @@ def test_the_fleet_is_drawn_live_in_place_and_without_sideways_scrolling(
     visit: Visit, collector: Any, width: int
 ) -> None:
     visit.page.set_viewport_size({"width": width, "height": 900})
-    visit.go("/", "#fleet-map .hm image")
+    visit.go("/", "#fleet-map canvas[data-drawn]")
     assert visit.page.locator("[data-field=down]").inner_text().split()[:2] == ["Down", "1"]
     assert "simulated" in visit.page.locator("#shell-systems").inner_text()
     assert sideways(visit.page) <= 0
@@ -63,7 +63,7 @@ def test_the_fleet_is_drawn_live_in_place_and_without_sideways_scrolling(
 def test_every_view_of_the_fleet_is_drawn_and_a_device_opens_under_the_pointer(
     visit: Visit,
 ) -> None:
-    visit.go("/", "#fleet-map .hm image")
+    visit.go("/", "#fleet-map canvas[data-drawn]")
     for label in ("Compute active", "Power", "Temperature", "Memory", "Throttled"):
         visit.page.locator("#fleet-view").click()
         visit.page.get_by_role("option", name=label, exact=True).click()
@@ -78,11 +78,11 @@ def test_every_view_of_the_fleet_is_drawn_and_a_device_opens_under_the_pointer(
 def test_a_collector_that_goes_away_greys_the_picture_and_comes_back(
     visit: Visit, collector: Any
 ) -> None:
-    visit.go("/", "#fleet-map .hm image")
+    visit.go("/", "#fleet-map canvas[data-drawn]")
     collector.away = True
     visit.page.wait_for_selector("#fleet-page.stale", timeout=30_000)
     assert "stopping" in visit.page.locator(".notice").inner_text()
-    assert visit.page.locator("#fleet-map .hm image").count() == 1
+    assert visit.page.locator("#fleet-map canvas[data-drawn]").count() == 1
     collector.away = False
     visit.page.wait_for_selector("#fleet-page:not(.stale)", timeout=30_000)
     assert visit.page.locator(".notice").count() == 0
@@ -91,12 +91,12 @@ def test_a_collector_that_goes_away_greys_the_picture_and_comes_back(
 def test_what_the_collector_no_longer_lets_be_seen_leaves_the_page(
     visit: Visit, collector: Any
 ) -> None:
-    visit.go("/", "#fleet-map .hm image")
+    visit.go("/", "#fleet-map canvas[data-drawn]")
     before, collector.token = collector.token, "another token"
     visit.page.locator("#fleet-notice .notice", has_text="token").wait_for(timeout=30_000)
     visit.page.locator("#fleet-map").wait_for(state="hidden", timeout=30_000)
     collector.token = before
-    visit.page.locator("#fleet-map .hm image").wait_for(timeout=30_000)
+    visit.page.locator("#fleet-map canvas[data-drawn]").wait_for(timeout=30_000)
     assert visit.page.locator(".notice").count() == 0
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,6 @@ import pytest
 from dash import no_update
 
 from wattline_collector.access import STAFF, Role, Viewer
-from wattline_collector.palette import Mode
 from wattline_dashboards.answers import Answer
 from wattline_dashboards.components import fleet_order
 from wattline_dashboards.elements import Td
@@ -114,12 +114,14 @@ def test_devices_are_found_by_the_job_that_holds_them(shown: Picture) -> None:
 def test_nothing_is_veiled_until_somebody_looks_for_something(shown: Picture) -> None:
     assert fleet_order.search(shown, "   ") is None
 
-    def traces(search: str) -> int:
+    def sought(search: str) -> bytes:
         asked = Asked(search=search)
-        changes = fleet.render(shown, CURRENT, "account", WIDTH, Mode.LIGHT, "", None, asked=asked)
-        return len(changes["map"].data)
+        changes = fleet.render(shown, CURRENT, "account", WIDTH, "", None, asked=asked)
+        return base64.b64decode(changes["found"])
 
-    assert traces("n02") == traces("") + 1
+    assert sought("") == b""
+    found = fleet_order.search(shown, "sim-r1-n02")
+    assert list(sought("sim-r1-n02")) == found
 
 
 def test_what_is_found_leads_to_its_page(shown: Picture) -> None:
@@ -162,10 +164,10 @@ def test_enter_and_a_click_open_the_device(shown: Picture) -> None:
     at = ["sim", "GPU-000001-7f3e"]
     assert keyed(shown, "Enter", at)["go"] == "/device?device=GPU-000001-7f3e&system=sim"
     assert keyed(shown, "Enter")["go"] is no_update
-    row, column = floor.plan(shown.devices, WIDTH).spots[1]
-    click = {"points": [{"x": column, "y": row}]}
+    box = {"x0": 0, "y0": 0, "x1": 4, "y1": 4}
+    click = {"place": 1, "plan": floor.plan(shown.devices, WIDTH).key, "box": box}
     assert fleet.pressed(shown, click, WIDTH, Asked()) == keyed(shown, "Enter", at)["go"]
-    assert fleet.pressed(shown, {"points": [{"x": "?"}]}, WIDTH, Asked()) is no_update
+    assert fleet.pressed(shown, click | {"plan": "another"}, WIDTH, Asked()) is no_update
 
 
 def test_the_mark_stays_on_its_device_when_the_order_changes(shown: Picture) -> None:
@@ -180,8 +182,9 @@ def test_the_mark_stays_on_its_device_when_the_order_changes(shown: Picture) -> 
 def test_every_metric_can_be_drawn(shown: Picture, view: views.View) -> None:
     low, high = view.scale(shown)
     assert low < high
-    changes = fleet.render(shown, CURRENT, view.id, WIDTH, Mode.DARK, "", None)
-    assert changes["map"].data[0].z["dtype"] == "f4"
+    changes = fleet.render(shown, CURRENT, view.id, WIDTH, "", None)
+    assert len(base64.b64decode(changes["cells"])) == shown.devices.rows
+    assert changes["plan"]["title"].startswith(view.label)
 
 
 def test_parts_that_all_share_are_drawn_once_for_a_picture(shown: Picture) -> None:

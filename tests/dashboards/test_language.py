@@ -13,7 +13,7 @@ from flask import Flask
 
 import wattline_dashboards
 from wattline_collector.ledger.accounts import MEANING
-from wattline_collector.palette import ACCOUNTS, NODE_OVERHEAD, TOKEN_KINDS, Mode
+from wattline_collector.palette import ACCOUNTS, NODE_OVERHEAD, TOKEN_KINDS
 from wattline_dashboards import app, language, times, words
 from wattline_dashboards.answers import Answer
 from wattline_dashboards.components import pickers
@@ -139,7 +139,7 @@ def test_a_fleet_that_was_drawn_in_one_language_is_drawn_anew_for_another(
     said = {}
     for name in ("de", "en"):
         with server.test_request_context("/", headers={"Accept-Language": name}):
-            parts = fleet.render(now, answer, None, None, Mode.LIGHT, "", None)["parts"]
+            parts = fleet.render(now, answer, None, None, "", None)["parts"]
             said[name] = str(drawing.of(now, "", parts)["fleet-totals"])
     assert "Leistung" in said["de"]
     assert "Leistung" not in said["en"]

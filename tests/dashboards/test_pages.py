@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dash import Patch, no_update
+from dash import no_update
 
 from wattline_collector.palette import Mode
 from wattline_dashboards.answers import Answer
+from wattline_dashboards.figures import floor
 from wattline_dashboards.markup import drawing
 from wattline_dashboards.pages import fleet, production
 from wattline_dashboards.picture import Picture, picture
@@ -17,7 +18,7 @@ WIDTH = 1216
 
 
 def rendered(shown: Picture | None, answer: Answer, **more: Any) -> Json:
-    given: Json = {"view_id": "account", "width": WIDTH, "mode": Mode.LIGHT, "host": ""}
+    given: Json = {"view_id": "account", "width": WIDTH, "host": ""}
     return fleet.render(shown, answer, **({"drawn": None} | given | more))
 
 
@@ -29,14 +30,17 @@ def shown(latest: Callable[..., Json]) -> Picture:
 CURRENT = Answer({}, 0, None)
 
 
-def test_the_first_tick_draws_the_map_and_the_next_ones_patch_it(shown: Picture) -> None:
+def test_the_first_tick_plans_the_map_and_the_next_ones_send_its_cells_alone(
+    shown: Picture,
+) -> None:
     first = rendered(shown, CURRENT)
-    assert not isinstance(first["map"], Patch)
+    assert first["plan"]["rows"] > 0
     second = rendered(shown, CURRENT, drawn=first["drawn"])
-    assert isinstance(second["map"], Patch)
+    assert second["cells"] == first["cells"]
+    assert second["plan"] is no_update
     assert second["drawn"] is no_update  # or each tick would ask where the cursor stands
-    dark = rendered(shown, CURRENT, drawn=first["drawn"], mode=Mode.DARK)
-    assert not isinstance(dark["map"], Patch)
+    other = rendered(shown, CURRENT, drawn=first["drawn"], view_id="power")
+    assert other["plan"]["levels"] > 0
 
 
 def test_tables_are_left_as_they_are_where_they_are_not_asked_for(shown: Picture) -> None:
@@ -47,7 +51,8 @@ def test_tables_are_left_as_they_are_where_they_are_not_asked_for(shown: Picture
 
 def test_the_map_waits_for_the_width_and_the_rest_does_not(shown: Picture) -> None:
     changes = rendered(shown, CURRENT, width=None)
-    assert changes["map"] is no_update
+    assert changes["plan"] is no_update
+    assert changes["cells"] is no_update
     assert changes["parts"]["fleet-totals"]
 
 
@@ -80,19 +85,48 @@ def test_before_the_first_answer_only_the_notice_is_drawn() -> None:
     assert list(changes["parts"]) == ["fleet-notice"]
 
 
-def test_pointing_at_a_cell_shows_its_device_on_the_side_with_room(shown: Picture) -> None:
-    from wattline_dashboards.figures import floor
-
-    plan = floor.plan(shown.devices, WIDTH)
-    for spot, side in ((plan.spots[0], "right"), (plan.spots[-1], "left")):
-        point = {"x": spot[1], "y": spot[0], "bbox": {"x0": 1}}
-        visible, box, _, direction = fleet.pointed(shown, {"points": [point]}, WIDTH)
-        assert (visible, box, direction) == (True, {"x0": 1}, side)
+def named(shown: Picture, **more: Any) -> Json:
+    """What a browser says of the device under the pointer."""
+    box = {"x0": 1, "y0": 2, "x1": 5, "y1": 6}
+    return {"place": 3, "plan": floor.plan(shown.devices, WIDTH).key, "box": box} | more
 
 
-@pytest.mark.parametrize("hover", [None, {}, {"points": [{"x": "a"}]}, {"points": []}])
-def test_pointing_at_nothing_shows_nothing(shown: Picture, hover: Any) -> None:
-    assert fleet.pointed(shown, hover, WIDTH)[0] is False
+@pytest.mark.parametrize(("left", "side"), [(True, "left"), (False, "right")])
+def test_pointing_at_a_cell_shows_its_device_on_the_side_with_room(
+    shown: Picture, left: bool, side: str
+) -> None:
+    said = named(shown, left=left)
+    visible, box, parts, direction = fleet.pointed(shown, said, WIDTH)
+    assert (visible, box, direction) == (True, said["box"], side)
+    assert str(shown.devices.texts("device")[3]) in str(drawing({"x": parts}))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"place": -1}, {"place": 256}, {"place": "3"}, {"place": True}, {"plan": "another"},
+        {"box": None}, {"box": {"x0": "<b>"}},
+    ],
+)  # fmt: skip
+def test_what_a_browser_cannot_have_pointed_at_shows_nothing(shown: Picture, wrong: Any) -> None:
+    assert fleet.pointed(shown, named(shown, **wrong), WIDTH)[0] is False
+
+
+@pytest.mark.parametrize("said", [None, {}, [], "3", 3])
+def test_pointing_at_nothing_shows_nothing(shown: Picture, said: Any) -> None:
+    assert fleet.pointed(shown, said, WIDTH)[0] is False
+
+
+def test_the_fleet_as_a_file_has_a_row_for_each_device_and_gaps_for_what_is_not_known(
+    shown: Picture,
+) -> None:
+    sheet = fleet.sheet(shown)
+    assert sheet is not None
+    assert len(sheet.rows) == shown.devices.rows
+    watts = [row[list(sheet.heads).index("power_watts")] for row in sheet.rows]
+    assert watts == shown.known("power_watts")
+    assert None in watts
+    assert fleet.sheet(None) is None
 
 
 def test_an_overview_fills_the_production_page(overview: Callable[..., Json]) -> None:

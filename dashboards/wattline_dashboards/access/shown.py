@@ -50,6 +50,7 @@ ROUTES: Mapping[str, Entry] = MappingProxyType(
         "/health": Entry.OPEN,
         "/theme.css": Entry.OPEN,
         "/assets/<path:filename>": Entry.OPEN,
+        "/ours/<mark>/<name>": Entry.OPEN,
         "/sign-in": Entry.OPEN,
         "/sign-in/oidc": Entry.OPEN,
         "/sign-in/callback": Entry.OPEN,

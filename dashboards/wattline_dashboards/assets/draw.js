@@ -89,16 +89,45 @@
     }
   }
 
+  function draw(parts) {
+    for (const id in parts || {}) {
+      const element = document.getElementById(id);
+      if (element !== null) {
+        const drawn = parts[id];
+        fill(element, typeof drawn === "string" ? JSON.parse(drawn) : drawn, 0);
+      }
+    }
+  }
+
+  // A drawing that comes with its page is on the screen with the page's first frame.
+  function Drawing(given) {
+    window.React.useLayoutEffect(function () {
+      draw(given.data);
+    }, [given.data]);
+    return null;
+  }
+
+  function Later(given) {
+    const react = window.React;
+    const painted = react.useState(false);
+    react.useEffect(function () {
+      const frame = window.requestAnimationFrame(function () {
+        setTimeout(function () {
+          painted[1](true);
+        });
+      });
+      return function () {
+        window.cancelAnimationFrame(frame);
+      };
+    }, []);
+    return painted[0] ? given.children : react.createElement("div", { className: "later" });
+  }
+
+  window.wattline_parts = Object.assign({}, window.wattline_parts, {
+    Drawing: Drawing, Later: Later,
+  });
   window.dash_clientside = Object.assign({}, window.dash_clientside);
   window.dash_clientside.wattline = Object.assign({}, window.dash_clientside.wattline, {
-    draw: function (parts) {
-      for (const id in parts || {}) {
-        const element = document.getElementById(id);
-        if (element !== null) {
-          const drawn = parts[id];
-          fill(element, typeof drawn === "string" ? JSON.parse(drawn) : drawn, 0);
-        }
-      }
-    },
+    draw: draw,
   });
 })();

@@ -141,6 +141,8 @@
       const graph = document.querySelector("#" + CSS.escape(id) + " .js-plotly-plot");
       if (graph) {
         window.Plotly.downloadImage(graph, { format: "png", scale: 2, filename: id });
+      } else {
+        window.dash_clientside.wattline.saveMap(id);
       }
     },
   });

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dash import dcc, html
 
 from wattline_dashboards import theme
+from wattline_dashboards.components.own import Later
 from wattline_dashboards.components.parts import marks
 from wattline_dashboards.language import _
 
 
-def chart(id: str, height: int, *, class_name: str = "", title: str = "") -> html.Section:
+def chart(
+    id: str, height: int, *, class_name: str = "", title: str = "", later: bool = False
+) -> html.Section:
     """A section whose parts are filled by the page's callbacks.
 
     `ID-finding` is its title, a sentence that says what there is to see (or `title`, where it does
@@ -21,7 +24,9 @@ def chart(id: str, height: int, *, class_name: str = "", title: str = "") -> htm
         height: Of the graph, pixels.
         class_name: Where it stands on the page.
         title: Its title, where that is no finding.
+        later: Whether the rest of the page is not to wait for what draws charts.
     """
+    graph = dcc.Graph(id=id, config=theme.GRAPH_CONFIG, style={"height": f"{height}px"})
     return html.Section(
         [
             html.Div(
@@ -30,7 +35,7 @@ def chart(id: str, height: int, *, class_name: str = "", title: str = "") -> htm
             html.P(id=f"{id}-note", className="muted note"),
             html.Div(id=f"{id}-legend"),
             html.Div(
-                dcc.Graph(id=id, config=theme.GRAPH_CONFIG, style={"height": f"{height}px"}),
+                Later(id=f"{id}-later", children=graph) if later else graph,
                 id=f"{id}-place",
             ),
         ],

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
     format_age,
@@ -32,7 +35,7 @@ from wattline_dashboards.components.short import short
 from wattline_dashboards.elements import H3, Dd, Div, Dl, Dt, P, Section, Span
 from wattline_dashboards.figures.floor import natural
 from wattline_dashboards.language import N_, _, ngettext
-from wattline_dashboards.picture import ACCOUNTS, Picture, having
+from wattline_dashboards.picture import ACCOUNTS, Picture
 
 CARDS_UP_TO = 8
 """One node's devices can be read one by one; more are a map."""
@@ -51,6 +54,7 @@ ATTENTION = (
 _OF_ATTENTION = ("system", "node", "index", "power_watts", "temperature_celsius", "age_ms")
 _RANKS = {ACCOUNTS.index(wrong): rank for rank, (wrong, _meaning) in enumerate(ATTENTION)}
 """The place in `ATTENTION` of an account's code."""
+_RANK_OF = bytes(_RANKS.get(code, len(ATTENTION)) for code in range(256))
 _HELD = _RANKS[ACCOUNTS.index(Account.HELD)]
 
 
@@ -95,13 +99,7 @@ def attention(picture: Picture) -> list[Div | P]:
     What is wrong with a node stands by node; work that is missing stands by job, because its owner
     is who can change it.
     """
-    groups: dict[tuple[int, str, str], list[int]] = {}
-    places = list(having(picture.codes, (wrong for wrong, _meaning in ATTENTION)))
-    columns = picture.devices.some(places, ("node", "job"))
-    for place, node, job in zip(places, columns["node"], columns["job"], strict=True):
-        rank = _RANKS[picture.codes[place]]
-        where = "" if rank == _HELD else text(node) or ""
-        groups.setdefault((rank, where, text(job) or ""), []).append(place)
+    groups = _in_groups(picture)
     if not groups:
         return [nothing(_("No device is down, silent, slowed or held without work."))]
     order = sorted(groups, key=lambda key: (key[0], natural(key[1]), key[2]))
@@ -124,6 +122,39 @@ def attention(picture: Picture) -> list[Div | P]:
         )
         parts.append(nothing(more.format(n=left)))
     return parts
+
+
+def _in_groups(picture: Picture) -> dict[tuple[int, str, str], list[int]]:
+    """Devices that need a person, by what is wrong, where, and the job that holds them.
+
+    All at once: in an outage these are all devices there are.
+    """
+    told = picture.devices
+    ranks = pa.py_buffer(picture.codes.translate(_RANK_OF))
+    rank = pa.Array.from_buffers(pa.uint8(), told.rows, [None, ranks])
+    places = pc.indices_nonzero(pc.less(rank, len(ATTENTION)))
+    rank, node, job = rank.take(places), told.words("node"), told.words("job")
+    nodes, jobs = ["", *node.dictionary.to_pylist()], ["", *job.dictionary.to_pylist()]
+    where = pc.if_else(pc.equal(rank, _HELD), 0, _numbers(node, places))
+    # One number for all three, so that who belongs together follows each other when sorted.
+    key = pc.add(pc.multiply(rank.cast(pa.int64()), len(nodes)), where)
+    key = pc.add(pc.multiply(key, len(jobs)), _numbers(job, places))
+    order = pc.sort_indices(key)
+    runs, members = pc.run_end_encode(key.take(order)), places.take(order).to_pylist()
+    groups: dict[tuple[int, str, str], list[int]] = {}
+    begin = 0
+    for of_all, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        rest, of_job = divmod(of_all, len(jobs))
+        of_rank, of_node = divmod(rest, len(nodes))
+        found = groups.setdefault((of_rank, nodes[of_node] or "", jobs[of_job] or ""), [])
+        found += members[begin:end]
+        begin = end
+    return groups
+
+
+def _numbers(words: pa.DictionaryArray, places: pa.Array) -> pa.Array:
+    """Which word stands at each place: its number in the dictionary and one more; 0: none."""
+    return pc.fill_null(pc.add(words.indices.take(places).cast(pa.int64()), 1), 0)
 
 
 def _columns() -> tuple[Column, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from wattline_collector.palette import format_age, format_number, format_si
 from wattline_dashboards.columns import Columns, number, text
+from wattline_dashboards.components.inside import link
 from wattline_dashboards.components.parts import Column, Row, marks, nothing, table
 from wattline_dashboards.components.short import short
-from wattline_dashboards.elements import Div, P, Span
+from wattline_dashboards.elements import A, Div, P, Span
 from wattline_dashboards.language import _, ngettext
 
 MOST = 20
@@ -50,7 +51,9 @@ def _row(job: dict[str, object]) -> Row:
     key = text(job.get("job")) or ""
     name = text(job.get("name"))
     kind = text(job.get("kind"))
-    label = [short(key, "strong", most=40)]
+    label: list[A | Span] = [
+        link("/job", short(key, "strong", most=40), job=key, system=text(job.get("system")))
+    ]
     label += [short(part, "muted") for part in (name, kind) if part and part != key]
     age = number(job.get("age_ms"))
     if age is not None and age > QUIET_MS:

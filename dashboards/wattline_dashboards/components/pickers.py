@@ -114,8 +114,11 @@ def register(app: Dash) -> None:
 def remember(app: Dash, *ids: str) -> None:
     """Keep the values of a page's own controls in the address.
 
-    The control `fleet-view` is kept as `view`; the page's `layout(view=...)` is given it back.
+    The control `fleet-view` is kept as `view`; the page's `layout(view=...)` is given it back. An
+    address that leaves a choice open stays as it was asked for until somebody chooses.
     """
     app.clientside_callback(
-        ClientsideFunction("wattline", "remember"), [Input(id, "value") for id in ids]
+        ClientsideFunction("wattline", "remember"),
+        [Input(id, "value") for id in ids],
+        prevent_initial_call=True,
     )

@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import sys
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import groupby, takewhile
 from threading import Lock
-
-import pyarrow as pa
 
 from wattline_dashboards.columns import Columns
 
@@ -35,6 +34,9 @@ _FEWEST_CHARACTERS = 5
 _NODE_NAMES_FROM = 14
 _NODES_WITHOUT_RACK = 8
 """Nodes whose rack nobody told us are stacked by eight, as most racks of accelerators are."""
+_TALLEST_RACK = 48
+"""Nodes above each other in a rack; one with more, as a row of racks under one name may have, is in
+several columns side by side, so that the map stays as high as a screen."""
 _WIDEST_NODE = 16
 """The most accelerators a node is built with today; a recording may put more under one name."""
 
@@ -58,8 +60,6 @@ class Floor:
         cell: Pixels of a cell's edge, its gap included.
         bands: Rows of racks.
         spots: Row and column of each device, in the order devices came in.
-        flat: The same, as places in a list of all cells, row by row.
-        cells: The other way about: the device in each cell, row by row; null where none stands.
         racks: Names over racks.
         nodes: Names left of rows; none where cells are too small to read them by.
         key: Equal for floors that are drawn the same.
@@ -73,8 +73,6 @@ class Floor:
     racks: tuple[Label, ...]
     nodes: tuple[Label, ...]
     key: str = ""
-    flat: tuple[int, ...] = ()
-    cells: pa.Array = field(default_factory=lambda: pa.nulls(0, pa.int32()), compare=False)
 
     @property
     def gap(self) -> int:
@@ -82,26 +80,12 @@ class Floor:
         return 2 if self.cell >= 14 else 1 if self.cell >= 5 else 0
 
     @cached_property
-    def strokes(self) -> tuple[Sequence[bytes], Sequence[bytes]]:
-        """The hatching over each device, x and y, as packed points with gaps between them.
-
-        Parallel diagonals inside the cell; one where a cell is too small for more.
-        """
-        reach = 0.5 - self.gap / self.cell / 2
-        lines = [
-            (max(-reach, offset - reach), min(reach, offset + reach), offset)
-            for offset in ((-reach, 0.0, reach) if self.cell >= 14 else (0.0,))
-        ]
-        across = [x for left, right, _offset in lines for x in (left, right, math.nan)]
-        down = [
-            y for left, right, offset in lines for y in (offset - left, offset - right, math.nan)
-        ]
-        return (
-            tuple(
-                array("f", [column + x for x in across]).tobytes() for _row, column in self.spots
-            ),
-            tuple(array("f", [row + y for y in down]).tobytes() for row, _column in self.spots),
-        )
+    def packed(self) -> bytes:
+        """Row and column of each device, two 16-bit numbers after another, little-endian."""
+        numbers = array("H", [number for spot in self.spots for number in spot])
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers.tobytes()
 
 
 Place = tuple[str, str, str, float, str]
@@ -183,11 +167,7 @@ def _made(devices: Columns, width: int, order: Order) -> Floor:
     )
     digest = hashlib.sha256(repr((places, width, order)).encode()).hexdigest()
     floor = _plan(places, width, order)
-    flat = tuple(row * floor.columns + column for row, column in floor.spots)
-    devices_of: list[int | None] = [None] * (floor.rows * floor.columns)
-    for device, cell in enumerate(flat):
-        devices_of[cell] = device
-    return replace(floor, key=digest[:16], flat=flat, cells=pa.array(devices_of, pa.int32()))
+    return replace(floor, key=digest[:16])
 
 
 def _plan(places: tuple[Place, ...], width: int, order: Order) -> Floor:
@@ -227,7 +207,8 @@ def _racks(places: Sequence[Place]) -> list[_Rack]:
             for line in _lines(node, tuple(group))
         ]
         nodes = _shortened(nodes)
-        step = len(nodes) if name else _NODES_WITHOUT_RACK
+        columns = math.ceil(len(nodes) / _TALLEST_RACK)
+        step = math.ceil(len(nodes) / columns) if name else _NODES_WITHOUT_RACK
         for start in range(0, len(nodes), step):
             chunk = tuple(nodes[start : start + step])
             width = max(len(devices) for _, devices in chunk)

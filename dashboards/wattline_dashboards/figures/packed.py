@@ -27,7 +27,7 @@ def packed(
     if isinstance(values, pa.Array):
         numbers = array("d" if precise else "f")
         whole = values.cast(pa.float64() if precise else pa.float32(), safe=False)
-        numbers.frombytes(_held(whole.fill_null(nan)))
+        numbers.frombytes(held(whole.fill_null(nan)))
     else:
         numbers = array("d" if precise else "f", values)
     if sys.byteorder == "big":
@@ -41,7 +41,8 @@ def packed(
     return spec
 
 
-def _held(numbers: pa.Array) -> memoryview:
+def held(numbers: pa.Array) -> memoryview:
+    """The bytes of an array of numbers, as it holds them."""
     size = numbers.type.bit_width // 8
     held = numbers.buffers()[1]
     start = numbers.offset * size

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from wattline_collector.palette import TOKENS, Mode, format_si
 from wattline_dashboards import theme
 from wattline_dashboards.columns import number
+from wattline_dashboards.figures import ticks
 from wattline_dashboards.language import _
 
 HEIGHT = 168
@@ -115,7 +116,7 @@ def figure(power: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
                 "text": escape(_("cap {power}").format(power=format_si(cap, "W"))),
             }
         )  # fmt: skip
-    ticks = _ticks(top)
+    round_ones = ticks.between(0.0, top)
     return go.Figure(
         traces,
         theme.layout(
@@ -125,8 +126,8 @@ def figure(power: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
             annotations=notes,
             xaxis=theme.axis(mode, showgrid=False, nticks=6, tickformat="%H:%M", type="date"),
             yaxis=theme.axis(
-                mode, range=[0, top], tickvals=ticks,
-                ticktext=[format_si(value, "W") for value in ticks],
+                mode, range=[0, top], tickvals=round_ones,
+                ticktext=[ticks.plain(format_si(value, "W")) for value in round_ones],
             ),
         ),
     )  # fmt: skip
@@ -136,15 +137,3 @@ def _sum(values: Sequence[float | None]) -> float | None:
     """A whole that lacks a part is not known."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
-
-
-def _ticks(top: float) -> list[float]:
-    """Nought and two or three round values."""
-    step = 10.0 ** len(f"{top:.0f}")
-    while top / step < 2:
-        step /= 10
-        for factor in (5, 2):
-            if top / (step * factor) >= 2:
-                step *= factor
-                break
-    return [step * place for place in range(int(top / step) + 1)]

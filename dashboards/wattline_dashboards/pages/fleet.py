@@ -13,19 +13,22 @@ from urllib.parse import urlencode
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from wattline_collector.palette import Mode
-from wattline_dashboards import markup, theme
+from wattline_dashboards import exports, markup, words
 from wattline_dashboards.access import viewing
 from wattline_dashboards.answers import Answer
-from wattline_dashboards.components import devices, fleet_order, hosts, notice, pickers
+from wattline_dashboards.columns import number
+from wattline_dashboards.components import devices, fleet_order, hosts, notice, pickers, works
+from wattline_dashboards.components.chart import files
 from wattline_dashboards.components.legend import legend
 from wattline_dashboards.components.live_jobs import live_jobs
+from wattline_dashboards.components.own import DeviceMap
 from wattline_dashboards.components.parts import marks
 from wattline_dashboards.components.totals import totals
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import fleet_map, floor, views
 from wattline_dashboards.language import N_, _, language
-from wattline_dashboards.picture import Picture
+from wattline_dashboards.opening import Room
+from wattline_dashboards.picture import Live, Picture
 
 PATH = "/"
 TITLE = N_("Fleet")
@@ -34,9 +37,19 @@ PICKERS: tuple[str, ...] = ()
 EVERY_MS = 1000
 """A reading is on the screen within two seconds, the memories on its way included."""
 
-TABLES_EVERY = 2
+TABLES_EVERY = 5
 """Ticks after which the tables are drawn anew. The line of figures and the map are with each: a
-table is read row by row, and its agents send every few seconds."""
+table is read row by row, and agents send every five seconds."""
+
+_ON_MAP = ("account", "age_ms", "index", "job", "name", "period_ms", "power_watts", "rack")
+"""What the line of figures and a map by state are made of: an update asks for nothing else."""
+
+_IN_TABLES = (
+    *_ON_MAP, "cpu_busy_ratio", "devices", "kind", "memory_size_bytes", "memory_used_bytes",
+    "network_receive_bytes_per_second", "network_transmit_bytes_per_second", "state",
+    "temperature_celsius", "tokens_per_joule", "tokens_per_second",
+)  # fmt: skip
+"""The same with the tables."""
 
 _ORDER_SECONDS = 10.0
 """Partitions hardly change, and a job holds its devices for minutes at least."""
@@ -62,32 +75,47 @@ class Asked:
     said: Mapping[str, Any] | None = None
 
 
-def layout(view: object = None, group: object = None, search: object = None, **_query: Any
-           ) -> html.Div:  # fmt: skip
-    """The page before its first reading; the address may set its controls."""
+def layout(
+    view: object = None,
+    group: object = None,
+    search: object = None,
+    begun: Mapping[str, Any] | None = None,
+    **_query: Any,
+) -> html.Div:
+    """The page; the address may set its controls.
+
+    Args:
+        view: What devices are coloured by.
+        group: What they stand in order by.
+        search: What is looked for.
+        begun: What `begin` gave; None: the page waits for its first reading.
+    """
+    said = begun or {}
     orders = fleet_order.offered(viewing.viewer())
     chosen = str(group) if group in [one["value"] for one in orders] else "rack"
-    words = str(search)[: fleet_order.LONGEST_SEARCH] if search else ""
+    sought = str(search)[: fleet_order.LONGEST_SEARCH] if search else ""
     return html.Div(
         [
             dcc.Interval(id="fleet-tick", interval=EVERY_MS),
-            dcc.Store(id="fleet-width"),
-            dcc.Store(id="fleet-drawn"),
+            dcc.Store(id="fleet-width", data=said.get("width")),
+            dcc.Store(id="fleet-drawn", data=said.get("drawn")),
             dcc.Store(id="fleet-key"),
             dcc.Store(id="fleet-at"),
             dcc.Location(id="fleet-go", refresh="callback-nav"),
-            markup.store("fleet"),
-            html.H1(_("Fleet"), className="hidden"),
             html.Div(id="fleet-notice"),
             html.Div(
                 [
-                    html.Div(id="fleet-totals", className="answer"),
+                    html.Div(
+                        [html.H1(id="fleet-answer"), html.Div(id="fleet-totals")],
+                        className="answer",
+                    ),
                     html.Section(
                         [
                             html.Div(
                                 [
                                     html.H2(_("Devices")),
-                                    _controls(views.view_named(view).id, orders, chosen, words),
+                                    _controls(views.view_named(view).id, orders, chosen, sought),
+                                    files("fleet-map"),
                                 ],
                                 className="section-head",
                             ),
@@ -95,11 +123,11 @@ def layout(view: object = None, group: object = None, search: object = None, **_
                             html.Div(id="fleet-legend", className="legend-place"),
                             html.Div(
                                 [
-                                    dcc.Graph(
+                                    DeviceMap(
                                         id="fleet-map",
-                                        config=theme.GRAPH_CONFIG,
-                                        clear_on_unhover=True,
-                                        responsive=False,
+                                        plan=said.get("plan"),
+                                        cells=said.get("cells"),
+                                        found=said.get("found"),
                                     ),
                                     dcc.Tooltip(
                                         id="fleet-tooltip",
@@ -127,7 +155,8 @@ def layout(view: object = None, group: object = None, search: object = None, **_
                             html.P(
                                 _(
                                     "Click a device to open it, or move with the arrow keys and "
-                                    "press Enter. Those that need attention are listed below."
+                                    "press Enter. Those that need attention are in a list of "
+                                    "their own."
                                 ),
                                 id="fleet-hint",
                                 className="muted note fleet-hint",
@@ -141,12 +170,13 @@ def layout(view: object = None, group: object = None, search: object = None, **_
                         ],
                         id="fleet-devices",
                         className="span-all area-map",
+                        hidden=said.get("no_map"),
                     ),
                     html.Section(
                         [html.H2(_("Devices")), html.Div(id="fleet-cards")],
                         id="fleet-few",
                         className="span-all area-map",
-                        hidden=True,
+                        hidden=said.get("no_cards", True),
                     ),
                     html.Section(
                         [html.H2(_("Running jobs")), html.Div(id="fleet-jobs")],
@@ -155,6 +185,7 @@ def layout(view: object = None, group: object = None, search: object = None, **_
                     html.Section(
                         [html.H2(_("Needs attention")), html.Div(id="fleet-attention")],
                         id="fleet-attention-section",
+                        hidden=said.get("no_attention"),
                         className="area-attention",
                     ),
                     html.Section(
@@ -164,6 +195,7 @@ def layout(view: object = None, group: object = None, search: object = None, **_
                                     html.H2(_("Hosts")),
                                     html.Label(
                                         id="fleet-host-place",
+                                        hidden=said.get("no_filter"),
                                         children=[
                                             html.Span(
                                                 _("Filter hosts by name"), className="hidden"
@@ -187,8 +219,9 @@ def layout(view: object = None, group: object = None, search: object = None, **_
                     ),
                 ],
                 id="fleet-page",
-                className="drawn fleet waiting",
+                className=said.get("class", "drawn fleet waiting"),
             ),
+            markup.shown("fleet", said.get("parts")),
         ]
     )
 
@@ -237,7 +270,6 @@ def render(
     answer: Answer,
     view_id: object,
     width: object,
-    mode: Mode,
     host: str,
     drawn: object,
     *,
@@ -253,7 +285,6 @@ def render(
         answer: How the collector answered.
         view_id: What devices are coloured by.
         width: Of the map, pixels.
-        mode: Light or dark.
         host: What the names of hosts that are listed hold.
         drawn: What the browser has drawn.
         asked: What else the controls of the map say.
@@ -277,6 +308,7 @@ def render(
         "no_filter": picture.nodes.rows <= hosts.CARDS_UP_TO,
     }
     parts |= {
+        "fleet-answer": lambda: works.of_picture(picture) if count else _("Hosts"),
         "fleet-totals": lambda: totals(picture),
         "fleet-cards": lambda: devices.cards(picture) if few else None,
     }
@@ -290,13 +322,13 @@ def render(
         view = views.view_named(view_id)
         plan = _plan(picture, width, asked)
         found = fleet_order.search(picture, asked.search)
-        name = fleet_map.drawn(plan, view, mode, found)
+        name = fleet_map.drawn(plan, view)
         parts["fleet-legend"] = legend(view, picture)
         parts["fleet-results"] = fleet_order.found(picture, found)
-        if name == drawn:
-            changes["map"] = fleet_map.patch(plan, view, picture, found)
-        else:  # what is told of it, `moved` is asked for: not with every tick
-            changes["map"] = fleet_map.figure(plan, view, picture, mode, found)
+        changes["cells"] = fleet_map.packed(fleet_map.cells(view, picture))
+        changes["found"] = fleet_map.packed(found)
+        if name != drawn:  # what is told of it, `moved` is asked for: not with every tick
+            changes["plan"] = fleet_map.plan(plan, view)
             changes["drawn"] = name
     return changes
 
@@ -326,6 +358,19 @@ class _Drawing:
 def _plan(picture: Picture, width: float, asked: Asked) -> floor.Floor:
     order = fleet_order.order(asked.group, picture, asked.said)
     return floor.plan(picture.devices, int(min(_WIDEST, max(_NARROWEST, width))), order)
+
+
+def _seen(live: Live, view: object, *, tables: bool) -> tuple[Picture | None, Answer]:
+    """The newest picture, with no more columns than are drawn of it."""
+    if views.view_named(view) is not views.ACCOUNT:
+        return live.now()
+    picture, answer = live.now(_IN_TABLES if tables else _ON_MAP)
+    # A few devices or hosts are cards, which say everything.
+    if picture is not None and (
+        picture.devices.rows <= devices.CARDS_UP_TO or picture.nodes.rows <= hosts.CARDS_UP_TO
+    ):
+        return live.now()
+    return picture, answer
 
 
 def moved(
@@ -381,51 +426,97 @@ def device_address(picture: Picture, place: int) -> str:
     return f"/device?{urlencode(named)}"
 
 
-def pressed(
-    picture: Picture | None, click: dict[str, Any] | None, width: object, asked: Asked
-) -> Any:
+def pressed(picture: Picture | None, said: object, width: object, asked: Asked) -> Any:
     """The address of the device that was clicked."""
-    place = _place_of(picture, click, width, asked)
-    return no_update if place is None or picture is None else device_address(picture, place)
+    cell = _pointed(picture, said, width, asked)
+    return no_update if cell is None or picture is None else device_address(picture, cell.place)
 
 
-def _place_of(
-    picture: Picture | None, event: dict[str, Any] | None, width: object, asked: Asked
-) -> int | None:
-    """Which device stands where the pointer is."""
-    if not event or picture is None or not isinstance(width, int | float):
+def _pointed(
+    picture: Picture | None, said: object, width: object, asked: Asked
+) -> fleet_map.Pointed | None:
+    """The device that the browser names."""
+    if not said or picture is None or not isinstance(width, int | float):
         return None
-    try:
-        x, y = (float(event["points"][0][name]) for name in ("x", "y"))
-    except (KeyError, IndexError, TypeError, ValueError):
-        return None
-    return fleet_map.device_at(_plan(picture, width, asked), x, y)
+    return fleet_map.pointed(_plan(picture, width, asked), said)
 
 
 def pointed(
-    picture: Picture | None,
-    hover: dict[str, Any] | None,
-    width: object,
-    asked: Asked | None = None,
+    picture: Picture | None, said: object, width: object, asked: Asked | None = None
 ) -> tuple[bool, Any, Any, Any]:
     """What stands beside the device under the pointer: shown or not, where, what, which side."""
-    nothing = (False, no_update, no_update, no_update)
-    asked = asked or Asked()
-    place = _place_of(picture, hover, width, asked)
-    if place is None or picture is None or hover is None or not isinstance(width, int | float):
-        return nothing
-    box = hover["points"][0].get("bbox")
-    if box is None:
-        return nothing
-    plan = _plan(picture, width, asked)
-    side = "left" if plan.spots[place][1] > plan.columns / 2 else "right"
-    return True, box, devices.details(picture, place), side
+    cell = _pointed(picture, said, width, asked or Asked())
+    if cell is None or picture is None:
+        return False, no_update, no_update, no_update
+    side = "left" if cell.left else "right"
+    return True, cell.box, devices.details(picture, cell.place), side
+
+
+def sheet(picture: Picture | None) -> exports.Sheet | None:
+    """Every device as a row, in base units: what the map can be coloured by, and where it stands.
+
+    What is not known now is an empty cell.
+    """
+    if picture is None or not picture.devices.rows:
+        return None
+    told = picture.devices
+    columns: dict[str, Any] = {
+        "system": told.texts("system"), "rack": told.texts("rack"),
+        "node": told.texts("node"), "place": told.numbers("index"),
+        "device": told.texts("device"),
+        "state": [words.state(account) for account in picture.accounts],
+        "job": told.texts("job"),
+    } | {name: picture.known(name) for name in _FIGURES} | {
+        "reading (unix ms)": [
+            None if (age := number(one)) is None else round(picture.time_unix_ms - age)
+            for one in told.numbers("age_ms")
+        ],
+    }  # fmt: skip
+    rows = list(zip(*columns.values(), strict=True))
+    return exports.Sheet("fleet", list(columns), rows)
+
+
+_FIGURES = (
+    "sm_active_ratio", "busy_ratio", "tensor_active_ratio", "dram_active_ratio",
+    "sm_occupancy_ratio", "power_watts", "power_limit_watts", "temperature_celsius",
+    "memory_temperature_celsius", "temperature_margin_celsius", "memory_used_bytes",
+    "memory_size_bytes", "sm_clock_hertz", "memory_clock_hertz", "throttled_ratio",
+    "xid_events_total", "ecc_uncorrected_aggregate_total", "read_errors_total", "read_seconds",
+)  # fmt: skip
+"""Columns whose name says their unit, as the collector's API and its files call them."""
+
+
+def begin(context: Context, room: Room, **query: Any) -> dict[str, Any] | None:
+    """What the page shows with its first frame, as `layout` takes it; None: nothing is known yet.
+
+    Args:
+        context: Where its figures come from.
+        room: How much room there is; a map that does not fit it exactly is drawn anew.
+        query: The address's.
+    """
+    width, view = room.columns(8, 12), query.get("view")
+    picture, answer = _seen(context.live, view, tables=True)
+    if picture is None:
+        return None
+    asked = _asked(context, view, query.get("group"), query.get("search"))
+    changes = render(picture, answer, view, width, "", None, asked=asked)
+    known = {name: value for name, value in changes.items() if value is not no_update}
+    return known | {"parts": markup.drawing(changes["parts"]), "width": width}
+
+
+def _asked(context: Context, view: object, group: object, search: object) -> Asked:
+    said = None
+    if group in fleet_order.ASKED:
+        said = context.answers.ask("/v1/fleet", keep_seconds=_ORDER_SECONDS).value
+    return Asked(view, group, str(search or ""), said)
 
 
 OUTPUTS = {
     "parts": Output("fleet-drawing", "data"),
     "class": Output("fleet-page", "className"),
-    "map": Output("fleet-map", "figure"),
+    "plan": Output("fleet-map", "plan"),
+    "cells": Output("fleet-map", "cells"),
+    "found": Output("fleet-map", "found"),
     "drawn": Output("fleet-drawn", "data"),
     "no_map": Output("fleet-devices", "hidden"),
     "no_cards": Output("fleet-few", "hidden"),
@@ -448,37 +539,32 @@ def register(app: Dash, context: Context) -> None:
     live = context.live
 
     def asked(view: object, group: object, search: object) -> Asked:
-        said = None
-        if group in fleet_order.ASKED:
-            said = context.answers.ask("/v1/fleet", keep_seconds=_ORDER_SECONDS).value
-        return Asked(view, group, str(search or ""), said)
+        return _asked(context, view, group, search)
 
     drawing = _Drawing()
 
     def tick(
         count: int | None, view: str, group: str, search: str | None, width: int | None,
-        mode: str, host: str | None, drawn: str | None,
+        host: str | None, drawn: str | None,
     ) -> dict[str, Any]:  # fmt: skip
-        picture, answer = live.now()
+        ticked = [*ctx.triggered_prop_ids.values()] == ["fleet-tick"]
+        tables = not ticked or not (count or 0) % TABLES_EVERY
+        picture, answer = _seen(live, view, tables=tables)
         changes = render(
-            picture, answer, view, width, theme.mode_named(mode), host or "", drawn,
-            asked=asked(view, group, search),
-            tables=[*ctx.triggered_prop_ids.values()] != ["fleet-tick"]
-            or not (count or 0) % TABLES_EVERY,
+            picture, answer, view, width, host or "", drawn,
+            asked=asked(view, group, search), tables=tables,
         )  # fmt: skip
         return changes | {"parts": drawing.of(picture, host or "", changes["parts"])}
 
-    def point(
-        hover: dict[str, Any] | None, width: int | None, group: str
-    ) -> tuple[bool, Any, Any, Any]:
+    def point(hover: object, width: int | None, group: str) -> tuple[bool, Any, Any, Any]:
         return pointed(live.now()[0], hover, width, asked(None, group, None))
 
     def move(
-        key: object, _drawn: object, click: dict[str, Any] | None, at: object, width: object,
+        key: object, _drawn: object, click: object, at: object, width: object,
         view: object, group: object,
     ) -> dict[str, Any]:  # fmt: skip
         how = asked(view, group, None)
-        picture = live.now()[0]
+        picture = _seen(live, view, tables=False)[0]
         if ctx.triggered_id == "fleet-map":
             changes: dict[str, Any] = dict.fromkeys(MOVED, no_update)
             return changes | {"go": pressed(picture, click, width, how)}
@@ -490,7 +576,6 @@ def register(app: Dash, context: Context) -> None:
         Output("fleet-width", "data"),
         Input("fleet-frame", "id"),
     )
-    app.clientside_callback(ClientsideFunction("wattline", "draw"), Input("fleet-drawing", "data"))
     pickers.remember(app, "fleet-view", "fleet-group", "fleet-search")
     app.callback(
         output=OUTPUTS,
@@ -500,7 +585,6 @@ def register(app: Dash, context: Context) -> None:
             Input("fleet-group", "value"),
             Input("fleet-search", "value"),
             Input("fleet-width", "data"),
-            Input("shell-mode", "data"),
             Input("fleet-host", "value"),
             State("fleet-drawn", "data"),
         ],
@@ -510,7 +594,7 @@ def register(app: Dash, context: Context) -> None:
         Output("fleet-tooltip", "bbox"),
         Output("fleet-tooltip", "children"),
         Output("fleet-tooltip", "direction"),
-        Input("fleet-map", "hoverData"),
+        Input("fleet-map", "pointed"),
         State("fleet-width", "data"),
         State("fleet-group", "value"),
     )(point)
@@ -519,7 +603,7 @@ def register(app: Dash, context: Context) -> None:
         inputs=[
             Input("fleet-key", "data"),
             Input("fleet-drawn", "data"),
-            Input("fleet-map", "clickData"),
+            Input("fleet-map", "pressed"),
             State("fleet-at", "data"),
             State("fleet-width", "data"),
             State("fleet-view", "value"),
@@ -527,3 +611,4 @@ def register(app: Dash, context: Context) -> None:
         ],
         prevent_initial_call=True,
     )(move)
+    exports.connect(app, "fleet-map", [], lambda: sheet(live.now()[0]))

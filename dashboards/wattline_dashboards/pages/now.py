@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from wattline_collector.palette import (
     Mode,
@@ -14,9 +15,9 @@ from wattline_collector.palette import (
 from wattline_dashboards import exports, markup, theme
 from wattline_dashboards.answers import Answer
 from wattline_dashboards.columns import number, text
-from wattline_dashboards.components import notice, parts_now
+from wattline_dashboards.components import notice, parts_now, works
 from wattline_dashboards.components.chart import chart
-from wattline_dashboards.components.feeds import count, feeds
+from wattline_dashboards.components.feeds import feeds
 from wattline_dashboards.components.ladder import ladder
 from wattline_dashboards.components.moment import moment
 from wattline_dashboards.components.parts import (
@@ -25,7 +26,8 @@ from wattline_dashboards.components.parts import (
 from wattline_dashboards.components.short import short
 from wattline_dashboards.context import Context
 from wattline_dashboards.figures import power_now
-from wattline_dashboards.language import N_, _, ngettext
+from wattline_dashboards.language import N_, _
+from wattline_dashboards.opening import Room
 
 PATH = "/now"
 TITLE = N_("Now")
@@ -33,19 +35,27 @@ GROUP = "operators"
 PICKERS = ("system",)
 EVERY_MS = 5_000
 KEEP_SECONDS = 2.0
-_AT_DESK, _ON_WALL = 6, 4
-"""Devices that are named, so that a wall needs no scrolling."""
+_AT_DESK, _ON_WALL = 12, 4
+"""Devices that are named, so that a wall needs no scrolling; where a window is narrow, `now.css`
+leaves half of them out."""
 
 
-def layout(wall: str | None = None, **more: Any) -> html.Div:
-    """The page before its first reading; with `?wall=1` for a screen on a wall."""
-    on_wall = wall == "1"
+def layout(
+    wall: str | None = None, begun: Mapping[str, Any] | None = None, **more: Any
+) -> html.Div:
+    """The page; with `?wall=1` for a screen on a wall.
+
+    Args:
+        wall: `1` for a screen on a wall.
+        begun: What `begin` gave; None: the page waits for its first reading.
+        more: What else the address says.
+    """
+    on_wall, said = wall == "1", begun or {}
     return html.Div(
         [
             dcc.Interval(id="now-tick", interval=EVERY_MS),
             dcc.Store(id="now-drawn"),
             dcc.Store(id="now-wall", data=on_wall),
-            markup.store("now"),
             html.Div(id="now-notice"),
             html.Div(
                 [
@@ -68,7 +78,9 @@ def layout(wall: str | None = None, **more: Any) -> html.Div:
                     html.Div(
                         [
                             _section("ladder", _("Devices")),
-                            chart("now-power", power_now.HEIGHT, class_name="area-power"),
+                            chart(
+                                "now-power", power_now.HEIGHT, class_name="area-power", later=True
+                            ),
                             _section("hot", _("Hottest and throttled")),
                         ],
                         className="now-side now-left",
@@ -83,8 +95,9 @@ def layout(wall: str | None = None, **more: Any) -> html.Div:
                     ),
                 ],
                 id="now-page",
-                className="drawn now waiting",
+                className=said.get("class", "drawn now waiting"),
             ),
+            markup.shown("now", said.get("parts")),
         ],
         className="on-wall" if on_wall else None,
     )  # fmt: skip
@@ -155,34 +168,18 @@ def course(answer: Answer, zone: ZoneInfo, mode: Mode, drawn: object = None) -> 
 
 def sentence(told: Mapping[str, Any]) -> str:
     """What a reader came for: how many devices work, and whether anything is wrong."""
-    devices = told.get("devices") or {}
-    installed = number(devices.get("installed")) or 0
-    if not installed:
-        return _("No device reports yet")
-    silent = number(devices.get("silent")) or 0
-    said = (
-        _("Nobody knows what the devices do")
-        if silent >= installed
-        else ngettext("{n} of {all} device works", "{n} of {all} devices work", installed).format(
-            n=count(devices.get("working")), all=count(installed)
-        )
-    )
-    more = []
-    if silent:
-        more.append(_("{n} silent, state unknown").format(n=count(silent)))
-    if number(devices.get("down")):
-        more.append(_("{n} down").format(n=count(devices.get("down"))))
-    alerts = told.get("alerts")
+    devices, alerts = told.get("devices") or {}, told.get("alerts")
+    known = {name: number(devices.get(name)) for name in ("installed", "silent", "down")}
+    critical = None
     if isinstance(alerts, Mapping):
         critical = number((alerts.get("counts") or {}).get("critical")) or 0
-        more.append(
-            ngettext("{n} critical alert", "{n} critical alerts", critical).format(
-                n=count(critical)
-            )
-            if critical
-            else _("no critical alert")
-        )
-    return "; ".join([said, *more])
+    return works.sentence(
+        known["installed"] or 0,
+        number(devices.get("working")),
+        known["silent"] or 0,
+        known["down"] or 0,
+        critical,
+    )
 
 
 def sheet(answer: Answer) -> exports.Sheet | None:
@@ -207,15 +204,32 @@ CHART = {"power": Output("now-power", "figure"), "drawn": Output("now-drawn", "d
 draws charts, and the figures need not wait for that."""
 
 
+def begin(context: Context, room: Room, **query: Any) -> dict[str, Any] | None:
+    """What the page shows with its first frame, as `layout` takes it; None: nothing is known yet.
+
+    Args:
+        context: Where its figures come from.
+        room: How much room there is; this page goes by none of it.
+        query: The address's.
+    """
+    answer = _answer(context, query)
+    if answer is None or answer.value is None:
+        return None
+    changes = render(answer, context.zone, wall=query.get("wall") == "1")
+    return {"class": changes["class"], "parts": markup.drawing(changes["parts"])}
+
+
+def _answer(context: Context, picked: object) -> Answer | None:
+    asked = context.asked(picked)
+    if asked is None:
+        return None
+    query = [("system", asked.system)] if asked.system else []
+    return context.answers.ask("/v1/now", query, KEEP_SECONDS)
+
+
 def register(app: Dash, context: Context) -> None:
     """Connect the page."""
-
-    def asked(picked: object) -> Answer | None:
-        asked = context.asked(picked)
-        if asked is None:
-            return None
-        query = [("system", asked.system)] if asked.system else []
-        return context.answers.ask("/v1/now", query, KEEP_SECONDS)
+    asked = partial(_answer, context)
 
     def tick(_: int | None, picked: object, wall: object) -> dict[str, Any]:
         answer = asked(picked)
@@ -234,7 +248,6 @@ def register(app: Dash, context: Context) -> None:
         answer = asked(picked)
         return None if answer is None else sheet(answer)
 
-    app.clientside_callback(ClientsideFunction("wattline", "draw"), Input("now-drawing", "data"))
     when = [Input("now-tick", "n_intervals"), Input("shell-asked", "data")]
     app.callback(output=OUTPUTS, inputs=[*when, State("now-wall", "data")])(tick)
     app.callback(

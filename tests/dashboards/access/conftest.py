@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import polars as pl
 import pytest
 from dash import Dash
 from flask.testing import FlaskClient
@@ -26,6 +27,7 @@ from werkzeug.test import TestResponse
 from wattline_collector import narrow
 from wattline_collector.access import STAFF, Access, Right, Role, Sight, Viewer, sees, sees_any
 from wattline_collector.client import Refused
+from wattline_collector.store import live
 from wattline_dashboards import serve
 from wattline_dashboards.access.gate import Gate
 from wattline_dashboards.access.people import Mapped, Person
@@ -59,6 +61,21 @@ def owners_of(latest: Json) -> dict[tuple[str, str], tuple[str, str]]:
     }
 
 
+def narrowed(latest: Json, viewer: Viewer) -> Json:
+    """What the collector leaves of its picture for somebody."""
+    frames = {
+        name: pl.DataFrame(latest[name], infer_schema_length=None)
+        for name in ("devices", "nodes", "jobs")
+    }
+    whose = [(*job, *owner) for job, owner in owners_of(latest).items()]
+    owners = pl.DataFrame(whose, ["system", "job", "user", "project"], orient="row")
+    seen = narrow.latest({**latest, **frames}, viewer, owners)
+    return {
+        name: live.lists(part) if isinstance(part, pl.DataFrame) else part
+        for name, part in seen.items()
+    }
+
+
 @dataclass
 class Truthful:
     """A collector without a socket that answers as the real one would, through the same check."""
@@ -72,9 +89,9 @@ class Truthful:
     def seen_by(self, viewer: Viewer) -> Truthful:
         return replace(self, viewer=viewer)
 
-    def live(self) -> Any:
+    def live(self, columns: Sequence[str] = ()) -> Any:
         self._need(Sight.FLEET, Sight.OWN)
-        return narrow.latest(self.whole_latest, self.viewer, owners_of(self.whole_latest))
+        return narrowed(self.whole_latest, self.viewer)
 
     def overview(self, start: datetime | None, end: datetime | None) -> Any:
         self._need(Sight.FIGURES)
@@ -137,7 +154,7 @@ def guarded_collector(collector: Any) -> Any:
         if route == "/v1/latest":
             if not sees_any(viewer, (Sight.FLEET, Sight.OWN)):
                 return 403, {"error": "your role does not see this"}
-            return status, narrow.latest(body, viewer, owners_of(body))
+            return status, narrowed(body, viewer)
         if not sees(viewer, Sight.DEFINITIONS if "explain" in route else Sight.FIGURES):
             return 403, {"error": "your role does not see this"}
         return status, narrow.overview(body, viewer) if route == "/v1/overview" else body

@@ -172,7 +172,7 @@ def test_the_picture_of_what_is_no_longer_theirs_is_not_kept_either(
     live = Live(answers)
     assert live.now()[0] is not None
 
-    def refuse() -> Any:
+    def refuse(*_columns: Any) -> Any:
         raise Refused("not yours", 403)
 
     truthful.live = refuse

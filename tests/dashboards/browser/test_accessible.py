@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 GRAVE = ("serious", "critical")
 DRAWN = """() => document.getAnimations().every(one => one.playState !== 'running')
-  && [...document.querySelectorAll('#content .dash-graph')].every(
+  && [...document.querySelectorAll('#content .dash-graph, #content .later')].every(
     graph => graph.offsetParent === null || graph.querySelector('.main-svg'))"""
 """Every chart that is to be seen has been drawn, and nothing fades in."""
 

@@ -76,9 +76,9 @@ def test_the_fleet_is_ordered_searched_and_walked_by_key(
     pages: Any, collector: Any, page: Any
 ) -> None:
     page.goto(f"{pages.url}/?group=job&view=power")
-    page.wait_for_selector("#fleet-map .hm image")
+    page.wait_for_selector("#fleet-map canvas[data-drawn]")
     assert page.locator("#fleet-group label:has(input:checked)").inner_text() == "Job"
-    assert "no job" in page.locator("#fleet-map").inner_text()
+    assert "no job" in page.locator("#fleet-map").text_content()
     page.wait_for_selector("#fleet-legend .ramp")
     page.locator("#fleet-search").fill("sim-r1-n02")
     page.wait_for_selector(".fleet-found a.inside")
@@ -88,7 +88,7 @@ def test_the_fleet_is_ordered_searched_and_walked_by_key(
     )
     page.locator("#fleet-group label", has_text="Rack").click()
     page.wait_for_function(
-        "() => !document.querySelector('#fleet-map').innerText.includes('no job')"
+        "() => !document.querySelector('#fleet-map').textContent.includes('no job')"
     )
     page.locator("#fleet-frame").focus()
     page.keyboard.press("ArrowRight")
@@ -103,7 +103,7 @@ def test_the_fleet_is_ordered_searched_and_walked_by_key(
 
 def test_a_click_on_a_cell_opens_its_device(pages: Any, collector: Any, page: Any) -> None:
     page.goto(f"{pages.url}/")
-    page.wait_for_selector("#fleet-map .hm image")
+    page.wait_for_selector("#fleet-map canvas[data-drawn]")
     box = page.locator("#fleet-map").bounding_box()
     for step in range(3):
         page.mouse.move(box["x"] + 100 + step, box["y"] + 100)
