@@ -80,6 +80,7 @@ class Device:
         resets: Seconds at which its counter begins anew.
         begins: The second a late counter begins in.
         idle_from: The second from which on it does nothing.
+        slowed: The part of its time in which it is held back; null: nobody counts it.
     """
 
     every: int
@@ -91,6 +92,7 @@ class Device:
     resets: tuple[int, ...]
     begins: int
     idle_from: int
+    slowed: float | None
 
     def rows(self) -> Iterator[Row]:
         total, before = 5000.0, 0
@@ -115,6 +117,9 @@ class Device:
                 "power_watts": self.watts if self.has_power or not counts else None,
                 "energy_joules_total": total if counts else None,
                 "sm_active_ratio": 0.8 if second < self.idle_from else 0.0,
+                "throttle_power_cap_seconds_total": (
+                    None if self.slowed is None else self.slowed * second
+                ),
             }
 
 
@@ -251,6 +256,8 @@ _devices = st.builds(
     resets=_tuples(_second, 2),
     begins=_second,
     idle_from=_second,
+    # A few microseconds in a second round to no millisecond between two samples.
+    slowed=st.sampled_from([5e-6, None, 0.3]),
 )
 _claims = st.builds(
     Claim,
