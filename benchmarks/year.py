@@ -23,6 +23,7 @@ keep_pages()  # as the commands do that book in bulk; before anything imports Po
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.measure import timed  # noqa: E402
 
+from wattline_agents.errors import UsageError  # noqa: E402
 from wattline_collector.kpi.registry import REGISTRY, evaluate  # noqa: E402
 from wattline_collector.kpi.view import View, load  # noqa: E402
 from wattline_collector.ledger.audit import audit  # noqa: E402
@@ -53,9 +54,12 @@ def main() -> int:
     parser.add_argument("--store", type=Path, help="keep it there; one that is there is read")
     parser.add_argument("--audit", action="store_true", help="audit every hour too")
     arguments = parser.parse_args()
-    extent = Extent(
-        arguments.nodes, arguments.devices, arguments.seed, YEAR_2025_MS, arguments.days
-    )
+    try:
+        extent = Extent(
+            arguments.nodes, arguments.devices, arguments.seed, YEAR_2025_MS, arguments.days
+        )
+    except UsageError as error:
+        parser.error(str(error))
     print(
         f"year: {extent.nodes * extent.devices:,} GPUs, {extent.days} days, one sample every "
         f"{TICK_MS // 60_000} minutes"

@@ -8,7 +8,6 @@ have news. So an hour of ticks tests in a moment, and many agents can live in on
 from __future__ import annotations
 
 import select
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wattline_agents import __version__, own_use
@@ -30,7 +29,7 @@ from wattline_agents.sources.source import (
     Source,
     Waits,
 )
-from wattline_agents.telling import Teller
+from wattline_agents.telling import Teller, say
 from wattline_agents.ticks import Pace, Ticks
 from wattline_agents.wire import MAX_TEXT_BYTES, Row, Value
 
@@ -45,11 +44,6 @@ REPEAT_INFO_MS = 600_000
 _SCHEDULED = frozenset(("device", "node", "job", "mig", "process", "meter", "serving"))
 """Tables whose rows come at a source's pace; the others say what changed and have no period."""
 _DESCRIBED = ("device_info", "node_info")
-
-
-def say(message: str) -> None:
-    """Tell the person who looks at standard error (or the journal)."""
-    print(f"agent: {message}", file=sys.stderr, flush=True)
 
 
 @runtime_checkable

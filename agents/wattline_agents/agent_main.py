@@ -18,6 +18,10 @@ from types import SimpleNamespace  # noqa: E402
 from wattline_agents.lean import forget, load_when_used  # noqa: E402
 
 load_when_used("inspect")  # before anything makes a dataclass
+load_when_used("copy")  # a dataclass would be copied with it if one were made a dictionary
+load_when_used("ntpath")  # `pathlib` knows the paths of Windows, too
+load_when_used("selectors")  # a socket sends a file with it
+load_when_used("array")  # and an open file, or takes one
 load_when_used("ipaddress")  # what reads addresses of the web has it, and `pathlib` has that
 load_when_used("subprocess")  # psutil has a class for programs that it starts, which nobody uses
 load_when_used("datetime")  # psutil writes times in it when it prints a process

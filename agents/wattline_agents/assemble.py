@@ -9,7 +9,6 @@ from pathlib import Path
 
 from wattline_agents.config import Settings, SourceChoice, cpu_set
 from wattline_agents.errors import InputError, SourceUnavailable, UsageError, WattlineError
-from wattline_agents.sinks.sink import Sink
 from wattline_agents.sources.late import LateSource
 from wattline_agents.sources.registry import open_source
 from wattline_agents.sources.settings import SourceConfig
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from wattline_agents.assignment.process import JobSource
     from wattline_agents.assignment.source import AssignmentSource
     from wattline_agents.sinks.otel_encode import Description, Encoded
+    from wattline_agents.sinks.sink import Sink
 
     Encode = Callable[[Description], Encoded]
 
@@ -228,13 +228,13 @@ def source_config(choice: SourceChoice, settings: Settings) -> SourceConfig:
 def _open(choice: SourceChoice, settings: Settings, say: Say) -> Source:
     config = source_config(choice, settings)
 
-    def open_now() -> Source:
+    def open_now(*, is_start: bool = False) -> Source:
         if choice.automatic and not choice.options:
             _look_for_signs(choice.name)
-        return _guarded(open_source(choice.name, config), config, say)
+        return _guarded(open_source(choice.name, config), config, say, is_start=is_start)
 
     try:
-        return open_now()
+        return open_now(is_start=True)
     except SourceUnavailable as error:
         if "path" in choice.options:
             raise _located(choice, error) from error
@@ -251,13 +251,16 @@ def _look_for_signs(name: str) -> None:
         raise SourceUnavailable(f"no {' and no '.join(signs)}")
 
 
-def _guarded(source: Source, config: SourceConfig, say: Say) -> Source:
+def _guarded(source: Source, config: SourceConfig, say: Say, *, is_start: bool) -> Source:
     """Read in a process of its own, or in a thread, where its driver may not answer."""
     if isinstance(source, ReadsInParts):
-        from wattline_agents.sources.isolated import Isolated
-
         source.close()
-        return Isolated(source.name, config, say, asks_ahead=True)
+        from wattline_agents.sources.isolated.process import forked_early
+
+        first = forked_early(source.name) if is_start else None
+        from wattline_agents.sources.isolated import Isolated  # which it has no use for
+
+        return Isolated(source.name, config, say, asks_ahead=True, first=first)
     if getattr(source, "may_block", False):
         from wattline_agents.sources.deadline import WithDeadline
 

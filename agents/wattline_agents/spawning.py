@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import wattline_agents
@@ -34,3 +36,38 @@ def out_of_the_way(descriptor: int, taken: int) -> int:
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, taken + 1)
     os.close(descriptor)
     return moved
+
+
+def has_one_thread() -> bool:
+    """Whether this process has no thread but the one that asks; those of libraries count."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False  # nobody knows
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Have this done by a process that ends with it; returns its number.
+
+    A fork takes along no thread but the one that made it, and every lock as it is: only for who
+    `has_one_thread`.
+
+    Raises:
+        OSError: There is no room for one more process.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, NOT_FOR_IT)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # Garbage of who forked it is left lying: to look for it copies all memory, and a file that
+        # goes with it would close another that has its number by now.
+        gc.freeze()
+        work()
+        os._exit(0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(1)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 
 from wattline_agents.clock import Clock
 
 REPEAT_SECONDS = 600.0
 _MOST_KEPT = 1000
+
+
+def say(message: str) -> None:
+    """Tell the person who looks at standard error (or the journal)."""
+    print(f"agent: {message}", file=sys.stderr, flush=True)
 
 
 class Teller:

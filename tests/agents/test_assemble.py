@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -93,6 +95,66 @@ def test_a_source_that_is_read_in_parts_is_read_in_a_process_of_its_own(
     assert isinstance(found, Isolated)
     assert found.name == "nvml"
     assert source.is_closed, "what looked whether it is here does not read"
+    found.close()
+
+
+def test_an_agent_forks_what_reads_before_it_loads_what_that_has_no_use_for(
+    tmp_path: Path,
+) -> None:
+    """It would hold all of that for as long as it reads."""
+    code = """
+import sys
+import wattline_agents.commands.agent as command
+from wattline_agents.agent_main import main
+from wattline_agents.sources.isolated import process
+
+fork = process.forked_early
+
+def forked_early(name):
+    unwanted = [
+        "argparse", "threading", "wattline_agents.agent", "wattline_agents.assignment",
+        "wattline_agents.job", "wattline_agents.sinks", "wattline_agents.sources.isolated.source",
+    ]
+    print(name, [one for one in unwanted if one in sys.modules])
+    first = fork(name)
+    print(first is not None)
+    return first
+
+process.forked_early = forked_early
+command.run_until_signalled = lambda build: build().close()
+sys.argv = ["wattline-agent", "--source", "nvml", "--otlp", "http://127.0.0.1:9", "--no-jobs"]
+main()
+"""
+    (tmp_path / "libnvidia-ml.so.1").touch()  # it is looked for, and not loaded by who looks
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"LD_LIBRARY_PATH": str(tmp_path)},
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["nvml []", "True"]
+
+
+def test_what_comes_later_is_read_by_a_fresh_process(
+    monkeypatch: pytest.MonkeyPatch, make_source: Any, said: list[str]
+) -> None:
+    """By then an agent has open files and much that is of no use to who reads."""
+    forked: list[str] = []
+    monkeypatch.setattr("wattline_agents.sources.isolated.process.forked_early", forked.append)
+    source = make_source(name="nvml")
+    source.parts = lambda now_ms: iter(())
+
+    def absent(name: str, config: object) -> Any:
+        raise SourceUnavailable("no driver")
+
+    monkeypatch.setattr("wattline_agents.assemble.open_source", absent)
+    (late,) = open_sources(SETTINGS, said.append)
+    monkeypatch.setattr("wattline_agents.assemble.open_source", lambda name, config: source)
+    assert late.read(0) == {}
+    late.read(RETRY_MS)
+    assert (source.is_closed, forked) == (True, [])
+    late.close()
+    (found,) = open_sources(SETTINGS, said.append)
+    assert forked == ["nvml"]
     found.close()
 
 

@@ -52,6 +52,11 @@ print(sys.modules["dis"] is dis)
         "ipaddress",
         "stringprep",
         "json",
+        "copy",
+        "weakref",
+        "ntpath",
+        "selectors",
+        "typing",
     ],
 )
 def test_an_agent_holds_nothing_of_what_it_does_not_use(module: str) -> None:

@@ -1,6 +1,7 @@
 import copy
 import pickle
-from dataclasses import FrozenInstanceError, field, fields, replace
+from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,69 @@ def test_a_default_is_made_anew_and_what_is_given_is_looked_at() -> None:
         Checked(-1)
     with pytest.raises(TypeError):
         Checked()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("values", "named", "complaint"),
+    [
+        ((), {}, "Place\\(\\) needs 'rack'"),
+        ((), {"unit": 1}, "Place\\(\\) needs 'rack'"),
+        (("a", 1, "x", 2), {}, "Place\\(\\) takes 3 values, not 4"),
+        (("a",), {"shelf": 1}, "Place\\(\\) takes no 'shelf'"),
+        (("a",), {"rack": "b"}, "Place\\(\\) takes no 'rack', or has it"),
+    ],
+)
+def test_values_that_are_not_those_of_the_fields_are_refused(
+    values: tuple[Any, ...], named: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        Place(*values, **named)
+
+
+def test_values_may_be_told_in_order_by_name_and_not_at_all() -> None:
+    assert Place("a", seen_in="x") == Place(seen_in="x", rack="a", unit=1)
+    assert Place(seen_in="x", unit=2, rack="a").seen_in == "x"
+    assert Loose(text="a") == Loose("a")
+
+
+def test_a_default_that_may_change_is_refused_as_all_would_share_it() -> None:
+    with pytest.raises(ValueError, match="holds: all would share what may change"):
+
+        @record(frozen=True)
+        class Shelf:
+            """One that holds things."""
+
+            holds: Any = []  # noqa: RUF012
+
+
+def test_a_field_may_be_told_more_of_than_a_default() -> None:
+    @record(frozen=True)
+    class Shelf:
+        """One that has no default."""
+
+        rack: str = field(compare=False)
+        unit: int = field(default=1)
+
+    assert Shelf("a") == Shelf("b") != Shelf("a", 2)
+    assert Shelf.unit == 1
+    assert not hasattr(Shelf, "rack")
+    with pytest.raises(TypeError, match="needs 'rack'"):
+        Shelf(unit=1)  # type: ignore[call-arg]
+
+
+def test_what_is_asked_of_a_dataclass_is_known_of_a_record() -> None:
+    described: Any = Place
+    assert described.__dataclass_params__.frozen
+    assert is_dataclass(Place)
+    assert asdict(Checked(1, ["x"])) == {"unit": 1, "seen_in": ["x"]}
+    assert [(one.name, one.type, one.compare) for one in fields(Place)] == [
+        ("rack", str, True),
+        ("unit", int, True),
+        ("seen_in", str, False),
+    ]
+    made: Any = Hold
+    assert not made.__dataclass_params__.frozen
+    assert fields(Hold)[2].default_factory is dict
 
 
 def test_a_record_that_may_change_is_a_dataclass_that_may() -> None:

@@ -79,6 +79,8 @@ _USER = pattern(r"/user-(?P<uid>[0-9]{1,10})\.slice(?=/|$)")
 _UNIT = pattern(r"/(?P<unit>[^/]+\.(?:service|scope))(?=/|$)")
 _SCHEDULERS = (("/uid_", _SLURM_V1), ("slurmstepd.scope", _SLURM_V2), ("kubepods", _POD))
 """Of each a word that stands in all its groups, so that mostly no expression need be tried."""
+_CONTAINERS = ("docker", "podman", "libpod", "containerd", "crio", "nerdctl")
+"""One of these stands in the group of every container."""
 _MOST_CHARACTERS = 64 * 1024
 _SHORT = 12
 """Letters of a container's id that people use."""
@@ -138,6 +140,8 @@ def _scheduled(path: str) -> JobRef | None:
 
 
 def _container(path: str) -> JobRef | None:
+    if not any([word in path for word in _CONTAINERS]):
+        return None
     # Of containers in containers the innermost is the process's own.
     matches = list(_CONTAINER.finditer(path))
     if not matches:

@@ -8,10 +8,11 @@ ends only after a grace, and then at the time its last process was seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from wattline_agents.assignment.claim import Claim
 from wattline_agents.assignment.owners import BY_CGROUP, Owner, Owners
+from wattline_agents.record import record
 from wattline_agents.wire import Row, Value
 
 GRACE_MS = 45_000
@@ -25,7 +26,7 @@ _MANY = 3
 """So many in a row have not just ended before they were looked at."""
 
 
-@dataclass(slots=True)
+@record(frozen=False, slots=True)
 class _Hold:
     """One device (or instance), and one job whose processes are on it."""
 

@@ -268,10 +268,10 @@ def _with_devices(sources: tuple[SourceChoice, ...], count: int) -> tuple[Source
 
 
 def _once(settings: Settings) -> int:
-    from wattline_agents.agent import say
     from wattline_agents.assemble import open_sources
     from wattline_agents.clock import SystemClock
     from wattline_agents.once import read_once, text, unread, why_not
+    from wattline_agents.telling import say
 
     sources = open_sources(settings, say)
     readings, failed, empty = read_once(sources, SystemClock())
@@ -293,7 +293,6 @@ def _once(settings: Settings) -> int:
 
 
 def _run(settings: Settings) -> int:
-    from wattline_agents.agent import Agent, say
     from wattline_agents.assemble import (
         introduce,
         names_of,
@@ -304,6 +303,7 @@ def _run(settings: Settings) -> int:
         open_sources,
         stand_back,
     )
+    from wattline_agents.telling import say
 
     if not settings.goes_somewhere:
         raise UsageError(
@@ -313,8 +313,9 @@ def _run(settings: Settings) -> int:
     stand_back(settings, say)
 
     def build() -> Agent:
-        encode = open_encoder(settings)
+        # First of all, for what is loaded by then a process forked to read has with it for good.
         sources = open_sources(settings, say)
+        encode = open_encoder(settings)
         jobs = open_jobs(settings, say)
         if jobs is not None:
             sources.append(jobs)
@@ -323,6 +324,8 @@ def _run(settings: Settings) -> int:
             sources.append(assignment)  # after those whose processes and jobs it looks at
         introduce(sources, jobs, assignment)
         sinks = open_sinks(settings, say, encode)
+        from wattline_agents.agent import Agent
+
         agent = Agent(settings.agent, sources, sinks, say=say)
         node, system = settings.agent.node, settings.agent.system
         say(f"node {node} of system {system}: reading {names_of(sources)}")

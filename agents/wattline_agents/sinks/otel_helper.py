@@ -7,13 +7,18 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
 from contextlib import suppress
 
 from wattline_agents.descriptors import close_above
 from wattline_agents.errors import WattlineError
-from wattline_agents.spawning import NOT_FOR_IT, module_places, out_of_the_way
+from wattline_agents.spawning import (
+    NOT_FOR_IT,
+    forked,
+    has_one_thread,
+    module_places,
+    out_of_the_way,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +88,7 @@ class Standby:
     def __init__(self) -> None:
         """Fork, if this process has one thread; what cannot be forked is started when needed."""
         self._first: _Process | None = None
-        if threading.active_count() == 1:
+        if has_one_thread():
             with suppress(NotEncoded):
                 self._first = _Process(_fork)
 
@@ -213,13 +218,7 @@ def _spawn(python: str, theirs: Pipes) -> int:
 
 
 def _fork(theirs: Pipes) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, NOT_FOR_IT)
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    def work() -> None:
         question, answer = theirs
         os.dup2(question, 0)
         os.dup2(answer, 1)
@@ -229,5 +228,5 @@ def _fork(theirs: Pipes) -> int:
         from wattline_agents.sinks.otel_encode import main
 
         main()
-    finally:
-        os._exit(1)
+
+    return forked(work)

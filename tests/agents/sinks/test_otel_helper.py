@@ -1,5 +1,6 @@
 import ast
 import json
+import marshal
 import os
 import subprocess
 import sys
@@ -77,6 +78,28 @@ def test_the_process_hands_back_what_the_library_encodes() -> None:
     assert without_numbers(encoded(DESCRIPTION)) == without_numbers(encode(DESCRIPTION))
     assert descriptors() == before
     assert children() == started
+
+
+def test_the_process_loads_nothing_of_the_library_that_it_does_not_use() -> None:
+    code = """
+import os, sys
+from wattline_agents.sinks import otel_encode
+
+def end(code):
+    loaded = [name for name in sys.argv[1:] if getattr(sys.modules.get(name), "__spec__", None)]
+    print(*loaded, file=sys.stderr)
+    sys.exit(code)
+
+os._exit = end
+otel_encode.main()
+"""
+    unwanted = ("typing", "datetime", "binascii", "pickle", "inspect")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, *unwanted, "struct"],
+        input=marshal.dumps(DESCRIPTION), capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stderr.decode().split() == ["struct"]
+    assert without_numbers(marshal.loads(done.stdout)) == without_numbers(encode(DESCRIPTION))
 
 
 def test_what_a_point_says_itself_counts_before_what_it_shares() -> None:

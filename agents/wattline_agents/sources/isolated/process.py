@@ -1,4 +1,9 @@
-"""Starts a process that reads, and talks with it without ever waiting for it."""
+"""Starts a process that reads, and talks with it without ever waiting for it.
+
+The first may be a fork, made while the agent has one thread and little loaded: it need not start an
+interpreter, which is a third of what such a process works up to its first reading. What follows one
+that hung, died or met a changed driver is a fresh interpreter.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,17 @@ import select
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from wattline_agents.sources.isolated import child
 from wattline_agents.sources.isolated.frames import Splitter
-from wattline_agents.spawning import NOT_FOR_IT, module_places, out_of_the_way
+from wattline_agents.spawning import (
+    NOT_FOR_IT,
+    forked,
+    has_one_thread,
+    module_places,
+    out_of_the_way,
+)
 
 _AT_ONCE = 64 * 1024
 _MOST_AT_ONCE = 16
@@ -26,12 +38,14 @@ _MAIN = (
 class Process:
     """One process that reads."""
 
-    def __init__(self, name: str, python: str | None = None) -> None:
+    def __init__(self, name: str, python: str | None = None, *, forks: bool = False) -> None:
         """Start it.
 
         Args:
             name: For the list of processes.
             python: The interpreter; this one's own if not given.
+            forks: Whether it is a fork of this process, which has one thread, and no interpreter
+                is started.
 
         Raises:
             OSError: It cannot be started.
@@ -48,7 +62,9 @@ class Process:
             self._commands, self.bell, self._data = ours
             for descriptor in ours:
                 os.set_blocking(descriptor, False)
-            self.pid = _spawn(name, sys.executable if python is None else python, theirs)
+            self.pid = (
+                _fork(name, theirs) if forks else _spawn(name, python or sys.executable, theirs)
+            )
         except BaseException:
             for descriptor in ours:
                 os.close(descriptor)
@@ -114,6 +130,14 @@ class Process:
             pass
 
 
+def forked_early(name: str) -> Process | None:
+    """A process that reads, forked now; None where that cannot be."""
+    if has_one_thread():
+        with suppress(OSError):
+            return Process(name, forks=True)
+    return None
+
+
 def reap(pid: int) -> int | None:
     """How a process of ours ended, as `subprocess` counts it: minus its signal; None: it lives."""
     try:
@@ -140,3 +164,17 @@ def _spawn(name: str, python: str, theirs: Sequence[int]) -> int:
         setsigmask=NOT_FOR_IT,
         setsigdef=[signal.SIGCHLD],
     )
+
+
+def _fork(name: str, theirs: Sequence[int]) -> int:
+    def work() -> None:
+        commands, bell, data = theirs
+        os.dup2(commands, child.COMMANDS)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # as above
+        os.dup2(bell, child.BELL)
+        os.dup2(data, child.DATA)
+        with suppress(OSError), open("/proc/self/comm", "w") as shown:
+            shown.write(f"wattline-read-{name}")
+        child.main()
+
+    return forked(work)

@@ -88,10 +88,11 @@ class Isolated:
         *,
         place: str | None = None,
         asks_ahead: bool = False,
+        first: Talks | None = None,
         start: Callable[[str], Talks] = Process,
         reap: Callable[[int], int | None] = reap,
     ) -> None:
-        """Remember what to read; the process is started by the first read.
+        """Remember what to read; the first read starts the process, where there is none yet.
 
         Args:
             name: The source's name in the registry.
@@ -101,6 +102,7 @@ class Isolated:
             place: `module:class` of the source, where it is not the registry's.
             asks_ahead: Whether to ask for the next tick's reading as soon as the last has come, so
                 that whoever waits wakes once for both the tick and its reading.
+            first: The process to read with at first, where it was started already.
             start: Starts a process.
             reap: Tells how a process ended.
         """
@@ -108,7 +110,7 @@ class Isolated:
         self.read_errors = 0
         self._clock = SystemClock() if clock is None else clock
         self._teller = Teller(say, self._clock)
-        self._start, self._reap = start, reap
+        self._first, self._start, self._reap = first, start, reap
         self._open = frames.open_command(
             SOURCES[name] if place is None else place,
             config.system, config.node, config.rack, config.period_seconds, config.options,
@@ -259,6 +261,10 @@ class Isolated:
 
     def close(self) -> None:
         """End the processes."""
+        if self._first is not None:  # nothing was read
+            self._first.end()
+            self._dying.append(self._first.pid)
+            self._first = None
         for role in tuple(self._processes):
             self._end(role, _CLOSE_SECONDS if role == READER else 0.0)
         for _ in range(20):
@@ -343,10 +349,11 @@ class Isolated:
             self._end(role)
         elif action.do == "start":
             try:
-                self._processes[role] = self._start(self.name)
+                self._processes[role] = self._first or self._start(self.name)
             except OSError as error:
                 self._broke(role, f"cannot start a process: {error}")
                 return
+            self._first = None
             self._processes[role].send(self._open)
             if role == READER:
                 self._unpacker = Unpacker(_is_of_the_catalogue)

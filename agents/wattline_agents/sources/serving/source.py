@@ -145,8 +145,8 @@ class ServingSource:
         Raises:
             UsageError: An option is not what it should be, or the parser is not installed.
         """
-        from wattline_agents.agent import say
         from wattline_agents.sources.serving import options
+        from wattline_agents.telling import say
 
         told = options.read(config)
         if not has_parser():

@@ -1,5 +1,6 @@
 """Real processes, that read a source which is a few lines long."""
 
+import json
 import os
 import select
 import signal
@@ -272,6 +273,124 @@ def test_no_interpreter_is_an_error_of_the_system() -> None:
     with pytest.raises(FileNotFoundError):
         Process("tiny", "/nowhere/python")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+FORKED = """
+import json, os, sys, threading, time
+from pathlib import Path
+from wattline_agents.sources.isolated.process import forked_early
+
+held = open(sys.argv[1] + "/file", "w")
+os.set_inheritable(held.fileno(), True)
+first = forked_early("tiny")
+from wattline_agents.sources.isolated import Isolated
+from wattline_agents.sources.settings import SourceConfig
+
+config = SourceConfig("s", "n", "r", 0.5, {"place": sys.argv[1]})
+source = Isolated("tiny", config, print, place="tiny_source:Tiny", first=first)
+
+def read():
+    return [row["device"] for row in source.read_now(time.time_ns() // 1_000_000, 60)["device"]]
+
+def told(*what):
+    print(json.dumps(what), flush=True)
+"""
+
+
+@pytest.fixture
+def forking(place: Path) -> Callable[..., list[Any]]:
+    """What a program with one thread and a forked process tells, a line each."""
+
+    def run(*lines: str) -> list[Any]:
+        done = subprocess.run(
+            [sys.executable, "-c", "\n".join([FORKED, *lines]), str(place)],
+            env=os.environ | {"PYTHONPATH": str(place / "modules")},
+            capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS,
+        )  # fmt: skip
+        assert done.stderr == ""
+        return [json.loads(line) for line in done.stdout.splitlines() if line[0] == "["]
+
+    return run
+
+
+def test_the_first_process_may_be_a_fork_with_a_name_and_no_files_of_others(
+    forking: Callable[..., list[Any]],
+) -> None:
+    (was_read, shown), (info,) = forking(
+        "told(read(), Path(f'/proc/{first.pid}/comm').read_text().strip())",
+        "told(source.describe(5)['node_info'][0]['os'])",
+        "source.close()",
+    )
+    assert was_read == ["GPU-0", "GPU-1", "GPU-2"]
+    assert shown == "wattline-read-t", "as much of the name as the system keeps"
+    assert info == "0,1,2,3,4,5", "the last one is the directory it listed"
+
+
+def test_what_follows_a_fork_is_a_fresh_interpreter(forking: Callable[..., list[Any]]) -> None:
+    (pids, is_first), (names,) = forking(
+        "read()",
+        "told(source.processes(), list(source.processes()) == [first.pid])",
+        "os.kill(first.pid, 9)",
+        "while list(source.processes()) in ([], [first.pid]):",
+        "    source.read(time.time_ns() // 1_000_000)",
+        "    time.sleep(0.02)",
+        "read()",
+        "commands = [Path(f'/proc/{pid}/cmdline').read_text() for pid in source.processes()]",
+        "told(['wattline-read-tiny' in command for command in commands])",
+        "source.close()",
+    )
+    assert len(pids) == 1
+    assert is_first
+    assert names == [True]
+
+
+def test_signals_of_the_terminal_are_not_for_a_fork_either(
+    forking: Callable[..., list[Any]],
+) -> None:
+    ((is_first,),) = forking(
+        "read()",
+        "os.kill(first.pid, 2), os.kill(first.pid, 15)",
+        "read()",
+        "told(list(source.processes()) == [first.pid])",
+        "source.close()",
+    )
+    assert is_first
+
+
+def test_a_fork_that_nobody_asked_ends_with_its_source(forking: Callable[..., list[Any]]) -> None:
+    ((children,),) = forking(
+        "source.close()",
+        "told(Path(f'/proc/self/task/{os.getpid()}/children').read_text())",
+    )
+    assert children == ""
+
+
+def test_a_fork_ends_with_who_made_it(forking: Callable[..., list[Any]]) -> None:
+    ((pid,),) = forking("told(first.pid)", "os._exit(0)")
+    until = time.monotonic() + PATIENCE_SECONDS
+    while runs(pid):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_nothing_is_forked_beside_a_thread(forking: Callable[..., list[Any]]) -> None:
+    ((first, was_read),) = forking(
+        "end = threading.Event()",
+        "threading.Thread(target=end.wait).start()",
+        "told(forked_early('tiny'), read())",
+        "source.close()",
+        "end.set()",
+    )
+    assert first is None
+    assert was_read == ["GPU-0", "GPU-1", "GPU-2"]
+
+
+def runs(pid: int) -> bool:
+    """Whether it does: one that ended and that nobody waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_it_loads_little_of_its_own() -> None:
