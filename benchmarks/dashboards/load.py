@@ -248,6 +248,7 @@ def print_history(browser: Any, store: Path, folder: Path) -> None:
     copy = folder / "history"
     shutil.copytree(store, copy)
     with pages_over(copy, folder) as (asked, collector, pages, server):
+        quiet(collector)
         token = read_token(copy / "tokens" / "read")
         rows = Collector(asked, token, seconds=300).ask("/v1/my-jobs", [("sort", "gpu_hours")])
         most = rows["rows"][0]

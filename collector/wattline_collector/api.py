@@ -63,7 +63,8 @@ _MOST_IDS = 200
 _MOST_FIGURES = 10_000
 """Figures of one answer, some 6 MB of JSON."""
 _AT_ONCE = 2
-"""Questions over the books that are computed at a time: each holds its period in memory."""
+"""Questions over the books that are computed at a time: each holds its period in memory. As many
+about single things are besides."""
 _LONGEST = timedelta(days=36_525)
 """A period of ten thousand years would be answered day by day, whatever the store holds."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
@@ -274,6 +275,7 @@ class _Pages:
         self._newest = Newest(service.latest)
         self._overview = Remembered[bytes](_OVERVIEW_SECONDS, times=_TIMES)
         self._computing = asyncio.Semaphore(_AT_ONCE)
+        self._small = asyncio.Semaphore(_AT_ONCE)
 
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__}, headers=_HEADERS)
@@ -376,7 +378,7 @@ class _Pages:
     def read(self, read: Read) -> Handler:
         """What answers a question of a page."""
         remembered = Remembered[bytes](read.keep_seconds, times=0 if read.quick else _TIMES)
-        turn = nullcontext() if read.quick else self._computing
+        turn = nullcontext() if read.quick else self._small if read.small else self._computing
 
         async def answer(request: Request) -> Response:
             viewer = _viewer(request)

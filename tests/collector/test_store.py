@@ -15,7 +15,7 @@ from wattline_agents.catalogue import TABLES
 from wattline_agents.errors import InputError, UsageError, WireError
 from wattline_agents.wire import Header
 from wattline_collector.receive.intake import Batch, Intake
-from wattline_collector.store import log, manifest, segments
+from wattline_collector.store import log, manifest, segments, window
 from wattline_collector.store import store as store_module
 from wattline_collector.store.store import Store
 
@@ -79,6 +79,29 @@ def test_a_table_without_rows_reads_as_an_empty_frame_with_its_columns(filled: S
 
 def test_the_span_covers_sealed_and_unsealed_rows(filled: Store) -> None:
     assert filled.span("device") == (NOW_MS, NOW_MS + 4000)
+
+
+@pytest.mark.parametrize("gathered", [False, True], ids=["few batches", "many batches"])
+def test_rows_of_a_node_that_wait_are_found_among_those_of_all(
+    open_store: Opened, new_sender: Any, gathered: bool
+) -> None:
+    store = open_store()
+    intake = Intake(store)
+    senders = [new_sender(node=node) for node in ("n01", "n02", "n03")]
+    senders.append(new_sender(node="n02", system="other"))
+    for tick in range(window.GATHER if gathered else 3):
+        for sender in senders:
+            batch = sender.devices(NOW_MS + tick * 1000)
+            intake.accept(batch.table, batch.header, batch.body)
+    asked = ("device", 0, 2**62, ["system", "node", "time_unix_ms", "device", "power_watts"])
+    mine = (pl.col("system") == "sys") & (pl.col("node") == "n02")
+    found = store.rows(*asked, mine, {("sys", "n02")})
+    assert found.height and found["node"].unique().to_list() == ["n02"]
+    assert_frame_equal(found, store.rows(*asked, mine))
+    several = store.rows(*asked, sent_by={("sys", "n01"), ("other", "n02"), ("sys", "n04")})
+    either = (pl.col("node") == "n01") | (pl.col("system") == "other")
+    assert_frame_equal(several, store.rows(*asked).filter(either))
+    assert store.rows(*asked, sent_by=set()).is_empty()
 
 
 def test_a_table_that_is_none_is_named(filled: Store) -> None:
@@ -761,6 +784,39 @@ def test_hours_sealed_while_they_are_booked_are_not_booked_again(
     store.commit()
     store.close()
     assert open_store().take_dirty() == {("sys", second - second % HOUR_MS)}
+
+
+def test_an_hour_that_waits_is_said_once_however_often_something_is_sealed(
+    open_store: Opened, sender: Any
+) -> None:
+    hour = NOW_MS - NOW_MS % HOUR_MS
+    store = open_store()
+    for step in range(3):
+        for batch in (sender.devices(hour - step * HOUR_MS), sender.devices(hour + step + 1)):
+            Intake(store).accept(batch.table, batch.header, batch.body)
+        store.seal()
+    store.take_dirty()
+    store.confirm_booked()
+    batch = sender.devices(hour + 9)
+    Intake(store).accept(batch.table, batch.header, batch.body)
+    store.seal()
+    store.close()
+    lines = list(map(json.loads, (store.path / "manifest.jsonl").read_text().splitlines()))
+    hours = [[time for _, time in line.get("touched", [])] for line in lines]
+    assert hours == [[hour], [hour - HOUR_MS], [hour - 2 * HOUR_MS], [], [hour]]
+    booked = [["sys", hour - step * HOUR_MS] for step in (2, 1, 0)]
+    assert [line["booked"] for line in lines if "booked" in line] == [booked]
+    assert open_store().take_dirty() == {("sys", hour)}
+
+
+def test_what_an_earlier_program_said_of_waiting_hours_still_holds(
+    filled: Store, open_store: Opened
+) -> None:
+    filled.seal()
+    filled.close()
+    with (filled.path / "manifest.jsonl").open("a") as file:
+        file.write('{"unbooked":[["sys",7200000],["sys",3600000]]}\n{"booked":[["sys",3600000]]}\n')
+    assert open_store().take_dirty() == {("sys", 7200000)}
 
 
 def test_hours_whose_booking_failed_are_dirty_again(open_store: Opened, sender: Any) -> None:

@@ -149,8 +149,8 @@ class Telemetry:
             # What is repeated every few minutes may not have been in the job's own time.
             start_ms -= segments.DAY_MS
             end_ms += segments.DAY_MS
-        wanted = which & (pl.col("system") == self.system)
-        wanted &= time.is_between(start_ms, end_ms, closed="left")
+        mine = which & (pl.col("system") == self.system)
+        wanted = mine & time.is_between(start_ms, end_ms, closed="left")
         if every > 1:
             # By the reading's own number, so that every device keeps its share.
             number = time // pl.col("period_ms").clip(lower_bound=1)
@@ -165,7 +165,7 @@ class Telemetry:
             if segment.first_ms < end_ms and start_ms <= segment.last_ms:
                 parts.append(_scanned(self.store / segment.file, wanted))
         if sealed_ms < end_ms:
-            parts.append(self._unsealed(table, names, sealed_ms, end_ms).filter(wanted))
+            parts.append(self._unsealed(table, names, sealed_ms, end_ms, mine).filter(wanted))
         whole = [segments.whole(declared, part, names) for part in parts]
         if not whole:
             return segments.whole(declared, pl.DataFrame(schema=segments.schema(declared)), names)
@@ -180,12 +180,12 @@ class Telemetry:
         return manifest.load(self.store / filenames.MANIFEST, repair=False).segments
 
     def _unsealed(
-        self, table: str, columns: Collection[str], start_ms: int, end_ms: int
+        self, table: str, columns: Collection[str], start_ms: int, end_ms: int, mine: pl.Expr
     ) -> pl.DataFrame:
         if self.live is not None:
-            return self.live.rows(table, start_ms, end_ms, columns)
+            return self.live.rows(table, start_ms, end_ms, columns, mine)
         with Store.open(self.store, write=False) as store:
-            return store.rows(table, start_ms, end_ms, columns)
+            return store.rows(table, start_ms, end_ms, columns, mine)
 
 
 def _scanned(path: Path, wanted: pl.Expr) -> pl.DataFrame:

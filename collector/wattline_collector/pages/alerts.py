@@ -228,5 +228,6 @@ READS = (
     Read(
         "/v1/alerts/log", (Sight.ALERTS,), answer,
         takes=frozenset({"severity", "system", "node"}), keep_seconds=5.0, by_viewer=True,
+        quick=True,
     ),
 )  # fmt: skip

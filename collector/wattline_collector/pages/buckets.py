@@ -90,18 +90,25 @@ def pace_of(rows: pl.DataFrame) -> int:
     return round(middle) if isinstance(middle, int | float) else 0
 
 
-def summary(
+def in_order(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+    """Readings as `summaries` and `growths` take them: those of a subject together, in time."""
+    return rows.sort(by, "time_unix_ms", maintain_order=True)
+
+
+def summaries(
     rows: pl.DataFrame,
+    by: str,
     column: str,
     grid: Grid,
     every_ms: float = 0,
     low: str | None = None,
     high: str | None = None,
-) -> Series | None:
-    """Mean, least and greatest value of every bucket; None where none is known.
+) -> dict[str, Series]:
+    """Mean, least and greatest value of every bucket, of each subject of which any is known.
 
     Args:
-        rows: `time_unix_ms`, `period_ms` and the columns, of one subject.
+        rows: The subject, `time_unix_ms`, `period_ms` and the columns, as `in_order` has them.
+        by: The column of the subject.
         column: The metric.
         grid: The buckets.
         every_ms: How often the metric is read, where that is less often than the others.
@@ -111,42 +118,54 @@ def summary(
     value = pl.col(column)
     lows = [pl.col(name) for name in (column, low) if name is not None]
     highs = [pl.col(name) for name in (column, high) if name is not None]
-    known = _intervals(rows, column, grid, every_ms)
-    summed = known.group_by("place").agg(
-        value.mean().alias("mean"),
-        pl.min_horizontal(lows).min().alias("min"),
-        pl.max_horizontal(highs).max().alias("max"),
-        pl.col("joins").first(),
+    if rows[column].null_count() == rows.height:
+        return {}
+    summed = (
+        _intervals(rows, by, column, grid, every_ms)
+        .group_by(by, "place")
+        .agg(
+            value.mean().alias("mean"),
+            pl.min_horizontal(lows).min().alias("min"),
+            pl.max_horizontal(highs).max().alias("max"),
+            pl.col("joins").first(),
+        )
     )
-    filled = _dense(summed, grid, ("mean", "min", "max"))
-    return None if filled is None else _as_series(filled)
+    return _dense(summed, by, grid, ("mean", "min", "max"))
 
 
-def growth(
+def growths(
     rows: pl.DataFrame,
+    by: str,
     column: str,
     grid: Grid,
     every_ms: float = 0,
     most: float | None = None,
-) -> Series | None:
+) -> dict[str, Series]:
     """What a counter grew by each second, per bucket: sum of growth over sum of time.
 
     Args:
-        rows: `time_unix_ms`, `period_ms` and the counter, of one subject.
+        rows: The subject, `time_unix_ms`, `period_ms` and the counter, as `in_order` has them.
+        by: The column of the subject.
         column: The counter.
         grid: The buckets.
         every_ms: How often it is read, where that is less often than others.
         most: What it can be at most.
+
+    Returns:
+        `mean` of each subject of which any is known.
     """
-    known = _intervals(rows, column, grid, every_ms)
+    if rows[column].null_count() == rows.height:
+        return {}
     grown = pl.col(column).diff()
+    # An interval joins readings of one subject.
     told = pl.col("joins") & (grown >= 0)
     summed = (
-        known.with_columns(pl.when(told).then(grown).alias("grown"))
+        _intervals(rows, by, column, grid, every_ms)
+        .with_columns(pl.when(told).then(grown).alias("grown"))
         .with_columns(
             pl.when(pl.col("grown").is_not_null()).then(pl.col("elapsed")).alias("elapsed")
         )
-        .group_by("place")
+        .group_by(by, "place")
         .agg(
             (pl.col("grown").sum() * 1000 / pl.col("elapsed").sum())
             .clip(upper_bound=most)
@@ -155,45 +174,54 @@ def growth(
             pl.col("joins").first(),
         )
     )
-    filled = _dense(summed, grid, ("mean",))
-    return None if filled is None else _as_series(filled)
+    return _dense(summed, by, grid, ("mean",))
 
 
-def _intervals(rows: pl.DataFrame, column: str, grid: Grid, every_ms: float) -> pl.DataFrame:
-    """Readings of one metric in order, how long each one's interval is, and whether it is none."""
+def _intervals(
+    rows: pl.DataFrame, by: str, column: str, grid: Grid, every_ms: float
+) -> pl.LazyFrame:
+    """Readings of one metric, how long each one's interval is, and whether it is none."""
     period = pl.when(pl.col("period_ms") > 0).then(pl.col("period_ms")).fill_null(UNKNOWN_PERIOD_MS)
     limit = GAP_PERIODS * pl.max_horizontal(period, pl.lit(every_ms))
+    follows = (pl.col(by) == pl.col(by).shift(1)).fill_null(False)
     return (
-        rows.filter(pl.col(column).is_not_null())
-        .sort("time_unix_ms", maintain_order=True)
-        .unique("time_unix_ms", keep="first", maintain_order=True)
-        .with_columns(_TIME.diff().alias("elapsed"), grid.place())
+        rows.lazy()
+        .filter(pl.col(column).is_not_null())
+        .filter(~follows | (_TIME != _TIME.shift(1)))  # what came twice is one reading
+        .with_columns(pl.when(follows).then(_TIME.diff()).alias("elapsed"), grid.place())
         .with_columns((pl.col("elapsed") <= limit).fill_null(False).alias("joins"))
     )
 
 
-def _dense(summed: pl.DataFrame, grid: Grid, names: Sequence[str]) -> pl.DataFrame | None:
-    """A row per bucket; one that a later reading speaks for has that one's values."""
-    inside = summed.filter(pl.col("place") < grid.count)
-    if inside.filter(pl.col("place") >= 0).is_empty():
-        return None
-    later = pl.col("joins").backward_fill()
-    return (
-        pl.DataFrame({"place": range(grid.count)}, schema={"place": pl.Int64})
-        .join(inside, on="place", how="left", maintain_order="left")
-        .select(
-            pl.when(pl.col("joins").is_null() & later)
-            .then(pl.col(name).backward_fill())
-            .otherwise(pl.col(name))
-            .cast(pl.Float64)
-            .round_sig_figs(_DIGITS)
-            .alias(name)
-            for name in names
-        )
+def _dense(summed: pl.LazyFrame, by: str, grid: Grid, names: Sequence[str]) -> dict[str, Series]:
+    """A value per bucket; one that a later reading speaks for has that one's."""
+    place = pl.col("place")
+    inside = (
+        summed.filter((place >= 0) & (place < grid.count))
+        .with_columns(pl.col(*names).cast(pl.Float64).round_sig_figs(_DIGITS))
+        .sort(by, "place")
+        .collect()
     )
+    found: dict[str, Series] = {}
+    for (subject,), part in inside.partition_by(by, as_dict=True, maintain_order=True).items():
+        ends = "min" in names and part.select((pl.col("min") != pl.col("max")).any()).item()
+        places, joins = part["place"].to_list(), part["joins"].to_list()
+        found[str(subject)] = {
+            name: _spread(places, joins, part[name].to_list(), grid.count)
+            for name in (names if ends else names[:1])
+        }
+    return found
 
 
-def _as_series(filled: pl.DataFrame) -> Series:
-    if "min" in filled.columns and filled.select((pl.col("min") != pl.col("max")).any()).item():
-        return {name: filled[name].to_list() for name in ("mean", "min", "max")}
-    return {"mean": filled["mean"].to_list()}
+def _spread(
+    places: Sequence[int], joins: Sequence[bool], values: Sequence[float | None], count: int
+) -> list[float | None]:
+    """Values in their places, and in the empty ones before those that join what was before."""
+    spread: list[float | None] = [None] * count
+    after = 0
+    for place, joined, value in zip(places, joins, values, strict=True):
+        if joined:
+            spread[after:place] = [value] * (place - after)
+        spread[place] = value
+        after = place + 1
+    return spread

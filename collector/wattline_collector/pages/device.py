@@ -14,11 +14,13 @@ from wattline_collector.pages.buckets import (
     LOOK_BACK_MS,
     Grid,
     Series,
-    growth,
+    growths,
+    in_order,
     pace_of,
-    summary,
+    summaries,
 )
 from wattline_collector.pages.read import House, Json, Question, Read
+from wattline_collector.store.window import Nodes
 
 SERIES = (
     "power_watts", "power_limit_watts", "sm_active_ratio", "tensor_active_ratio",
@@ -45,27 +47,39 @@ def columns() -> list[str]:
             *SERIES, *ends, *told, *counted, *errors.COUNTERS]  # fmt: skip
 
 
-def series(rows: pl.DataFrame, grid: Grid) -> dict[str, Series]:
-    """The metrics of one device that anything is known of."""
+def series(rows: pl.DataFrame, name: str, grid: Grid) -> dict[str, Series]:
+    """The metrics of one device that anything is known of; its readings are in order."""
     found = {
-        name: summary(rows, name, grid, EVERY_MS[name], *_ENDS.get(name, (None, None)))
-        for name in SERIES
+        metric: summaries(
+            rows, "device", metric, grid, EVERY_MS[metric], *_ENDS.get(metric, (None, None))
+        )
+        for metric in SERIES
     }
-    return {name: values for name, values in found.items() if values is not None}
+    return {metric: of[name] for metric, of in found.items() if name in of}
 
 
-def throttle(rows: pl.DataFrame, grid: Grid) -> dict[str, Series]:
-    """Share of each bucket in which a reason held the clocks back, of reasons that are told of."""
-    found: dict[str, Series] = {}
+def throttle(rows: pl.DataFrame, grid: Grid) -> dict[str, dict[str, Series]]:
+    """Share of each bucket in which a reason held the clocks back.
+
+    Args:
+        rows: Readings of devices, in order.
+        grid: The buckets.
+
+    Returns:
+        By reason, of those that are told of, by device.
+    """
+    found: dict[str, dict[str, Series]] = {}
+    devices = rows["device"].n_unique()
     for reason in REASONS:
-        told = f"throttle_{reason}_active"
-        made = None
+        made: dict[str, Series] = {}
         if reason in THROTTLE_REASONS:
             counter = f"throttle_{reason}_seconds_total"
-            made = growth(rows, counter, grid, EVERY_MS[counter], most=1.0)
-        made = made or summary(rows, told, grid, EVERY_MS[told])
-        if made is not None:
-            found[reason] = {"mean": made["mean"]}
+            made = growths(rows, "device", counter, grid, EVERY_MS[counter], most=1.0)
+        if len(made) < devices:
+            told = f"throttle_{reason}_active"
+            made = summaries(rows, "device", told, grid, EVERY_MS[told]) | made
+        if made:
+            found[reason] = {device: {"mean": one["mean"]} for device, one in made.items()}
     return found
 
 
@@ -86,11 +100,15 @@ def answer(house: House, question: Question) -> Json:
     system = subject.only_system(question, systems, "device", name)
     start_ms, end_ms = subject.bounds_of(house, question)
     mine = (pl.col("system") == system) & (pl.col("device") == name)
-    rows = house.store.rows("device", start_ms - LOOK_BACK_MS, end_ms + 1, columns(), mine)
+    nodes = _nodes(system, installed, live)
+    rows = in_order(
+        house.store.rows("device", start_ms - LOOK_BACK_MS, end_ms + 1, columns(), mine, nodes),
+        "device",
+    )
     grid = Grid.over(start_ms, end_ms, pace_of(rows))
     held = occupied.read(books, system, pl.col("device") == name, start_ms, end_ms)
     events, events_left_out = errors.newest(
-        [*errors.counted(rows, grid), *errors.numbered(xids(house, mine, grid), grid)]
+        [*errors.counted(rows, grid), *errors.numbered(xids(house, mine, nodes, grid), grid)]
     )
     jobs, jobs_left_out = occupied.jobs(held, grid, question.viewer)
     return {
@@ -98,8 +116,8 @@ def answer(house: House, question: Question) -> Json:
         "period": {"start_ms": start_ms, "end_ms": end_ms},
         "grid": grid.to_json(),
         "readings": rows.filter(pl.col("time_unix_ms") > start_ms).height,
-        "series": series(rows, grid),
-        "throttle": throttle(rows, grid),
+        "series": series(rows, name, grid),
+        "throttle": {reason: of[name] for reason, of in throttle(rows, grid).items() if name in of},
         "events": [{**event, "device": None} for event in events],
         "events_left_out": events_left_out,
         "accounts": occupied.accounts(held, grid),
@@ -110,11 +128,24 @@ def answer(house: House, question: Question) -> Json:
     }
 
 
-def xids(house: House, wanted: pl.Expr, grid: Grid) -> pl.DataFrame:
+def _nodes(system: str, installed: pl.DataFrame, live: pl.DataFrame) -> Nodes:
+    """Which nodes can have sent what is not sealed yet of a device.
+
+    Where the books have it, and where it was heard from during the last day; what is sealed may be
+    of a time when it stood elsewhere.
+    """
+    return {
+        (system, node)
+        for rows in (installed, live)
+        for node in rows.filter(pl.col("system") == system)["node"].drop_nulls()
+    }
+
+
+def xids(house: House, wanted: pl.Expr, nodes: Nodes, grid: Grid) -> pl.DataFrame:
     """Rows of table `xid` that tell of a period: each is repeated every ten minutes."""
     names = ["device", "xid", "time_unix_ms", "count_total", "last_unix_seconds"]
     late = grid.end_ms + LOOK_BACK_MS
-    return house.store.rows("xid", grid.start_ms - LOOK_BACK_MS, late, names, wanted)
+    return house.store.rows("xid", grid.start_ms - LOOK_BACK_MS, late, names, wanted, nodes)
 
 
 def identity(
@@ -153,6 +184,7 @@ def _rack(house: House, system: str, node: str | None, end_ms: int) -> str | Non
 
 READS = (
     Read(
-        "/v1/device", (Sight.FLEET,), answer, takes=frozenset({"device", "system"}), by_viewer=True
+        "/v1/device", (Sight.FLEET,), answer, takes=frozenset({"device", "system"}),
+        by_viewer=True, small=True,
     ),
-)
+)  # fmt: skip

@@ -49,9 +49,13 @@ def counted(rows: pl.DataFrame, grid: Grid) -> list[Row]:
     """
     time = pl.col("time_unix_ms")
     value, before = pl.col("value"), pl.col("value").shift(1).over("device", "kind")
+    moved = _moved(rows)
     found = (
-        rows.select("device", "time_unix_ms", *COUNTERS)
-        .unpivot(COUNTERS, index=["device", "time_unix_ms"], variable_name="kind")
+        rows.lazy()
+        .select("device", "time_unix_ms", *moved["kind"].unique())
+        .filter(pl.col("device").is_in(moved["device"].unique().implode()))
+        .unpivot(index=["device", "time_unix_ms"], variable_name="kind")
+        .join(moved.lazy(), on=["device", "kind"], how="semi")
         .filter(value.is_not_null())
         .sort("device", "kind", "time_unix_ms")
         # A counter that fell began anew at nought.
@@ -59,9 +63,23 @@ def counted(rows: pl.DataFrame, grid: Grid) -> list[Row]:
         .filter((pl.col("count") > 0) & (time > grid.start_ms) & (time <= grid.end_ms))
         .group_by("device", "kind", grid.place())
         .agg(time.last().alias("at_ms"), pl.col("count").sum().cast(pl.Int64))
+        .sort("at_ms", "device", "kind")
+        .select("device", "at_ms", "kind", "count")
     )
+    return found.collect().to_dicts() if moved.height else []
+
+
+def _moved(rows: pl.DataFrame) -> pl.DataFrame:
+    """`device` and `kind` of the counters that are not the same all the time: few, on most days."""
+    changed = (pl.col(name).min() != pl.col(name).max() for name in COUNTERS)
     return (
-        found.sort("at_ms", "device", "kind").select("device", "at_ms", "kind", "count").to_dicts()
+        rows.lazy()
+        .group_by("device")
+        .agg(changed)
+        .unpivot(index="device", variable_name="kind")
+        .filter(pl.col("value"))
+        .select("device", "kind")
+        .collect()
     )
 
 

@@ -63,4 +63,4 @@ def _by_rack(house: House, now_ms: int) -> dict[tuple[str, str | None], str | No
     }
 
 
-READS = (Read("/v1/fleet", (Sight.FLEET,), answer, keep_seconds=10.0, by_viewer=True),)
+READS = (Read("/v1/fleet", (Sight.FLEET,), answer, keep_seconds=10.0, by_viewer=True, quick=True),)

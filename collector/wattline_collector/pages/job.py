@@ -76,6 +76,7 @@ def cut(value: Any) -> Any:
 
 READS = (
     Read(
-        "/v1/job", (Sight.OWN, Sight.JOBS), answer, takes=WHICH, keep_seconds=10.0, by_viewer=True
+        "/v1/job", (Sight.OWN, Sight.JOBS), answer, takes=WHICH, keep_seconds=10.0,
+        by_viewer=True, small=True,
     ),
-)
+)  # fmt: skip

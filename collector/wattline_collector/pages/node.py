@@ -14,9 +14,10 @@ from wattline_collector.pages.buckets import (
     LOOK_BACK_MS,
     Grid,
     Series,
-    growth,
+    growths,
+    in_order,
     pace_of,
-    summary,
+    summaries,
 )
 from wattline_collector.pages.read import House, Json, Question, Read
 
@@ -52,9 +53,10 @@ def answer(house: House, question: Question) -> Json:
     start_ms, end_ms = subject.bounds_of(house, question)
     mine = (pl.col("system") == system) & (pl.col("node") == name)
     names = ["system", "node", "period_ms", "time_unix_ms", *GAUGES, *COUNTERS]
-    rows = house.store.rows("node", start_ms - LOOK_BACK_MS, end_ms + 1, names, mine)
-    of_devices = house.store.rows(
-        "device", start_ms - LOOK_BACK_MS, end_ms + 1, device.columns(), mine
+    sender, low = {(system, name)}, start_ms - LOOK_BACK_MS
+    rows = in_order(house.store.rows("node", low, end_ms + 1, names, mine, sender), "node")
+    of_devices = in_order(
+        house.store.rows("device", low, end_ms + 1, device.columns(), mine, sender), "device"
     )
     grid = Grid.over(start_ms, end_ms, pace_of(rows))
     coarse = Grid.over(start_ms, end_ms, pace_of(of_devices), MOST_OF_A_DEVICE)
@@ -64,7 +66,7 @@ def answer(house: House, question: Question) -> Json:
     events, events_left_out = errors.newest(
         [
             *errors.counted(of_devices, coarse),
-            *errors.numbered(device.xids(house, mine, coarse), coarse),
+            *errors.numbered(device.xids(house, mine, sender, coarse), coarse),
         ]
     )
     said = subject.newest(house, "node_info", mine, end_ms)
@@ -79,11 +81,8 @@ def answer(house: House, question: Question) -> Json:
         "grid": grid.to_json(),
         "device_grid": coarse.to_json(),
         "readings": rows.filter(pl.col("time_unix_ms") > start_ms).height,
-        "series": _series(rows, grid),
-        "devices": [
-            {**one, **_of_device(of_devices.filter(pl.col("device") == one["device"]), coarse)}
-            for one in listed[:MOST_DEVICES]
-        ],
+        "series": _series(rows, name, grid),
+        "devices": _with_series(listed[:MOST_DEVICES], of_devices, coarse),
         "devices_left_out": max(0, len(listed) - MOST_DEVICES),
         "events": events,
         "events_left_out": events_left_out,
@@ -95,13 +94,13 @@ def answer(house: House, question: Question) -> Json:
     }
 
 
-def _series(rows: pl.DataFrame, grid: Grid) -> dict[str, Series]:
-    found = {name: summary(rows, name, grid, _EVERY_MS[name]) for name in GAUGES}
+def _series(rows: pl.DataFrame, node: str, grid: Grid) -> dict[str, Series]:
+    found = {name: summaries(rows, "node", name, grid, _EVERY_MS[name]) for name in GAUGES}
     found |= {
-        name.replace("_total", "_per_second"): growth(rows, name, grid, _EVERY_MS[name])
+        name.replace("_total", "_per_second"): growths(rows, "node", name, grid, _EVERY_MS[name])
         for name in COUNTERS
     }
-    return {name: values for name, values in found.items() if values is not None}
+    return {name: of[node] for name, of in found.items() if node in of}
 
 
 def _devices(
@@ -126,20 +125,40 @@ def _devices(
     )
 
 
-def _of_device(rows: pl.DataFrame, grid: Grid) -> dict[str, Any]:
-    found = {name: summary(rows, name, grid, device.EVERY_MS[name]) for name in _OF_DEVICE}
-    held_back = device.throttle(rows, grid)
-    # Reasons overlap in time, so the longest of them counts, as in the ledger.
-    longest = [
-        max((share for share in shares if share is not None), default=None)
-        for shares in zip(*(one["mean"] for one in held_back.values()), strict=True)
-    ]
-    return {
-        **{name: None if made is None else made["mean"] for name, made in found.items()},
-        "throttled_ratio": longest or None,
+def _with_series(
+    listed: list[dict[str, Any]], rows: pl.DataFrame, grid: Grid
+) -> list[dict[str, Any]]:
+    """Devices with a value per bucket of what is drawn of each; null: nothing is known of it."""
+    shown = {
+        name: summaries(rows, "device", name, grid, device.EVERY_MS[name]) for name in _OF_DEVICE
     }
+    held_back = device.throttle(rows, grid)
+
+    def mean(name: str, id: str) -> list[float | None] | None:
+        found = shown[name].get(id)
+        return None if found is None else found["mean"]
+
+    def longest(id: str) -> list[float | None] | None:
+        # Reasons overlap in time, so the longest of them counts, as in the ledger.
+        shares = [of[id]["mean"] for of in held_back.values() if id in of]
+        return [
+            max((share for share in at if share is not None), default=None)
+            for at in zip(*shares, strict=True)
+        ] or None
+
+    return [
+        {
+            **one,
+            **{name: mean(name, one["device"]) for name in _OF_DEVICE},
+            "throttled_ratio": longest(one["device"]),
+        }
+        for one in listed
+    ]
 
 
 READS = (
-    Read("/v1/node", (Sight.FLEET,), answer, takes=frozenset({"node", "system"}), by_viewer=True),
-)
+    Read(
+        "/v1/node", (Sight.FLEET,), answer, takes=frozenset({"node", "system"}), by_viewer=True,
+        small=True,
+    ),
+)  # fmt: skip

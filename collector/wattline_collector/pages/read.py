@@ -98,6 +98,8 @@ class Read:
             computed for somebody else.
         quick: Whether it needs nothing of the books but a moment, so that it does not wait behind
             questions over long periods.
+        small: Whether it is about one thing, such as a node: it waits behind its like, and not
+            behind questions over all that was booked.
     """
 
     path: str
@@ -107,6 +109,7 @@ class Read:
     keep_seconds: float = 5.0
     by_viewer: bool = False
     quick: bool = False
+    small: bool = False
 
 
 def checked(read: Read, query: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -60,14 +60,14 @@ Line = Mapping[str, object]
 
 
 def seal_line(
-    log: int, segments: Iterable[Segment], seen: list[Entry], unbooked: Iterable[tuple[str, int]]
+    log: int, segments: Iterable[Segment], seen: list[Entry], touched: Iterable[tuple[str, int]]
 ) -> Line:
-    """A log became these segments, and these hours are not booked yet."""
+    """A log became these segments, and these hours wait to be booked, beside those that do."""
     return {
         "seal": log,
         "segments": [asdict(segment) for segment in segments],
         "seen": seen,
-        "unbooked": sorted(unbooked),
+        "touched": sorted(touched),
     }
 
 
@@ -79,9 +79,9 @@ def merge_line(segments: Iterable[Segment], instead_of: Iterable[Segment]) -> Li
     }
 
 
-def booked_line(unbooked: Iterable[tuple[str, int]]) -> Line:
-    """Of what is sealed, only these hours still wait to be booked."""
-    return {"unbooked": sorted(unbooked)}
+def booked_line(booked: Iterable[tuple[str, int]]) -> Line:
+    """These hours wait no longer."""
+    return {"booked": sorted(booked)}
 
 
 def append(path: Path, line: Line) -> None:
@@ -165,7 +165,14 @@ def _apply(contents: Contents, line: dict[str, object]) -> None:
         contents.sealed.add(int(str(line["seal"])))
         contents.seen.merge(_list(line["seen"]))
     if "unbooked" in line:
-        contents.unbooked = {(system, hour) for system, hour in _list(line["unbooked"])}
+        # An earlier program said with every line again what waits.
+        contents.unbooked = _hours(line["unbooked"])
+    contents.unbooked |= _hours(line.get("touched", []))
+    contents.unbooked -= _hours(line.get("booked", []))
+
+
+def _hours(value: object) -> set[tuple[str, int]]:
+    return {(system, hour) for system, hour in _list(value)}
 
 
 def _list(value: object) -> list:  # type: ignore[type-arg]  # of whatever JSON holds there

@@ -41,7 +41,7 @@ from wattline_agents.wire import Header, checked_name, table_named
 from wattline_collector.receive import decode
 from wattline_collector.store import filenames, hours, log, manifest, segments
 from wattline_collector.store.refused import Refused
-from wattline_collector.store.window import Chunk, Window, labelled
+from wattline_collector.store.window import Chunk, Gathered, Nodes, Window, labelled
 
 Watcher = Callable[[str, Chunk], None]
 """Is given every table's new rows."""
@@ -328,7 +328,7 @@ class Store:
             if not any(new):
                 return new
             if not all(new):
-                chunk = _only(chunk, new)
+                chunk = chunk.only(new)
                 records = [record for record, is_new in zip(records, new, strict=True) if is_new]
             window = self._windows[-1]
             for header, _ in chunk.senders:
@@ -343,9 +343,9 @@ class Store:
             waiting = window.waiting(table)
         if waiting:
             # Outside the lock: only appends change these lists, and they come from this thread.
-            rows = labelled(waiting)
+            gathered = Gathered.of(waiting)
             with self._state:
-                window.gathered(table, waiting, rows)
+                window.gathered(table, waiting, gathered)
         for watcher in self.watchers:
             watcher(table, chunk)
         return new
@@ -438,20 +438,20 @@ class Store:
                 table = TABLES[name]
                 with self._state:
                     parts = window.parts(name)
-                rows = pl.concat(_frames(*parts), how="diagonal")
+                rows = pl.concat(map(pl.DataFrame, _tables(*parts)), how="diagonal")
                 made += segments.write(self.path, table, segments.whole(table, rows), window.log)
         except OSError as error:
             raise log.NotDurable(f"{self.path}: cannot be written: {error.strerror}") from error
         with self._state:
-            unbooked = self._contents.unbooked | (window.hours & (self._dirty | self._taken))
+            touched = (window.hours & (self._dirty | self._taken)) - self._contents.unbooked
         manifest.append(
             self._manifest,
-            manifest.seal_line(window.log, made, window.seen.entries(), unbooked),
+            manifest.seal_line(window.log, made, window.seen.entries(), touched),
         )
         with self._state:
             self._contents.segments += made
             self._contents.sealed.add(window.log)
-            self._contents.unbooked = unbooked
+            self._contents.unbooked |= touched
             self._windows.remove(window)
             self._unsealed_bytes -= window.bytes
         (self.path / filenames.LOG_DIR / filenames.log_name(window.log)).unlink()
@@ -517,6 +517,7 @@ class Store:
         end_ms: int,
         columns: Collection[str],
         only: pl.Expr | None = None,
+        sent_by: Nodes | None = None,
     ) -> pl.DataFrame:
         """Some columns of a table's rows in a time, in the order they came.
 
@@ -529,9 +530,11 @@ class Store:
             end_ms: First time after.
             columns: Which.
             only: Of these rows alone, by `system`, `node` and the table's key.
+            sent_by: Which nodes can have sent such rows; None: any. What others sent, and is not
+                sealed yet, is then not looked at: of a large system it is millions of rows.
         """
         declared = table_named(table)
-        frames = self._parts(declared, start_ms, end_ms, columns, only)
+        frames = self._parts(declared, start_ms, end_ms, columns, only, sent_by)
         if not frames:
             return segments.whole(declared, pl.DataFrame(schema=segments.schema(declared)), columns)
         return pl.concat(frames)
@@ -543,6 +546,7 @@ class Store:
         end_ms: int,
         columns: Collection[str] | None,
         only: pl.Expr | None = None,
+        sent_by: Nodes | None = None,
     ) -> list[pl.DataFrame]:
         table = declared.name
         for attempt in range(3):
@@ -559,8 +563,12 @@ class Store:
                     ) from error
                 self._list_again()
         time = pl.col("time_unix_ms")
-        for part in (frame for parts in waiting for frame in _frames(*parts)):
-            part = part.filter(time.is_between(start_ms, end_ms, closed="left"))
+        needed = None if columns is None else {*segments.order(declared), *columns}
+        for unsealed in (one for parts in waiting for one in _tables(*parts, sent_by)):
+            if needed is not None:
+                # To make a frame of text copies it, wanted or not.
+                unsealed = unsealed.select([n for n in unsealed.column_names if n in needed])
+            part = pl.DataFrame(unsealed).filter(time.is_between(start_ms, end_ms, closed="left"))
             if only is not None:
                 part = part.filter(only)
             frames.append(segments.whole(declared, part, columns))
@@ -568,7 +576,7 @@ class Store:
 
     def _listed(
         self, table: str, start_ms: int, end_ms: int
-    ) -> tuple[list[manifest.Segment], list[tuple[list[pa.Table], list[Chunk]]]]:
+    ) -> tuple[list[manifest.Segment], list[tuple[list[Gathered], list[Chunk]]]]:
         with self._state:
             listed = [
                 segment
@@ -630,12 +638,12 @@ class Store:
             with self._state:
                 done, self._taken = self._taken, set()
                 # An hour touched again since it was taken still waits, sealed or not.
-                left = self._contents.unbooked - (done - self._dirty)
-                if not self.writable or left == self._contents.unbooked:
+                booked = self._contents.unbooked & (done - self._dirty)
+                if not self.writable or not booked:
                     return
-            manifest.append(self._manifest, manifest.booked_line(left))
+            manifest.append(self._manifest, manifest.booked_line(booked))
             with self._state:
-                self._contents.unbooked = left
+                self._contents.unbooked -= booked
 
 
 def _logs(path: Path) -> dict[int, bytes]:
@@ -653,18 +661,13 @@ def _logs(path: Path) -> dict[int, bytes]:
     return found
 
 
-def _frames(tables: Sequence[pa.Table], chunks: Sequence[Chunk]) -> list[pl.DataFrame]:
-    everything = [*tables, *([labelled(chunks)] if chunks else ())]
-    return [pl.DataFrame(table) for table in everything]
-
-
-def _only(chunk: Chunk, wanted: Sequence[bool]) -> Chunk:
-    parts: list[pa.RecordBatch] = []
-    senders: list[tuple[Header, int]] = []
-    start = 0
-    for (header, count), keep in zip(chunk.senders, wanted, strict=True):
-        if keep:
-            parts.append(chunk.rows.slice(start, count))
-            senders.append((header, count))
-        start += count
-    return Chunk.of(senders, pa.concat_batches(parts))
+def _tables(
+    gathered: Sequence[Gathered], chunks: Sequence[Chunk], sent_by: Nodes | None = None
+) -> list[pa.Table]:
+    """What is not sealed; of some nodes alone, it is one table at most."""
+    if sent_by is None:
+        return [*(one.rows for one in gathered), *([labelled(chunks)] if chunks else ())]
+    theirs = [one for chunk in chunks if (one := chunk.sent_by(sent_by)) is not None]
+    found = [one for of in gathered if (one := of.sent_by(sent_by)).num_rows]
+    found += [labelled(theirs)] if theirs else []
+    return [pa.concat_tables(found, promote_options="default").combine_chunks()] if found else []

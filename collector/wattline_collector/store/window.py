@@ -7,8 +7,9 @@ row, and laying chunks together, is done for many at once, when a reader or the 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,10 @@ import pyarrow.compute as pc
 from wattline_agents.wire import Header
 from wattline_collector.store.seen import Seen
 
-_GATHER = 64
+Nodes = Set[tuple[str, str]]
+"""Who sends: system and node."""
+
+GATHER = 64
 """Chunks laid together at once: by then the cost per chunk no longer falls."""
 
 
@@ -42,6 +46,65 @@ class Chunk:
         ends = pc.min_max(rows.column("time_unix_ms")).as_py()
         return cls(tuple(senders), rows, ends["min"], ends["max"])
 
+    def only(self, wanted: Sequence[bool]) -> Chunk:
+        """The batches that are wanted, one of them at least."""
+        parts: list[pa.RecordBatch] = []
+        senders: list[tuple[Header, int]] = []
+        start = 0
+        for (header, count), keep in zip(self.senders, wanted, strict=True):
+            if keep:
+                parts.append(self.rows.slice(start, count))
+                senders.append((header, count))
+            start += count
+        return Chunk.of(senders, pa.concat_batches(parts))
+
+    def sent_by(self, nodes: Nodes) -> Chunk | None:
+        """What these sent; None where that is nothing."""
+        wanted = [(header.system, header.node) in nodes for header, _ in self.senders]
+        return self.only(wanted) if any(wanted) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Chunks that were laid together.
+
+    Who asks about one node finds its rows by the batches: they are a fortieth of the rows, of
+    which a quarter of an hour of a large system has millions.
+
+    Attributes:
+        rows: Theirs, with who sent each, as `labelled` has them.
+        batches: `system`, `node`, `first` and `count` (of its rows) of every batch, in their order.
+    """
+
+    rows: pa.Table
+    batches: pa.Table
+
+    @classmethod
+    def of(cls, chunks: Sequence[Chunk]) -> Gathered:
+        """Lay chunks together."""
+        senders = [sender for chunk in chunks for sender in chunk.senders]
+        counts = [count for _, count in senders]
+        batches = pa.table(
+            {
+                "system": pa.array([header.system for header, _ in senders]).dictionary_encode(),
+                "node": pa.array([header.node for header, _ in senders]),
+                "first": pa.array(accumulate(counts[:-1], initial=0), pa.int32()),
+                "count": pa.array(counts, pa.int32()),
+            }
+        )
+        return cls(labelled(chunks), batches)
+
+    def sent_by(self, nodes: Nodes) -> pa.Table:
+        """Rows that these sent."""
+        names = pa.array({node for _, node in nodes}, pa.string())
+        of_names = self.batches.filter(pc.is_in(self.batches["node"], names))
+        found = [
+            self.rows.slice(batch["first"], batch["count"])
+            for batch in of_names.to_pylist()
+            if (batch["system"], batch["node"]) in nodes
+        ]
+        return pa.concat_tables(found or [self.rows.slice(0, 0)])
+
 
 class Window:
     """What one log holds. Guarded by the store's lock; chunks and tables never change."""
@@ -54,7 +117,7 @@ class Window:
         self.spans: dict[str, tuple[int, int]] = {}
         self.hours: set[tuple[str, int]] = set()
         self._small: dict[str, list[Chunk]] = {}
-        self._large: dict[str, list[pa.Table]] = {}
+        self._large: dict[str, list[Gathered]] = {}
 
     @property
     def tables(self) -> list[str]:
@@ -70,14 +133,14 @@ class Window:
     def waiting(self, table: str) -> list[Chunk]:
         """Chunks that are worth laying together now; none if they are still few."""
         small = self._small.get(table, [])
-        return list(small) if len(small) >= _GATHER else []
+        return list(small) if len(small) >= GATHER else []
 
-    def gathered(self, table: str, chunks: Sequence[Chunk], rows: pa.Table) -> None:
+    def gathered(self, table: str, chunks: Sequence[Chunk], rows: Gathered) -> None:
         """Put these rows in the place of the chunks that `waiting` gave."""
         del self._small[table][: len(chunks)]
         self._large.setdefault(table, []).append(rows)
 
-    def parts(self, table: str) -> tuple[list[pa.Table], list[Chunk]]:
+    def parts(self, table: str) -> tuple[list[Gathered], list[Chunk]]:
         """Rows of a table in the order they came: those laid together, then those not yet."""
         return list(self._large.get(table, ())), list(self._small.get(table, ()))
 

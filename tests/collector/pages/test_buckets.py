@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 import pytest
 
-from wattline_collector.pages.buckets import MOST, STEPS_MS, Grid, growth, pace_of, summary
+from wattline_collector.pages.buckets import (
+    MOST,
+    STEPS_MS,
+    Grid,
+    Series,
+    growths,
+    in_order,
+    pace_of,
+    summaries,
+)
 
 MINUTE = 60_000
 
@@ -15,6 +26,19 @@ def readings(*rows: tuple[int, float | None], period_ms: int = MINUTE) -> pl.Dat
         schema={"time_unix_ms": pl.Int64, "period_ms": pl.Int64, "value": pl.Float64},
         orient="row",
     )
+
+
+def summary(rows: pl.DataFrame, *asked: Any, **more: Any) -> Series | None:
+    """Of one subject."""
+    return summaries(in_order(rows.with_columns(of=pl.lit("a")), "of"), "of", *asked, **more).get(
+        "a"
+    )
+
+
+def growth(rows: pl.DataFrame, *asked: Any, **more: Any) -> Series | None:
+    """Of one subject."""
+    mine = in_order(rows.with_columns(of=pl.lit("a")), "of")
+    return growths(mine, "of", *asked, **more).get("a")
 
 
 @pytest.mark.parametrize("span", [1, 59_000, 86_400_000, 7 * 86_400_000, 31_622_400_000, 10**12])
@@ -83,3 +107,15 @@ def test_a_reading_that_came_twice_counts_once() -> None:
     rows = pl.concat([readings((1, 1.0), (2, 4.0)), readings((2, 4.0))])
     made = summary(rows, "value", Grid(0, 2 * MINUTE, 1))
     assert made == {"mean": [2.5], "min": [1.0], "max": [4.0]}
+
+
+def test_each_subject_has_its_own_readings_gaps_and_growth() -> None:
+    first = readings((1, 0.0), (2, 30.0)).with_columns(of=pl.lit("a"))
+    second = readings((2, 600.0), (3, 660.0)).with_columns(of=pl.lit("b"))
+    silent = readings((1, None)).with_columns(of=pl.lit("c"))
+    mixed = in_order(pl.concat([second, silent, first]), "of")
+    made = summaries(mixed, "of", "value", Grid(0, MINUTE, 3))
+    assert made == {"a": {"mean": [0, 30, None]}, "b": {"mean": [None, 600, 660]}}
+    # What one ends with and the other begins with is nobody's growth.
+    grown = growths(mixed, "of", "value", Grid(0, MINUTE, 3))
+    assert grown == {"a": {"mean": [None, 0.5, None]}, "b": {"mean": [None, None, 1]}}

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wattline_agents.errors import UsageError
-from wattline_collector.access import Role, Viewer
+from wattline_collector.access import STAFF, Role, Viewer
+from wattline_collector.kpi.figure import Period
 from wattline_collector.kpi.query import ask
 from wattline_collector.ledger.accounts import ASSIGNED, OFFERED
 from wattline_collector.ledger.books import Books
-from wattline_collector.pages.read import Missing
+from wattline_collector.pages import device, node
+from wattline_collector.pages.read import House, Missing, Question
+from wattline_collector.receive.intake import Intake
+from wattline_collector.store.latest import Latest
+from wattline_collector.store.store import Store
 
 Json = dict[str, Any]
 Ask = Callable[..., Any]
@@ -81,3 +87,32 @@ def test_the_fleet_knows_partitions_and_tells_projects_to_those_who_see_them(
     assert of[name] == "gpu"
     support = Viewer("sven", roles=frozenset({Role.SUPPORT}))
     assert ask_planted("/v1/fleet", (), support)["projects"]["project"] == []
+
+
+def test_what_came_a_moment_ago_is_there_before_it_is_booked_or_sealed(
+    open_store: Callable[..., Store], new_sender: Any, clock: Any
+) -> None:
+    store, latest = open_store(), Latest(clock)
+    store.watchers.append(latest.feed)
+    intake = Intake(store)
+    senders = [new_sender(node=node) for node in ("n01", "n02")]
+    for tick in range(5):
+        for sender in senders:
+            batch = sender.devices(clock.now_ms + (tick - 5) * 1000)
+            intake.accept(batch.table, batch.header, batch.body)
+    now = datetime.fromtimestamp(clock.now_ms / 1000, UTC)
+    hour = Period(now - timedelta(hours=1), now)
+    house = House(store, latest)
+    of = {"device": ("GPU-n02-1",)}
+    one = device.answer(house, Question(STAFF, now, hour, of))
+    assert one["identity"]["node"] == "n02" and one["readings"] == 5
+    assert {value for value in one["series"]["power_watts"]["mean"] if value} == {101.0}
+    # Where a device stood before counts as well.
+    before = {"time_unix_ms": clock.now_ms - 8000, "device": "GPU-n01-0"}
+    batch = new_sender(node="n03").batch("device", [before])
+    intake.accept(batch.table, batch.header, batch.body)
+    moved = device.answer(house, Question(STAFF, now, hour, {"device": ("GPU-n01-0",)}))
+    assert moved["readings"] == 6
+    whole = node.answer(house, Question(STAFF, now, hour, {"node": ("n02",)}))
+    assert [row["device"] for row in whole["devices"]] == ["GPU-n02-0", "GPU-n02-1"]
+    assert [max(filter(None, row["power_watts"])) for row in whole["devices"]] == [100.0, 101.0]
