@@ -16,10 +16,10 @@ from waitress import create_server
 
 from wattline_agents.errors import UsageError
 from wattline_dashboards.access import headers
-from wattline_dashboards.figures import ahead
 
-THREADS = 8
-"""Of all that wait for one answer of the collector one thread asks; the others serve files."""
+THREADS = 16
+"""Of all that wait for one answer of the collector one thread asks. It takes no processor while it
+waits: with eight, as many different questions kept everybody else waiting, too."""
 
 GARBAGE_EVERY = 20_000
 """New objects after which it is looked for what only holds itself."""
@@ -102,7 +102,6 @@ def run(app: Dash, host: str, port: int, ready: Callable[[str], None]) -> None:
     with _listening(host, port) as listening:
         server: Any = create_server(app.server, sockets=[listening], threads=THREADS, ident=None)
         before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
-        ahead.prepare()
         # What is loaded stays: looking through it again for what could go takes longer than an
         # update of the fleet does.
         gc.collect()

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import ACCOUNTS, NODE_OVERHEAD, RAMP, TOKEN_KINDS, TOKENS, Mode
+from wattline_dashboards import plot
 
 FONT = (
     'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, '
@@ -58,27 +57,26 @@ def _variables(mode: Mode) -> str:
     return " ".join(f"--{name}: {value};" for name, value in values.items())
 
 
-def layout(mode: Mode, **more: Any) -> go.Layout:
+def layout(mode: Mode, **more: Any) -> plot.Layout:
     """A plot's layout: no frame, no tools, our type, room for nothing but the data."""
     tokens = TOKENS[mode]
-    base = go.Layout(
-        template=go.layout.Template(),  # the default one brings outlines and 7 kB of its own
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "size": SMALL, "color": tokens.text},
-        margin={"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
-        showlegend=False,
-        dragmode=False,
-        hovermode="closest",
-        hoverlabel={
+    base = {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": SMALL, "color": tokens.text},
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
+        "showlegend": False,
+        "dragmode": False,
+        "hovermode": "closest",
+        "hoverlabel": {
             "bgcolor": tokens.surface,
             "bordercolor": tokens.line,
             "font": {"family": FONT, "size": SMALL, "color": tokens.text},
             "align": "left",
         },
-        uirevision="kept",
-    )
-    return base.update(more)
+        "uirevision": "kept",
+    }
+    return plot.over(base, plot.known(more))
 
 
 def hatch(mode: Mode, shape: str | list[str]) -> dict[str, Any]:

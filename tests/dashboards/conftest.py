@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import plotly.graph_objects as go
 import pytest
+from plotly.io.json import to_json_plotly
 
 from wattline_agents.catalogue import DEVICE, NODE
 from wattline_collector.ledger.accounts import Account
+from wattline_dashboards import plot
 
 Json = dict[str, Any]
 
@@ -47,6 +50,25 @@ WATTS = {
     Account.FREE: 84.0,
     Account.MAINTENANCE: 71.0,
 }
+
+
+@pytest.fixture(autouse=True)
+def charts_are_as_plotly_would_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chart that a test draws: Plotly knows all its properties, and would say them so."""
+    draw = plot.figure
+
+    def written(chart: object) -> Json:
+        said: Json = json.loads(to_json_plotly(chart))
+        return said | {"layout": {name: of for name, of in said["layout"].items() if of != []}}
+
+    def checked(*asked: Any) -> plot.Figure:
+        drawn = draw(*asked)
+        said = go.Figure(drawn)  # refuses what it does not know
+        said.layout.template = None
+        assert written(said) == written(drawn)
+        return drawn
+
+    monkeypatch.setattr(plot, "figure", checked)
 
 
 def _job_of(node: int, nodes: int) -> int | None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import plotly.graph_objects as go
 import pytest
 
 from wattline_collector.pages.strip import LETTERS
@@ -63,14 +64,14 @@ def test_the_energy_page_opens_with_what_became_kept_work(energies: Json, mode: 
     grid = sum(link["joules"] for link in links if link["source"] == "grid")
     said = words(changes["parts"], "energy-answer")
     assert said.startswith(f"{100 * kept / grid:.1f}")
-    drawn = changes["flow"].data[0]
+    drawn = go.Figure(changes["flow"]).data[0]
     assert len(drawn.link.value) == len(links)
     assert all(0 < place < 1 for place in drawn.node.y)
 
 
 def test_the_labels_of_the_flow_never_lie_on_one_another(energies: Json) -> None:
     flow = sankey.flow(energies["flow"]["links"])
-    notes = sankey.figure(flow, Mode.LIGHT).layout.annotations
+    notes = go.Figure(sankey.figure(flow, Mode.LIGHT)).layout.annotations
     last = sorted(note.y for note in notes if note.x > 0.9)
     gaps = [high - low for low, high in pairwise(last)]
     assert len(last) > 5
@@ -86,7 +87,7 @@ def test_carbon_has_three_ways_and_says_why_one_is_not_known(energies: Json) -> 
     ]
     said = energies | {"figures": figures}
     changes = energy.render(Answer(said, 0, None), Mode.LIGHT, UTC)
-    bars = changes["carbon"].data[0]
+    bars = go.Figure(changes["carbon"]).data[0]
     market = stats.picked(stats.listed(energies), "S08", {"way": "market"})
     assert market is not None
     assert list(bars.x)[2] == pytest.approx(market["numerator"])
@@ -112,7 +113,7 @@ def test_energy_without_any_meter_is_said_and_not_drawn() -> None:
 def test_granted_and_used_are_the_sums_of_the_figures(accesses: Json, by: str) -> None:
     changes = access_time.render(Answer(accesses, 0, None), Mode.LIGHT, UTC, by)
     assert set(changes) == set(access_time.OUTPUTS)
-    granted, used = changes["used"].data
+    granted, used = go.Figure(changes["used"]).data
     whole = [row for row in accesses["figures"] if row["id"] == "I01"]
     assert sum(used.x) == pytest.approx(sum(row["numerator"] for row in whole))
     assert sum(granted.x) == pytest.approx(sum(row["denominator"] for row in whole))
@@ -121,12 +122,14 @@ def test_granted_and_used_are_the_sums_of_the_figures(accesses: Json, by: str) -
 
 def test_an_unknown_split_is_the_first_one(accesses: Json) -> None:
     changes = access_time.render(Answer(accesses, 0, None), Mode.DARK, UTC, HOSTILE)
-    assert len(changes["used"].data[0].x) == 7
+    assert len(changes["used"]["data"][0]["x"]) == 7
     assert access_time.layout(by="nonsense", cells="nonsense")
 
 
 def test_a_hidden_cell_is_hatched_and_has_no_number(accesses: Json) -> None:
-    drawn = access_time.render(Answer(accesses, 0, None), Mode.LIGHT, UTC, None)["states"]
+    drawn = go.Figure(
+        access_time.render(Answer(accesses, 0, None), Mode.LIGHT, UTC, None)["states"]
+    )
     assert all(value is None for line in drawn.data[0].z for value in line)
     assert not drawn.layout.annotations
     assert len(drawn.data[1].x) > len(accesses["states"]["cells"])
@@ -197,7 +200,7 @@ def test_what_nobody_observed_is_hatched() -> None:
     assert [account.value for account, _ in hours.accounts(grid)] == ["busy", "unobserved"]
     assert hours.account_of(LETTERS[0]) is not None
     assert hours.account_of(".") is None
-    text = json.dumps(drawn.to_plotly_json(), default=str)
+    text = json.dumps(drawn, default=str)
     assert "<img" not in text
     assert len(text) < 20_000
 
@@ -317,7 +320,7 @@ def test_production_shows_targets_and_the_life_cycle_beside_the_overview(
     assert "before" in words(parts, "production-equation")
     assert "tok/kWh" in words(parts, "production-headline")
     assert "1 Jan 2025" in words(parts, "production-before")
-    hours_held = sum(sum(bar.y) for bar in changes["life"].data)
+    hours_held = sum(sum(bar.y) for bar in go.Figure(changes["life"]).data)
     told = sum(number(row["numerator"]) or 0.0 for row in beside["life_days"])
     assert hours_held == pytest.approx(told)
     for name in ("losses", "energy", "days", "life", "kpis", "jobs"):

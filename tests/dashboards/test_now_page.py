@@ -4,6 +4,7 @@ import json
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import plotly.graph_objects as go
 import pytest
 from dash import no_update
 
@@ -131,7 +132,7 @@ def test_power_is_told_against_its_cap(cap: float | None, said: str) -> None:
 
 
 def test_a_minute_that_is_not_known_is_hatched_and_no_bar() -> None:
-    figure = power_now.figure(answer_of()["power"], HELSINKI, Mode.DARK)
+    figure = go.Figure(power_now.figure(answer_of()["power"], HELSINKI, Mode.DARK))
     bars, gaps, cap = figure.data
     assert list(bars.y) == [8_000.0, None, 9_500.0, 9_000.0]
     assert list(gaps.x) == [bars.x[1]]

@@ -8,6 +8,7 @@ from dash import no_update
 
 from wattline_collector.palette import Mode
 from wattline_dashboards.answers import Answer
+from wattline_dashboards.components import fleet_sheet
 from wattline_dashboards.figures import floor
 from wattline_dashboards.markup import drawing
 from wattline_dashboards.pages import fleet, production
@@ -120,13 +121,13 @@ def test_pointing_at_nothing_shows_nothing(shown: Picture, said: Any) -> None:
 def test_the_fleet_as_a_file_has_a_row_for_each_device_and_gaps_for_what_is_not_known(
     shown: Picture,
 ) -> None:
-    sheet = fleet.sheet(shown)
+    sheet = fleet_sheet.sheet(shown)
     assert sheet is not None
     assert len(sheet.rows) == shown.devices.rows
     watts = [row[list(sheet.heads).index("power_watts")] for row in sheet.rows]
     assert watts == shown.known("power_watts")
     assert None in watts
-    assert fleet.sheet(None) is None
+    assert fleet_sheet.sheet(None) is None
 
 
 def test_an_overview_fills_the_production_page(overview: Callable[..., Json]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import plotly.graph_objects as go
 import pytest
 from dash import no_update
 
@@ -68,7 +69,7 @@ def test_the_planted_silence_is_in_the_map_the_gaps_and_the_list(told: Json) -> 
     gap = told["books"]["gaps"][0]
     assert gap["node"] in json.dumps(parts["quality-gaps"])
     assert gap["node"] in json.dumps(parts["quality-todo"])
-    heat, silent = changes["map"].data
+    heat, silent = go.Figure(changes["map"]).data
     assert any(gap["node"] in name for name in silent.y)
     assert len(heat.z) == told["books"]["cells"]["nodes"]
 
@@ -76,7 +77,7 @@ def test_the_planted_silence_is_in_the_map_the_gaps_and_the_list(told: Json) -> 
 def test_what_is_silent_is_hatched_and_has_no_colour() -> None:
     cells = small()["books"]["cells"]
     cells["rows"][0]["cells"] = [100, 0, 0, 50]
-    heat, silent = coverage_map.figure(cells, HELSINKI, Mode.DARK).data
+    heat, silent = go.Figure(coverage_map.figure(cells, HELSINKI, Mode.DARK)).data
     assert list(heat.z[0]) == [100, None, None, 50]
     assert list(heat.z[1]) == [None, 100, 98, 100]
     assert list(silent.x) == [2 * HOUR]
@@ -85,7 +86,7 @@ def test_what_is_silent_is_hatched_and_has_no_colour() -> None:
 
 
 def test_the_axis_is_labelled_in_the_sites_zone() -> None:
-    figure = coverage_map.figure(small()["books"]["cells"], HELSINKI, Mode.LIGHT)
+    figure = go.Figure(coverage_map.figure(small()["books"]["cells"], HELSINKI, Mode.LIGHT))
     assert list(figure.layout.xaxis.ticktext) == ["15:00", "18:00"]
     assert list(figure.layout.xaxis.tickvals) == ["2026-11-01 13:00", "2026-11-01 16:00"]
 
@@ -167,7 +168,7 @@ def test_names_from_outside_are_cut_and_stay_text() -> None:
         )
     )
     assert len(json.dumps(drawing(changes["parts"]))) < 40_000
-    assert any("&lt;b&gt;x" in name for name in changes["map"].data[0].y)
+    assert any("&lt;b&gt;x" in name for name in changes["map"]["data"][0]["y"])
 
 
 def test_two_answers_are_as_good_as_the_worse_of_them() -> None:

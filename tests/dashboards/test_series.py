@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
+import plotly.graph_objects as go
+
 from wattline_collector.palette import Mode
 from wattline_dashboards.figures import series
 
@@ -17,10 +19,10 @@ def test_a_bar_of_half_a_day_does_not_reach_into_the_next() -> None:
         {"at_unix_ms": DAY_MS, "value": 3.0, "kind": "b"},
         {"at_unix_ms": 2 * DAY_MS, "value": 4.0, "kind": "b"},
     ]
-    figure = series.stacked(
+    figure = go.Figure(series.stacked(
         {"a": ("A", "#000"), "b": ("B", "#fff")}, rows, "kind", Mode.LIGHT, ZoneInfo("UTC"), str,
         step_ms=DAY_MS,
-    )  # fmt: skip
+    ))  # fmt: skip
     first, second = figure.data
     assert list(first.width) == [0.4 * DAY_MS, 0.8 * DAY_MS]
     assert list(second.width) == [0.8 * DAY_MS, 0.8 * DAY_MS]
@@ -32,8 +34,10 @@ def test_days_are_named_beneath_the_middle_of_their_bars_and_a_stump_has_no_name
         {"at_unix_ms": at, "value": 1.0, "kind": "a"}
         for at in (DAY_MS - 3_600_000, *(DAY_MS * day for day in (1, 2, 3)))
     ]
-    figure = series.stacked(
-        {"a": ("A", "#000")}, rows, "kind", Mode.LIGHT, ZoneInfo("UTC"), str, step_ms=DAY_MS
+    figure = go.Figure(
+        series.stacked(
+            {"a": ("A", "#000")}, rows, "kind", Mode.LIGHT, ZoneInfo("UTC"), str, step_ms=DAY_MS
+        )
     )
     axis = figure.layout.xaxis
     assert list(axis.ticktext) == ["2 Jan", "3 Jan", "4 Jan"]
@@ -45,8 +49,10 @@ def test_days_are_named_beneath_the_middle_of_their_bars_and_a_stump_has_no_name
 def test_a_scale_that_does_not_begin_at_zero_has_round_ticks_where_they_say() -> None:
     rows = [{"at_unix_ms": DAY_MS * day, "value": 1.09} for day in range(4)]
     line = series.Line("PUE", rows, "#000")
-    figure = series.lines(
-        [line], Mode.LIGHT, ZoneInfo("UTC"), lambda value: f"{value:.3g}", from_zero=False
+    figure = go.Figure(
+        series.lines(
+            [line], Mode.LIGHT, ZoneInfo("UTC"), lambda value: f"{value:.3g}", from_zero=False
+        )
     )
     assert list(figure.layout.yaxis.tickvals) == [1.08, 1.1]
     assert list(figure.layout.yaxis.ticktext) == ["1.08", "1.1"]

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import plotly.graph_objects as go
 import pytest
 
 from wattline_collector.palette import ACCOUNTS, Mode
@@ -47,7 +48,7 @@ def test_a_line_ends_where_nothing_is_known() -> None:
     strips = Timeline(Mode.LIGHT, BERLIN, 0, 4000)
     axis = strips.amounts("x", 40, 3.0, str)
     strips.line(axis, Grid(0, 1000, 4), [1.0, None, 2.0, 3.0], "x", "#000000", "%{y}")
-    line = strips.figure().data[0]
+    line = go.Figure(strips.figure()).data[0]
     values = unpacked(dict(line.y))
     assert values[0] == 1 and math.isnan(values[1])
     assert line.connectgaps is False
@@ -58,7 +59,7 @@ def test_unknown_time_is_hatched() -> None:
     strips = Timeline(Mode.DARK, BERLIN, 0, 4000)
     axis = strips.amounts("x", 40, 3.0, str)
     strips.unknown(axis, Grid(0, 1000, 4), [1.0, None, None, 3.0], 3.0)
-    (hatched,) = strips.figure().data
+    (hatched,) = go.Figure(strips.figure()).data
     assert hatched.marker.pattern.shape == "/"
     assert list(hatched.width) == [2000]
 
@@ -67,7 +68,7 @@ def test_all_strips_share_one_axis_of_time_and_none_lies_on_another() -> None:
     strips = Timeline(Mode.LIGHT, BERLIN, 0, 4000)
     for _ in range(4):
         strips.amounts("x", 40, 1.0, str)
-    figure = strips.figure()
+    figure = go.Figure(strips.figure())
     domains = [axis.domain for axis in figure.select_yaxes()]
     assert len(list(figure.select_xaxes())) == 1
     assert all(low >= later[1] for (low, _), later in pairwise(domains))
@@ -78,7 +79,7 @@ def test_a_run_of_an_account_is_drawn_in_its_own_colour_and_inside_the_period() 
     strips = Timeline(Mode.LIGHT, BERLIN, 1000, 4000)
     axis = strips.rows("x", ["#0"], 20)
     strips.accounts(axis, [(0, "held", 0, 2000), (0, "unobserved", 2000, 9000)])
-    held, unseen = strips.figure().data
+    held, unseen = go.Figure(strips.figure()).data
     assert held.marker.color == ACCOUNTS["held"].light  # type: ignore[index]
     assert list(held.x) == [1000]
     assert list(unseen.x) == [2000]
@@ -102,7 +103,7 @@ def test_names_of_jobs_cannot_become_markup_and_somebody_elses_is_a_job() -> Non
         {"job": None, "name": None, "start_ms": 5, "end_ms": 9, "devices": 1},
     ]
     occupied.jobs(strips, rows, Mode.LIGHT)
-    (bars,) = strips.figure().data
+    (bars,) = go.Figure(strips.figure()).data
     assert "<img" not in bars.customdata[0] and "<b>1" not in bars.text[0]
     assert len(bars.customdata[0]) < 700
     assert "a job" in bars.customdata[1]

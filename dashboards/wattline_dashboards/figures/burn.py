@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKENS, Mode, format_number
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.days import ticks_to
@@ -20,13 +18,13 @@ HEIGHT = 320
 _DAY_MS = 86_400_000
 
 
-def figure(grant: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Figure:
+def figure(grant: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> plot.Figure:
     """The line of one grant; its forecast is dotted, from now to the grant's end."""
     tokens = TOKENS[mode]
     granted = number(grant.get("granted_gpu_hours"))
     start, end, now = (number(grant.get(name)) for name in ("start_ms", "end_ms", "now_ms"))
     if granted is None or start is None or end is None or now is None:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     points = [(start, 0.0)] + [(at, hours) for at, hours in grant.get("days") or ()]
     if points[-1][0] < now:
         points.append((now, points[-1][1]))
@@ -46,7 +44,7 @@ def figure(grant: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Figure:
     last = (end, forecast) if forecast is not None and end - now > _DAY_MS else (now, used)
     words = _("forecast {hours}") if last[0] == end and last[1] != used else _("used {hours}")
     notes.append(_note(last[0], last[1] or 0.0, words, last[1] or 0.0, tokens.accent, zone, "top"))
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode,
@@ -74,8 +72,8 @@ def figure(grant: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Figure:
 def _line(
     points: list[tuple[float, float]], colour: str, dash: str, name: str, zone: ZoneInfo,
     *, fill: bool = False,
-) -> go.Scatter:  # fmt: skip
-    return go.Scatter(
+) -> plot.Trace:  # fmt: skip
+    return plot.scatter(
         x=[moments.local(at, zone) for at, _hours in points],
         y=[hours for _at, hours in points],
         mode="lines",

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import ACCOUNTS, TOKENS, Mode, format_number, format_percent
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards.columns import number
 from wattline_dashboards.components.incidents import cause_name
 from wattline_dashboards.language import _, ngettext
@@ -23,7 +21,7 @@ def height(rows: int) -> int:
     return max(rows, 3) * ROW + 8
 
 
-def incidents(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
+def incidents(rows: Sequence[Mapping[str, Any]], mode: Mode) -> plot.Figure:
     """A bar per cause, planned work in maintenance's colour, the others in downtime's."""
     names = [
         cause_name(row.get("cause")) + (_(", planned") if row.get("scheduled") else "")
@@ -43,7 +41,7 @@ def incidents(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
     return _bars(names, [number(row.get("gpu_hours")) for row in rows], colours, said, mode)
 
 
-def outcomes(figures: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
+def outcomes(figures: Sequence[Mapping[str, Any]], mode: Mode) -> plot.Figure:
     """A07: GPU-hours of jobs by why they ended; those the infrastructure ended stand out."""
     tokens = TOKENS[mode]
     ordered = sorted(figures, key=lambda one: -(number(one.get("numerator")) or 0.0))
@@ -85,13 +83,13 @@ def _bars(
     colours: Sequence[str],
     said: Sequence[str],
     mode: Mode,
-) -> go.Figure:
+) -> plot.Figure:
     if not names:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     longest = max((value for value in values if value is not None), default=0.0)
     places = list(range(len(names)))
-    return go.Figure(
-        go.Bar(
+    return plot.figure(
+        plot.bar(
             y=places, x=values, orientation="h", width=0.5, marker={"color": list(colours)},
             customdata=[f"{escape(n)}: {s}" for n, s in zip(names, said, strict=True)],
             hovertemplate="%{customdata}<extra></extra>",

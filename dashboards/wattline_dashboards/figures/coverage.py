@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import ACCOUNTS, TOKENS, Mode, format_percent
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards.language import _
 from wattline_dashboards.trust import observed
 
@@ -20,7 +18,7 @@ _FEWEST = 48
 """Columns the strip has room for at least, so that a few nodes are not slabs."""
 
 
-def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
+def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> plot.Figure:
     """The strip, nodes in order."""
     tokens = TOKENS[mode]
     shares = [observed(row) for row in rows]
@@ -29,16 +27,16 @@ def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
     places = list(range(len(rows)))
     hover = "%{customdata[0]}: %{customdata[1]} " + _("observed") + "<extra></extra>"
     unobserved = ACCOUNTS[Account.UNOBSERVED]
-    return go.Figure(
+    return plot.figure(
         [
-            go.Bar(
+            plot.bar(
                 x=places,
                 y=shares,
                 marker={"color": tokens.muted, "opacity": 0.55},
                 customdata=list(zip(names, said, strict=True)),
                 hovertemplate=hover,
             ),
-            go.Bar(
+            plot.bar(
                 x=places,
                 y=[1 - (share or 0.0) for share in shares],
                 marker={

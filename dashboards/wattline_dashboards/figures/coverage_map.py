@@ -12,10 +12,8 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKENS, Mode, format_percent
-from wattline_dashboards import theme, times
+from wattline_dashboards import plot, theme, times
 from wattline_dashboards.columns import number
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.language import _
@@ -54,12 +52,12 @@ def names_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return names
 
 
-def figure(told: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
+def figure(told: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> plot.Figure:
     """The map: the axis is in UTC, and its labels in the site's zone."""
     tokens, rows = TOKENS[mode], rows_of(told)
     start, step = number(told.get("start_ms")), number(told.get("step_ms"))
     if not rows or start is None or not step:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     first = datetime.fromtimestamp(start / 1000, UTC)
     length = timedelta(milliseconds=step)
     columns = len(rows[0]["cells"])
@@ -72,9 +70,9 @@ def figure(told: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
         names[place] + "  " + format_percent(number(row.get("ratio")))
         for place, row in enumerate(rows)
     ]
-    return go.Figure(
+    return plot.figure(
         [
-            go.Heatmap(
+            plot.heatmap(
                 x=[_axis(at) for at in edges],
                 y=ends,
                 z=[[value or None for value in row] for row in values],
@@ -84,7 +82,7 @@ def figure(told: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
                 hovertemplate="%{y}<br>" + escape(_("%{x|%-d %b %H:%M} UTC: %{z} % of samples"))
                 + "<extra></extra>",
             ),
-            go.Bar(
+            plot.bar(
                 orientation="h",
                 y=[ends[place] for place, _run in silent],
                 base=[_axis(edges[begin]) for _place, (begin, _end) in silent],

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKEN_KINDS, TOKENS, Mode, format_percent, format_si
-from wattline_dashboards import theme, times, words
+from wattline_dashboards import plot, theme, times, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures.ticks import plain
 from wattline_dashboards.language import _
@@ -48,14 +46,14 @@ def total(rows: Sequence[Mapping[str, Any]]) -> float | None:
     return sum(known) if known else None
 
 
-def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
+def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> plot.Figure:
     """One stacked bar a day."""
     known = [(day, row) for row in rows if (day := _day(row)) and _tokens(row) is not None]
     days = [day for day, _ in known]
     highest = max((_tokens(row) or 0.0 for _, row in known), default=0.0)
     gaps, ticks = missing(rows), ticks_to(highest)
     traces = [
-        go.Bar(
+        plot.bar(
             x=days,
             y=[number(row.get(f"tokens_{kind}")) for _, row in known],
             name=words.tokens(kind),
@@ -67,10 +65,10 @@ def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
         if any(number(row.get(f"tokens_{kind}")) for _, row in known)
     ]
     if not known:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     if gaps:
         traces.append(
-            go.Bar(
+            plot.bar(
                 x=gaps,
                 y=[highest or 1.0] * len(gaps),
                 name=_("not counted"),
@@ -81,7 +79,7 @@ def figure(rows: Sequence[Mapping[str, Any]], mode: Mode) -> go.Figure:
                 hovertemplate="%{x|%-d %b}: " + _("not counted by anybody") + "<extra></extra>",
             )
         )  # fmt: skip
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode,

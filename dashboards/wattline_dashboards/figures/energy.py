@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
     ACCOUNTS,
@@ -17,7 +15,7 @@ from wattline_collector.palette import (
     format_energy,
     format_percent,
 )
-from wattline_dashboards import theme, words
+from wattline_dashboards import plot, theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.language import _
 
@@ -72,11 +70,11 @@ def split(rows: Sequence[Mapping[str, Any]]) -> Split:
     return Split("gpu", devices, {}, max(0.0, overhead))
 
 
-def figure(energy: Split, mode: Mode) -> go.Figure:
+def figure(energy: Split, mode: Mode) -> plot.Figure:
     """A bar per account; what nodes used beyond their devices stands behind in grey."""
     tokens = TOKENS[mode]
     if not energy.total:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     shown = [a for a in Account if energy.devices.get(a) or energy.beyond.get(a)]
     names = [words.account(a) for a in shown]
     if energy.overhead:
@@ -89,7 +87,7 @@ def figure(energy: Split, mode: Mode) -> go.Figure:
         *([energy.overhead] if energy.overhead else []),
     ]
     traces = [
-        go.Bar(
+        plot.bar(
             y=names[: len(shown)],
             x=[energy.devices.get(a, 0.0) / _JOULES_PER_WATT_HOUR for a in shown],
             orientation="h",
@@ -100,7 +98,7 @@ def figure(energy: Split, mode: Mode) -> go.Figure:
             customdata=[format_energy(energy.devices.get(a, 0.0)) for a in shown],
             hovertemplate="%{y}: %{customdata} " + _("in devices") + "<extra></extra>",
         ),
-        go.Bar(
+        plot.bar(
             y=names,
             x=[joules / _JOULES_PER_WATT_HOUR for joules in grey],
             orientation="h",
@@ -113,7 +111,7 @@ def figure(energy: Split, mode: Mode) -> go.Figure:
         ),
     ]
     longest = max(ends, default=0.0) / _JOULES_PER_WATT_HOUR
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode,

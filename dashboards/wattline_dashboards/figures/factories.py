@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKENS, UNKNOWN, Mode, format_number, format_percent
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.parts import sentence
 from wattline_dashboards.components.short import cut
@@ -33,7 +31,7 @@ def height(factories: int) -> int:
 
 def dots(
     measures: Sequence[Measure], factories: Sequence[str], own: str | None, mode: Mode
-) -> go.Figure:
+) -> plot.Figure:
     """Every factory by every measure of a theme; the site's own filled, the others open.
 
     To either side of a dot its line is as long, as a share of the value, as the share of the time
@@ -66,7 +64,7 @@ def dots(
         traces += _traces(measure, rows, own, axis, mode)
         shapes += _shapes(measure, rows, axis, whole, mode)
         notes += _notes(measure, rows, left, left + wide, mode)
-    return go.Figure(traces, theme.layout(mode, shapes=shapes, annotations=notes, **layout))
+    return plot.figure(traces, theme.layout(mode, shapes=shapes, annotations=notes, **layout))
 
 
 def _traces(
@@ -83,7 +81,7 @@ def _traces(
     ]
     start, _end = _range(measure, rows)
     return [
-        go.Scatter(
+        plot.scatter(
             x=values, y=[place for place, _row in known], xaxis=axis, mode="markers",
             error_x={"type": "data", "array": off, "symmetric": False, "thickness": 1.2, "width": 0,
                      "arrayminus": [min(o, v - start) for o, v in zip(off, values, strict=True)],

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import RAMP, TOKENS, Mode, format_number, format_si, text_on
-from wattline_dashboards import theme, words
+from wattline_dashboards import plot, theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.language import _
 
@@ -27,19 +25,19 @@ def states(cells: Cells) -> list[str]:
     return sorted({str(cell.get("state")) for cell in cells})
 
 
-def figure(cells: Cells, mode: Mode) -> go.Figure:
+def figure(cells: Cells, mode: Mode) -> plot.Figure:
     """The map: hours used by colour and number; hidden cells hatched, absent ones empty."""
     tokens = TOKENS[mode]
     rows, columns = states(cells), sorted({str(cell.get("category")) for cell in cells})
     if not rows:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     at = {(str(cell.get("state")), str(cell.get("category"))): cell for cell in cells}
     z = [[_used(at.get((row, column))) for column in columns] for row in rows]
     highest = max((value for line in z for value in line if value is not None), default=1.0) or 1.0
     strokes = list(_strokes(rows, columns, at))
-    return go.Figure(
+    return plot.figure(
         [
-            go.Heatmap(
+            plot.heatmap(
                 z=z,
                 zmin=0,
                 zmax=highest,
@@ -54,7 +52,7 @@ def figure(cells: Cells, mode: Mode) -> go.Figure:
                 ],
                 hovertemplate="%{customdata}<extra></extra>",
             ),
-            go.Scatter(
+            plot.scatter(
                 x=[x for x, _y in strokes],
                 y=[y for _x, y in strokes],
                 mode="lines",

@@ -14,12 +14,10 @@ from math import nan
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.pages.strip import LETTERS
 from wattline_collector.palette import ACCOUNTS, TOKENS, Mode
-from wattline_dashboards import theme, times, words
+from wattline_dashboards import plot, theme, times, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.packed import packed
@@ -86,11 +84,11 @@ def grid(strip: Mapping[str, Any], zone: ZoneInfo) -> Grid:
     )
 
 
-def figure(drawn: Grid, mode: Mode, zone: ZoneInfo) -> go.Figure:
+def figure(drawn: Grid, mode: Mode, zone: ZoneInfo) -> plot.Figure:
     """The strip."""
     tokens = TOKENS[mode]
     if not drawn.columns:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     size = len(drawn.rows), drawn.columns
     z = [
         float(place) if (place := LETTERS.find(letter)) >= 0 else nan
@@ -100,9 +98,9 @@ def figure(drawn: Grid, mode: Mode, zone: ZoneInfo) -> go.Figure:
     gap = 1 if drawn.columns <= 400 else 0
     strokes = list(_strokes(drawn))
     hover = size[0] * size[1] <= _MOST_HOVERED
-    return go.Figure(
+    return plot.figure(
         [
-            go.Heatmap(
+            plot.heatmap(
                 z=packed(z, size),
                 zmin=-0.5,
                 zmax=len(LETTERS) - 0.5,
@@ -115,7 +113,7 @@ def figure(drawn: Grid, mode: Mode, zone: ZoneInfo) -> go.Figure:
                 hovertemplate="%{customdata}<extra></extra>" if hover else None,
                 hoverinfo=None if hover else "none",
             ),
-            go.Scatter(
+            plot.scatter(
                 x=packed(x for x, _y in strokes),
                 y=packed(y for _x, y in strokes),
                 mode="lines",

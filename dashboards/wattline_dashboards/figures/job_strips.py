@@ -12,11 +12,9 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import ACCOUNTS, RAMP, TOKENS, Mode, format_si
-from wattline_dashboards import theme, words
+from wattline_dashboards import plot, theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.figures import moments
@@ -45,7 +43,7 @@ def height(strips: Strips, accounts: Accounts) -> int:
     return _AXIS + round(sum(high + _GAP for _name, high in _sizes(strips, accounts)))
 
 
-def figure(strips: Strips, accounts: Accounts, mode: Mode, zone: ZoneInfo) -> go.Figure:
+def figure(strips: Strips, accounts: Accounts, mode: Mode, zone: ZoneInfo) -> plot.Figure:
     """All lanes: tokens per second, waste, activity and power.
 
     Args:
@@ -81,7 +79,7 @@ def figure(strips: Strips, accounts: Accounts, mode: Mode, zone: ZoneInfo) -> go
     counted = _counted(strips)
     fastest = max((v for v in _per_second(strips) if v is not None), default=0.0)
     speeds = ticks_to(fastest)[-1:] if fastest else []
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode,
@@ -161,11 +159,11 @@ def _per_second(strips: Strips) -> list[float | None]:
     return [number(value) for value in said]
 
 
-def _speed(tokens: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Scatter:
+def _speed(tokens: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> plot.Trace:
     start, step = number(tokens.get("start_unix_ms")) or 0, number(tokens.get("step_ms")) or 1
     values = [number(value) for value in tokens.get("per_second") or ()]
     at = [start + step * place for place in range(len(values))]
-    return go.Scatter(
+    return plot.scatter(
         x=[moments.local(one, zone) for one in at],
         y=values,
         yaxis="y",
@@ -180,14 +178,14 @@ def _speed(tokens: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Scatter:
     )
 
 
-def _wasted(row: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Bar:
+def _wasted(row: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> plot.Trace:
     account = Account(str(row["account"]))
     style = ACCOUNTS[account]
     spans = [
         (datetime.fromisoformat(one["from"]), datetime.fromisoformat(one["to"]))
         for one in row.get("when") or ()
     ]
-    return go.Bar(
+    return plot.bar(
         base=[moments.local(first.timestamp() * 1000, zone) for first, _last in spans],
         x=[(last - first).total_seconds() * 1000 for first, last in spans],
         y=[0] * len(spans),
@@ -204,9 +202,9 @@ def _wasted(row: Mapping[str, Any], mode: Mode, zone: ZoneInfo) -> go.Bar:
     )
 
 
-def _unread(gaps: Sequence[Sequence[float]], axis: str, mode: Mode, zone: ZoneInfo) -> go.Bar:
+def _unread(gaps: Sequence[Sequence[float]], axis: str, mode: Mode, zone: ZoneInfo) -> plot.Trace:
     """Hatched where a device was held and nobody read it."""
-    return go.Bar(
+    return plot.bar(
         base=[moments.local(first, zone) for _row, first, _last in gaps],
         x=[last - first for _row, first, last in gaps],
         y=[row for row, _first, _last in gaps],
@@ -228,12 +226,12 @@ def _cells(
     zone: ZoneInfo,
     unit: str,
     most: float,
-) -> go.Heatmap:
+) -> plot.Trace:
     # The collector packed the numbers; here nobody looks at them.
     named = [escape(_name(one, 80)) for one in devices]
     offset = datetime.fromtimestamp(start / 1000, UTC).astimezone(zone).strftime("%z") or "+0000"
     value = f"%{{z:.0f}} {unit}" if unit else "%{z:.0%}"
-    return go.Heatmap(
+    return plot.heatmap(
         z=dict(cells),
         x0=moments.local(start + step / 2, zone),
         dx=step,

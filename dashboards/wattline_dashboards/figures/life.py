@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import RAMP, TOKENS, Mode, format_number, format_percent
+from wattline_dashboards import plot
 from wattline_dashboards.columns import number
 from wattline_dashboards.components import stats
 from wattline_dashboards.figures import series
@@ -59,7 +58,7 @@ def finding(figures: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def figure(rows: Rows, mode: Mode, zone: ZoneInfo) -> go.Figure:
+def figure(rows: Rows, mode: Mode, zone: ZoneInfo) -> plot.Figure:
     """A stacked bar a day."""
     drawn = [{**row, "value": number(row.get("numerator"))} for row in rows]
     return series.stacked(

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKENS, Mode, format_number, format_percent
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards.columns import number
 from wattline_dashboards.language import _
 
@@ -16,7 +14,7 @@ HEIGHT = 264
 METRICS = ("working", "tokens_per_joule")
 
 
-def figure(like: Mapping[str, Any], mode: Mode) -> go.Figure:
+def figure(like: Mapping[str, Any], mode: Mode) -> plot.Figure:
     """Both distributions, one above the other; what is withheld has no bars."""
     metrics = like.get("metrics") or {}
     traces, shapes, notes = [], [], []
@@ -53,7 +51,7 @@ def figure(like: Mapping[str, Any], mode: Mode) -> go.Figure:
             )  # fmt: skip
             continue
         traces.append(
-            go.Bar(
+            plot.bar(
                 x=[start + width * (i + 0.5) for i in range(len(counts))],
                 y=counts,
                 width=width * 0.92,
@@ -80,7 +78,7 @@ def figure(like: Mapping[str, Any], mode: Mode) -> go.Figure:
                  "bgcolor": tokens.background,
                  "font": {"size": theme.SMALL, "color": tokens.accent}}
             )  # fmt: skip
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode, shapes=shapes, annotations=notes, margin={"l": 8, "r": 24, "t": 0, "b": 0}, **axes

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
     ACCOUNTS,
@@ -18,6 +16,7 @@ from wattline_collector.palette import (
     format_percent,
     format_si,
 )
+from wattline_dashboards import plot
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components.short import cut
 from wattline_dashboards.figures import moments, occupied
@@ -30,7 +29,7 @@ Json = Mapping[str, Any]
 _POWER_PX, _SERIES_PX = 96, 64
 
 
-def figure(answer: Json, mode: Mode, zone: ZoneInfo) -> go.Figure:
+def figure(answer: Json, mode: Mode, zone: ZoneInfo) -> plot.Figure:
     """The strips of `GET /v1/node`."""
     period = answer.get("period") or {}
     strips = Timeline(

@@ -8,10 +8,8 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKENS, Mode, format_si
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import ticks
 from wattline_dashboards.language import _
@@ -60,19 +58,19 @@ def series(power: Mapping[str, Any]) -> tuple[list[int], dict[str, list[float | 
     return (moments, known) if known else ([], {})
 
 
-def figure(power: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
+def figure(power: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> plot.Figure:
     """Minutes as bars without gaps, systems stacked, and the cap as a line with its name."""
     tokens, cap = TOKENS[mode], cap_of(power)
     moments, watts = series(power)
     if not moments:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     utc = [datetime.fromtimestamp(ms / 1000, UTC) for ms in moments]
     local = [f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in utc]
     sums = [_sum([values[place] for values in watts.values()]) for place in range(len(moments))]
     top = max([value for value in sums if value is not None] + ([cap] if cap else []), default=1.0)
     top *= _HEADROOM
     traces: list[Any] = [
-        go.Bar(
+        plot.bar(
             x=local,
             y=[None if whole is None else v for v, whole in zip(values, sums, strict=True)],
             name=escape(system[:80]),
@@ -93,7 +91,7 @@ def figure(power: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
     unknown = [place for place, value in enumerate(sums) if value is None]
     if unknown:
         traces.append(
-            go.Bar(
+            plot.bar(
                 x=[local[place] for place in unknown],
                 y=[top] * len(unknown),
                 marker={"color": "rgba(0,0,0,0)", "pattern": theme.hatch(mode, "/"),
@@ -104,7 +102,7 @@ def figure(power: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
     notes: list[dict[str, Any]] = []
     if cap:
         traces.append(
-            go.Scatter(
+            plot.scatter(
                 x=[local[0], local[-1]], y=[cap, cap], mode="lines", hoverinfo="skip",
                 line={"color": tokens.text, "width": 1.5, "dash": "dash"},
             )
@@ -117,7 +115,7 @@ def figure(power: Mapping[str, Any], zone: ZoneInfo, mode: Mode) -> go.Figure:
             }
         )  # fmt: skip
     round_ones = ticks.between(0.0, top)
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode,

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
     ACCOUNTS,
@@ -21,7 +19,7 @@ from wattline_collector.palette import (
     format_energy,
     format_percent,
 )
-from wattline_dashboards import theme, words
+from wattline_dashboards import plot, theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.language import _
 
@@ -108,17 +106,17 @@ def name_of(knot: str) -> str:
     return named.get(knot, label)
 
 
-def figure(energy: Flow, mode: Mode) -> go.Figure:
+def figure(energy: Flow, mode: Mode) -> plot.Figure:
     """The flow."""
     tokens = TOKENS[mode]
     if not energy.links:
-        return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+        return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
     knots = energy.knots
     places = _places(energy, knots)
     numbers = {knot: place for place, knot in enumerate(knots)}
     links = list(energy.links.items())
-    return go.Figure(
-        go.Sankey(
+    return plot.figure(
+        plot.sankey(
             arrangement="fixed",
             textfont={"size": 1, "color": "rgba(0,0,0,0)"},
             node={

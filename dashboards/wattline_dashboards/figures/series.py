@@ -12,10 +12,8 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKENS, Mode, format_percent
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards import times as times_of
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
@@ -50,9 +48,9 @@ class Level:
     name: str
 
 
-def none(mode: Mode) -> go.Figure:
+def none(mode: Mode) -> plot.Figure:
     """Where there is nothing to draw."""
-    return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+    return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
 
 
 def lines(
@@ -64,7 +62,7 @@ def lines(
     span: tuple[float, float] | None = None,
     level: Level | None = None,
     from_zero: bool = True,
-) -> go.Figure:
+) -> plot.Figure:
     """Lines over time; the last known value of each is written beside it.
 
     Args:
@@ -97,7 +95,7 @@ def lines(
              "text": f"{escape(level.name)} {written(level.value)}", "showarrow": False,
              "font": {"size": theme.SMALL, "color": tokens.muted}}
         )  # fmt: skip
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode,
@@ -120,7 +118,7 @@ def stacked(
     *,
     step_ms: float,
     span: tuple[float, float] | None = None,
-) -> go.Figure:
+) -> plot.Figure:
     """Bars over time, stacked by `key`.
 
     Args:
@@ -151,7 +149,7 @@ def stacked(
             and (value := number(row.get("value"))) is not None
         ]
         traces.append(
-            go.Bar(
+            plot.bar(
                 x=[moments.local(at + lasts[at] / 2, zone) for at, _value in mine],
                 y=[value for _at, value in mine],
                 width=[lasts[at] * 0.8 for at, _value in mine],
@@ -164,7 +162,7 @@ def stacked(
             )
         )
     high = max(sums.values()) * 1.08
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode,
@@ -226,7 +224,7 @@ def _range(values: Sequence[float], *, from_zero: bool) -> tuple[float, float]:
     return middle - span / 2, middle + span / 2
 
 
-def _line(line: Line, zone: ZoneInfo, written: Any) -> go.Scatter:
+def _line(line: Line, zone: ZoneInfo, written: Any) -> plot.Trace:
     known = [row for row in line.rows if number(row.get("at_unix_ms")) is not None]
     values = [number(row.get("value")) for row in known]
     hints = []
@@ -236,7 +234,7 @@ def _line(line: Line, zone: ZoneInfo, written: Any) -> go.Scatter:
         said = ", " + _("coverage {share}").format(share=format_percent(coverage)) if thin else ""
         at = _since(number(row.get("at_unix_ms")) or 0)
         hints.append(f"{escape(line.name)}: {written(value)}{said}<br>{at}")
-    return go.Scatter(
+    return plot.scatter(
         x=[moments.local(number(row.get("at_unix_ms")) or 0, zone) for row in known],
         y=values,
         name=line.name,

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKENS, Mode, format_number, format_percent
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures.ticks import plain
 from wattline_dashboards.language import _
@@ -27,7 +25,7 @@ def height(rows: int, extra: int = 24) -> int:
     return max(rows, _LEAST_ROWS) * ROW + extra
 
 
-def granted_and_used(rows: Rows, mode: Mode) -> go.Figure:
+def granted_and_used(rows: Rows, mode: Mode) -> plot.Figure:
     """A bar of what was used before an outlined one of what was granted.
 
     Args:
@@ -42,14 +40,14 @@ def granted_and_used(rows: Rows, mode: Mode) -> go.Figure:
     granted = [number(row.get("granted")) for row in rows]
     longest = max((v for v in (*used, *granted) if v is not None), default=0.0)
     hints = [_hint(row) for row in rows]
-    return go.Figure(
+    return plot.figure(
         [
-            go.Bar(
+            plot.bar(
                 y=places, x=granted, orientation="h", width=0.72, customdata=hints,
                 marker={"color": tokens.grid, "line": {"color": tokens.mark, "width": 1}},
                 hovertemplate="%{customdata}<extra></extra>",
             ),
-            go.Bar(
+            plot.bar(
                 y=places, x=used, orientation="h", width=0.4, customdata=hints,
                 marker={"color": tokens.accent}, hovertemplate="%{customdata}<extra></extra>",
             ),
@@ -68,7 +66,7 @@ def granted_and_used(rows: Rows, mode: Mode) -> go.Figure:
     )  # fmt: skip
 
 
-def burn_down(rows: Rows, mode: Mode) -> go.Figure:
+def burn_down(rows: Rows, mode: Mode) -> plot.Figure:
     """Each grant: how much of it is used, where it would be by now, and where its pace leads.
 
     Args:
@@ -83,24 +81,24 @@ def burn_down(rows: Rows, mode: Mode) -> go.Figure:
     most = max([1.0, *(v for one in shares for v in one.values() if v is not None)])
     most = min(most, 2.0)
     hints = [_burn_hint(row) for row in rows]
-    return go.Figure(
+    return plot.figure(
         [
-            go.Bar(
+            plot.bar(
                 y=places, x=[1.0] * len(rows), orientation="h", width=0.72, customdata=hints,
                 marker={"color": tokens.grid}, hovertemplate="%{customdata}<extra></extra>",
             ),
-            go.Bar(
+            plot.bar(
                 y=places, x=[one["forecast"] for one in shares], orientation="h", width=0.4,
                 marker={"color": "rgba(0,0,0,0)", "line": {"color": tokens.accent, "width": 1},
                         "pattern": theme.hatch(mode, "/")},
                 customdata=hints, hovertemplate="%{customdata}<extra></extra>",
             ),
-            go.Bar(
+            plot.bar(
                 y=places, x=[one["used"] for one in shares], orientation="h", width=0.4,
                 marker={"color": tokens.accent}, customdata=hints,
                 hovertemplate="%{customdata}<extra></extra>",
             ),
-            go.Scatter(
+            plot.scatter(
                 y=places, x=[one["due"] for one in shares], mode="markers",
                 marker={"symbol": "line-ns-open", "size": 22, "color": tokens.text,
                         "line": {"width": 2}},
@@ -124,7 +122,7 @@ def burn_down(rows: Rows, mode: Mode) -> go.Figure:
     )  # fmt: skip
 
 
-def guard(rows: Rows, mode: Mode) -> go.Figure:
+def guard(rows: Rows, mode: Mode) -> plot.Figure:
     """The commercial part of the Union's time of each system, on a scale with its levels.
 
     Args:
@@ -152,8 +150,8 @@ def guard(rows: Rows, mode: Mode) -> go.Figure:
                  "text": format_percent(level, 2), "font": {"size": theme.SMALL,
                                                             "color": tokens.muted}}
             )  # fmt: skip
-    return go.Figure(
-        go.Bar(
+    return plot.figure(
+        plot.bar(
             y=list(range(len(rows))),
             x=[share if share is not None else most * 0.02 for share in shares],
             orientation="h",
@@ -243,5 +241,5 @@ def _names(names: Sequence[str], mode: Mode) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _none(mode: Mode) -> go.Figure:
-    return go.Figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))
+def _none(mode: Mode) -> plot.Figure:
+    return plot.figure([], theme.layout(mode, xaxis=theme.bare_axis(), yaxis=theme.bare_axis()))

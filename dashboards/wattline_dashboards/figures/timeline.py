@@ -14,10 +14,8 @@ from math import nan
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import ACCOUNTS, TOKENS, Mode
-from wattline_dashboards import theme, words
+from wattline_dashboards import plot, theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.figures import moments
 from wattline_dashboards.figures.packed import packed
@@ -123,7 +121,7 @@ class Timeline:
             dash: How it is told from others without colour.
         """
         self._traces.append(
-            go.Scatter(
+            plot.scatter(
                 x0=moments.utc_axis(grid.middle(0)), dx=grid.step_ms,
                 y=packed(nan if value is None else value for value in values),
                 yaxis=axis, name=name, connectgaps=False,
@@ -148,7 +146,7 @@ class Timeline:
                 y += [*(high[p] or 0.0 for p in run), *(low[p] or 0.0 for p in reversed(run)), nan]
         if x:
             self._traces.append(
-                go.Scatter(
+                plot.scatter(
                     x=packed(x, precise=True), y=packed(y), yaxis=axis, mode="lines",
                     line={"width": 0}, fill="toself", fillcolor=_faint(colour), hoverinfo="skip",
                 )
@@ -169,7 +167,7 @@ class Timeline:
         top = round_top(high) * _HEADROOM
         if ends:
             self._traces.append(
-                go.Bar(
+                plot.bar(
                     x=[moments.utc_axis((low + late) / 2) for low, late in ends],
                     width=[late - low for low, late in ends], y=[top] * len(ends),
                     yaxis=axis, hoverinfo="skip",
@@ -196,7 +194,7 @@ class Timeline:
         whole = [row if row is not None else [None] * grid.count for row in rows]
         last = max(len(colours) - 1, 1)
         self._traces.append(
-            go.Heatmap(
+            plot.heatmap(
                 z=packed([nan if v is None else v for row in whole for v in row],
                          (len(rows), grid.count)),
                 yaxis=axis, x0=moments.utc_axis(grid.middle(0)), dx=grid.step_ms, y0=0, dy=1,
@@ -238,7 +236,7 @@ class Timeline:
         ]
         hover = any(said)
         self._traces.append(
-            go.Bar(
+            plot.bar(
                 orientation="h", yaxis=axis, y=[row for row, _start, _end in clipped],
                 base=[moments.utc_axis(start) for _row, start, _end in clipped],
                 x=[max(end - start, 0) for _row, start, end in clipped], width=0.84,
@@ -261,7 +259,7 @@ class Timeline:
         """Ticks at moments, each in a row."""
         if at_ms:
             self._traces.append(
-                go.Scatter(
+                plot.scatter(
                     x=[moments.utc_axis(at) for at in at_ms], y=list(rows), yaxis=axis,
                     mode="markers", marker={"symbol": "line-ns-open", "size": 14, "color": colour,
                                             "line": {"width": 2, "color": colour}},
@@ -289,26 +287,26 @@ class Timeline:
             sum(_TITLE_PX + height + _GAP_PX for _title, height, _axis in self._strips) + _FOOT_PX
         )
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> plot.Figure:
         """All of them."""
         tokens, total = TOKENS[self._mode], self.height
-        plot = total - _FOOT_PX
+        inside = total - _FOOT_PX
         axes: dict[str, Any] = {}
         titles: list[dict[str, Any]] = []
         top = 0
         for place, (title, height, more) in enumerate(self._strips, start=1):
-            high, low = (1 - (top + _TITLE_PX + px) / plot for px in (0, height))
+            high, low = (1 - (top + _TITLE_PX + px) / inside for px in (0, height))
             axes["yaxis" if place == 1 else f"yaxis{place}"] = theme.axis(
                 self._mode, **({"domain": [max(low, 0.0), high], "automargin": False} | more)
             )
             titles.append(
-                {"xref": "paper", "yref": "paper", "x": 0, "y": 1 - top / plot, "xanchor": "left",
+                {"xref": "paper", "yref": "paper", "x": 0, "y": 1 - top / inside, "xanchor": "left",
                  "yanchor": "top", "text": title, "showarrow": False, "align": "left",
                  "font": {"size": theme.SMALL, "color": tokens.text}}
             )  # fmt: skip
             top += _TITLE_PX + height + _GAP_PX
         labelled = ticks(self._start_ms, self._end_ms, self._zone)
-        return go.Figure(
+        return plot.figure(
             self._traces,
             theme.layout(
                 self._mode, height=total, barmode="overlay", hovermode="closest",

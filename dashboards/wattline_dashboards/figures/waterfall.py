@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.ledger.accounts import Account
 from wattline_collector.palette import (
     ACCOUNTS,
@@ -18,7 +16,7 @@ from wattline_collector.palette import (
     format_number,
     format_percent,
 )
-from wattline_dashboards import theme, words
+from wattline_dashboards import plot, theme, words
 from wattline_dashboards.columns import number
 from wattline_dashboards.language import _
 
@@ -41,7 +39,7 @@ _LABEL_SHARE = 0.7
 
 def figure(
     steps: Sequence[Mapping[str, Any]], accounts: Sequence[Mapping[str, Any]], mode: Mode
-) -> go.Figure:
+) -> plot.Figure:
     """One bar per step, what is left in ink and what was taken in its account's colour."""
     left = {str(step.get("step")): number(step.get("device_hours")) for step in steps}
     hours = {str(row.get("account")): number(row.get("device_hours")) for row in accounts}
@@ -49,7 +47,7 @@ def figure(
     tokens = TOKENS[mode]
     names, called = list(TAKEN), step_names()
     traces = [
-        go.Bar(
+        plot.bar(
             y=names,
             x=[left.get(name) for name in names],
             orientation="h",
@@ -69,7 +67,7 @@ def figure(
         for account in taken:
             style = ACCOUNTS[account]
             traces.append(
-                go.Bar(
+                plot.bar(
                     y=[step],
                     x=[hours.get(account.value)],
                     orientation="h",
@@ -82,7 +80,7 @@ def figure(
                     customdata=[format_number(hours.get(account.value), "GPU-h")],
                 )
             )
-    return go.Figure(
+    return plot.figure(
         traces,
         theme.layout(
             mode,

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wattline_collector.palette import TOKENS, UNKNOWN, Mode, format_number, format_si
-from wattline_dashboards import theme
+from wattline_dashboards import plot, theme
 from wattline_dashboards.columns import number, text
 from wattline_dashboards.components import stats
 from wattline_dashboards.language import _
@@ -63,7 +61,7 @@ def mass(kilograms: float | None) -> str:
     return format_si(kilograms * 1000, "g") + " CO₂e"
 
 
-def figure(figures: Sequence[Figure], mode: Mode) -> go.Figure:
+def figure(figures: Sequence[Figure], mode: Mode) -> plot.Figure:
     """A bar for each way, of the data centre where it is metered, else of the jobs."""
     tokens = TOKENS[mode]
     id, _of = _kpi(figures)
@@ -89,9 +87,9 @@ def figure(figures: Sequence[Figure], mode: Mode) -> go.Figure:
         if width:
             notes[place]["x"] = width + longest * 0.02
             notes[place]["text"] = _("not known")
-    return go.Figure(
+    return plot.figure(
         [
-            go.Bar(
+            plot.bar(
                 y=names,
                 x=masses,
                 orientation="h",
@@ -99,7 +97,7 @@ def figure(figures: Sequence[Figure], mode: Mode) -> go.Figure:
                 customdata=[mass(kg) for kg in masses],
                 hovertemplate="%{y}: %{customdata}<extra></extra>",
             ),
-            go.Bar(
+            plot.bar(
                 y=names,
                 x=unknown,
                 orientation="h",

@@ -84,7 +84,7 @@ def render(
     name = one_thing.drawn(said, mode)
     if name != drawn:
         figure = device_strips.figure(said, mode, zone)
-        height = {"height": f"{figure.layout.height}px"}
+        height = {"height": f"{figure['layout']['height']}px"}
         changes |= {"strips": figure, "drawn": name, "style": height}
     return changes
 

@@ -13,11 +13,18 @@ from urllib.parse import urlencode
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from wattline_dashboards import exports, markup, words
+from wattline_dashboards import exports, markup
 from wattline_dashboards.access import viewing
 from wattline_dashboards.answers import Answer
-from wattline_dashboards.columns import number
-from wattline_dashboards.components import devices, fleet_order, hosts, notice, pickers, works
+from wattline_dashboards.components import (
+    devices,
+    fleet_order,
+    fleet_sheet,
+    hosts,
+    notice,
+    pickers,
+    works,
+)
 from wattline_dashboards.components.chart import files
 from wattline_dashboards.components.legend import legend
 from wattline_dashboards.components.live_jobs import live_jobs
@@ -94,6 +101,7 @@ def layout(
     orders = fleet_order.offered(viewing.viewer())
     chosen = str(group) if group in [one["value"] for one in orders] else "rack"
     sought = str(search)[: fleet_order.LONGEST_SEARCH] if search else ""
+    controls = _controls(views.view_named(view).id, orders, chosen, sought)
     return html.Div(
         [
             dcc.Interval(id="fleet-tick", interval=EVERY_MS),
@@ -109,69 +117,7 @@ def layout(
                         [html.H1(id="fleet-answer"), html.Div(id="fleet-totals")],
                         className="answer",
                     ),
-                    html.Section(
-                        [
-                            html.Div(
-                                [
-                                    html.H2(_("Devices")),
-                                    _controls(views.view_named(view).id, orders, chosen, sought),
-                                    files("fleet-map"),
-                                ],
-                                className="section-head",
-                            ),
-                            html.Div(id="fleet-results"),
-                            html.Div(id="fleet-legend", className="legend-place"),
-                            html.Div(
-                                [
-                                    DeviceMap(
-                                        id="fleet-map",
-                                        plan=said.get("plan"),
-                                        cells=said.get("cells"),
-                                        found=said.get("found"),
-                                    ),
-                                    dcc.Tooltip(
-                                        id="fleet-tooltip",
-                                        className="tooltip",
-                                        background_color="var(--background)",
-                                        border_color="var(--line)",
-                                    ),
-                                    html.Div(
-                                        id="fleet-cursor",
-                                        className="fleet-cursor",
-                                        hidden=True,
-                                        **marks(aria_hidden="true"),
-                                    ),
-                                ],
-                                id="fleet-frame",
-                                className="map-frame",
-                                role="application",
-                                tabIndex="0",
-                                **marks(
-                                    aria_label=_("Map of all devices"),
-                                    aria_describedby="fleet-hint",
-                                    aria_roledescription=_("map"),
-                                ),
-                            ),
-                            html.P(
-                                _(
-                                    "Click a device to open it, or move with the arrow keys and "
-                                    "press Enter. Those that need attention are in a list of "
-                                    "their own."
-                                ),
-                                id="fleet-hint",
-                                className="muted note fleet-hint",
-                            ),
-                            html.P(
-                                id="fleet-said",
-                                className="hidden",
-                                role="status",
-                                **marks(aria_live="polite"),
-                            ),
-                        ],
-                        id="fleet-devices",
-                        className="span-all area-map",
-                        hidden=said.get("no_map"),
-                    ),
+                    _map(controls, said),
                     html.Section(
                         [html.H2(_("Devices")), html.Div(id="fleet-cards")],
                         id="fleet-few",
@@ -188,41 +134,111 @@ def layout(
                         hidden=said.get("no_attention"),
                         className="area-attention",
                     ),
-                    html.Section(
-                        [
-                            html.Div(
-                                [
-                                    html.H2(_("Hosts")),
-                                    html.Label(
-                                        id="fleet-host-place",
-                                        hidden=said.get("no_filter"),
-                                        children=[
-                                            html.Span(
-                                                _("Filter hosts by name"), className="hidden"
-                                            ),
-                                            dcc.Input(
-                                                id="fleet-host",
-                                                type="text",
-                                                placeholder=_("Filter by name"),
-                                                debounce=True,
-                                                maxLength=64,
-                                                className="filter",
-                                            ),
-                                        ],
-                                    ),
-                                ],
-                                className="section-head",
-                            ),
-                            html.Div(id="fleet-hosts"),
-                        ],
-                        className="area-hosts",
-                    ),
+                    _hosts(said),
                 ],
                 id="fleet-page",
                 className=said.get("class", "drawn fleet waiting"),
             ),
             markup.shown("fleet", said.get("parts")),
         ]
+    )
+
+
+def _map(controls: html.Div, said: Mapping[str, Any]) -> html.Section:
+    """The map with all that goes with it, as `layout` was given it."""
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.H2(_("Devices")),
+                    controls,
+                    files("fleet-map"),
+                ],
+                className="section-head",
+            ),
+            html.Div(id="fleet-results"),
+            html.Div(id="fleet-legend", className="legend-place"),
+            html.Div(
+                [
+                    DeviceMap(
+                        id="fleet-map",
+                        plan=said.get("plan"),
+                        cells=said.get("cells"),
+                        found=said.get("found"),
+                    ),
+                    dcc.Tooltip(
+                        id="fleet-tooltip",
+                        className="tooltip",
+                        background_color="var(--background)",
+                        border_color="var(--line)",
+                    ),
+                    html.Div(
+                        id="fleet-cursor",
+                        className="fleet-cursor",
+                        hidden=True,
+                        **marks(aria_hidden="true"),
+                    ),
+                ],
+                id="fleet-frame",
+                className="map-frame",
+                role="application",
+                tabIndex="0",
+                **marks(
+                    aria_label=_("Map of all devices"),
+                    aria_describedby="fleet-hint",
+                    aria_roledescription=_("map"),
+                ),
+            ),
+            html.P(
+                _(
+                    "Click a device to open it, or move with the arrow keys and "
+                    "press Enter. Those that need attention are in a list of "
+                    "their own."
+                ),
+                id="fleet-hint",
+                className="muted note fleet-hint",
+            ),
+            html.P(
+                id="fleet-said",
+                className="hidden",
+                role="status",
+                **marks(aria_live="polite"),
+            ),
+        ],
+        id="fleet-devices",
+        className="span-all area-map",
+        hidden=said.get("no_map"),
+    )
+
+
+def _hosts(said: Mapping[str, Any]) -> html.Section:
+    """The hosts, and the filter of many."""
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.H2(_("Hosts")),
+                    html.Label(
+                        id="fleet-host-place",
+                        hidden=said.get("no_filter"),
+                        children=[
+                            html.Span(_("Filter hosts by name"), className="hidden"),
+                            dcc.Input(
+                                id="fleet-host",
+                                type="text",
+                                placeholder=_("Filter by name"),
+                                debounce=True,
+                                maxLength=64,
+                                className="filter",
+                            ),
+                        ],
+                    ),
+                ],
+                className="section-head",
+            ),
+            html.Div(id="fleet-hosts"),
+        ],
+        className="area-hosts",
     )
 
 
@@ -452,40 +468,6 @@ def pointed(
     return True, cell.box, devices.details(picture, cell.place), side
 
 
-def sheet(picture: Picture | None) -> exports.Sheet | None:
-    """Every device as a row, in base units: what the map can be coloured by, and where it stands.
-
-    What is not known now is an empty cell.
-    """
-    if picture is None or not picture.devices.rows:
-        return None
-    told = picture.devices
-    columns: dict[str, Any] = {
-        "system": told.texts("system"), "rack": told.texts("rack"),
-        "node": told.texts("node"), "place": told.numbers("index"),
-        "device": told.texts("device"),
-        "state": [words.state(account) for account in picture.accounts],
-        "job": told.texts("job"),
-    } | {name: picture.known(name) for name in _FIGURES} | {
-        "reading (unix ms)": [
-            None if (age := number(one)) is None else round(picture.time_unix_ms - age)
-            for one in told.numbers("age_ms")
-        ],
-    }  # fmt: skip
-    rows = list(zip(*columns.values(), strict=True))
-    return exports.Sheet("fleet", list(columns), rows)
-
-
-_FIGURES = (
-    "sm_active_ratio", "busy_ratio", "tensor_active_ratio", "dram_active_ratio",
-    "sm_occupancy_ratio", "power_watts", "power_limit_watts", "temperature_celsius",
-    "memory_temperature_celsius", "temperature_margin_celsius", "memory_used_bytes",
-    "memory_size_bytes", "sm_clock_hertz", "memory_clock_hertz", "throttled_ratio",
-    "xid_events_total", "ecc_uncorrected_aggregate_total", "read_errors_total", "read_seconds",
-)  # fmt: skip
-"""Columns whose name says their unit, as the collector's API and its files call them."""
-
-
 def begin(context: Context, room: Room, **query: Any) -> dict[str, Any] | None:
     """What the page shows with its first frame, as `layout` takes it; None: nothing is known yet.
 
@@ -611,4 +593,4 @@ def register(app: Dash, context: Context) -> None:
         ],
         prevent_initial_call=True,
     )(move)
-    exports.connect(app, "fleet-map", [], lambda: sheet(live.now()[0]))
+    exports.connect(app, "fleet-map", [], lambda: fleet_sheet.sheet(live.now()[0]))

@@ -73,7 +73,7 @@ def render(
     name = one_thing.drawn(said, mode)
     if name != drawn:
         figure = node_strips.figure(said, mode, zone)
-        height = {"height": f"{figure.layout.height}px"}
+        height = {"height": f"{figure['layout']['height']}px"}
         changes |= {"strips": figure, "drawn": name, "style": height}
     return changes
 
