@@ -15,6 +15,7 @@ from flask import Response, request
 from waitress import create_server
 
 from wattline_agents.errors import UsageError
+from wattline_collector.memory import share_arenas
 from wattline_dashboards.access import headers
 
 THREADS = 16
@@ -99,6 +100,7 @@ def run(app: Dash, host: str, port: int, ready: Callable[[str], None]) -> None:
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)  # waitress catches it and lets its threads finish
 
+    share_arenas()
     with _listening(host, port) as listening:
         server: Any = create_server(app.server, sockets=[listening], threads=THREADS, ident=None)
         before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
