@@ -103,6 +103,13 @@ def test_feeds_that_are_late_say_so_to_eyes_and_ears() -> None:
     assert "Books25\u2009s behind" in said
 
 
+def test_of_several_systems_books_it_says_whose_are_the_least_fresh() -> None:
+    told = answer_of()
+    told["feeds"]["books"].append({"system": "local", "age_ms": None, "late": True})
+    said = "".join(words(part) for part in parts_of(told)["now-feeds"])
+    assert "Booksnothing is booked yet late local" in said
+
+
 def test_what_is_not_known_is_a_dash_and_never_nought() -> None:
     told = answer_of(tokens_per_second=None, tokens_per_joule=None, hottest=[], throttled=[])
     told["power"] = {"watts": None, "boundary": "gpu", "caps": {}, "course": {}}

@@ -70,7 +70,9 @@ def _books(told: Sequence[Mapping[str, Any]]) -> list[html.Dt | html.Dd]:
         if behind is None
         else _("{age} behind").format(age=format_age(behind))
     )
-    return _line(_("Books"), said, late=bool(worst.get("late")))
+    # Of several systems' books the least fresh are told of, and whose they are.
+    whose = cut(text(worst.get("system")) or UNKNOWN) if len(told) > 1 else None
+    return _line(_("Books"), said, late=bool(worst.get("late")), detail=whose)
 
 
 def _agents(told: Mapping[str, Any]) -> list[html.Dt | html.Dd]:
